@@ -1,0 +1,83 @@
+//! What can go wrong with a plan, a row or an encoded partial, and the words in which a client hears of it.
+//! Not here: deadlines, cancelled runs and limits, which only the server that runs a plan can meet.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// Why the words of a command are no plan. The `Display` text is the whole error line, code word first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// A word, or the end of the words, where the grammar has no place for it.
+    Syntax,
+    /// A number that does not parse or is outside what its option allows.
+    NotInteger,
+    /// A part of the grammar that is specified but not built: refused, so that no result can be wrong.
+    Unavailable(Cow<'static, str>),
+    /// A combination of clauses that contradicts itself or is refused; the text says which.
+    Refused(Cow<'static, str>),
+    /// An expression that does not parse or cannot have the type its place demands.
+    Expression {
+        /// Character of the expression at which it went wrong, counted from 1.
+        position: usize,
+        /// What was found or expected there.
+        text: String,
+    },
+}
+
+impl PlanError {
+    pub(crate) fn expression(position: usize, text: impl Into<String>) -> PlanError {
+        PlanError::Expression { position, text: text.into() }
+    }
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PlanError::Syntax => f.write_str("ERR syntax error"),
+            PlanError::NotInteger => f.write_str("ERR value is not an integer or out of range"),
+            PlanError::Unavailable(what) => write!(f, "ERR COMPUTE: {what} is not available yet"),
+            PlanError::Refused(text) => write!(f, "ERR {text}"),
+            PlanError::Expression { position, text } => write!(f, "BADEXPR {position}: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+/// The row that ended a run under `ONERROR FAIL`. Ordered, so that merged partials agree on which one is
+/// told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RowError {
+    /// Key of the row, as raw bytes.
+    pub key: Vec<u8>,
+    /// What was wrong with it.
+    pub text: String,
+}
+
+impl RowError {
+    /// The whole error line, `ROWERROR key: text`. A key may hold line breaks; the reply writer must flatten
+    /// them as it does for every error.
+    pub fn message(&self) -> Vec<u8> {
+        [b"ROWERROR ", self.key.as_slice(), b": ", self.text.as_bytes()].concat()
+    }
+}
+
+/// Why bytes are not a partial result of a given plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// They were written by a version of this crate whose format is unknown here.
+    Version(u8),
+    /// They are damaged, or belong to another plan.
+    Malformed,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DecodeError::Version(version) => write!(f, "PARTIALVERSION partial of unknown version {version}"),
+            DecodeError::Malformed => f.write_str("ERR partial is malformed or belongs to another plan"),
+        }
+    }
+}
+
+impl std::error::Error for DecodeError {}

@@ -1,0 +1,105 @@
+//! The periodic tasks and their budgets: active expiry, and once a second the clients that have been idle too long.
+//! They run on the first network thread in slices that nobody notices.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use shardis_storage::ExpiryCycle;
+
+use crate::state::State;
+
+/// Buckets that one step of the expiry cycle visits under one lock.
+const STEP_BUCKETS: usize = 16;
+/// Share of due keys among the sampled ones above which the cycle goes on at once: one in this many.
+const DUE_SHARE: usize = 10;
+/// Share of the thread's time that expiry may take at effort 1, in percent; each further effort adds two.
+const EXPIRY_PERCENT: u32 = 10;
+/// One slice of expiry: after this long other tasks of the thread get their turn.
+const SLICE: Duration = Duration::from_micros(500);
+
+/// Runs until the server stops.
+pub async fn run(state: Arc<State>) {
+    let mut cycle = ExpiryCycle::default();
+    let mut averages = Averages::new(&state);
+    let mut ticks_to_second = 0;
+    loop {
+        let hz = u32::try_from(state.config.hz.value()).unwrap_or(1).max(1);
+        let period = Duration::from_secs(1) / hz;
+        state.clock.sleep(period).await;
+        expire(&state, &mut cycle, &mut averages, period).await;
+        ticks_to_second += 1;
+        if ticks_to_second >= hz {
+            ticks_to_second = 0;
+            close_idle_clients(&state);
+            state.used_memory();
+        }
+    }
+}
+
+/// One period of active expiry: whole rounds while many keys are due, at least one slice, within its share of time.
+async fn expire(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages, period: Duration) {
+    let effort = u32::try_from(state.config.active_expire_effort.value()).unwrap_or(1).clamp(1, 10);
+    let budget = period * (EXPIRY_PERCENT + 2 * (effort - 1)) / 100;
+    let started = state.clock.tick();
+    loop {
+        let (sampled, expired, is_round) = expire_slice(state, cycle, averages);
+        let is_worth_it = expired * DUE_SHARE > sampled;
+        if is_round || !is_worth_it || started.elapsed() >= budget {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+fn expire_slice(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages) -> (usize, usize, bool) {
+    let started = state.clock.tick();
+    let (mut sampled, mut expired) = (0, 0);
+    loop {
+        let step = cycle.step(&state.keyspace, state.clock.now_ms(), STEP_BUCKETS);
+        sampled += step.sampled;
+        expired += step.expired;
+        averages.note(state, &step);
+        state.executor.free(step.garbage);
+        if step.is_round || started.elapsed() >= SLICE {
+            return (sampled, expired, step.is_round);
+        }
+    }
+}
+
+/// The average time that keys have left, for INFO: gathered over a round.
+struct Averages {
+    sums: Vec<(i64, i64)>,
+}
+
+impl Averages {
+    fn new(state: &State) -> Averages {
+        Averages { sums: vec![(0, 0); state.keyspace.databases().into()] }
+    }
+
+    fn note(&mut self, state: &State, step: &shardis_storage::CycleStep) {
+        let (left_ms, keys) = &mut self.sums[usize::from(step.db.0)];
+        *left_ms = left_ms.saturating_add(step.left_ms);
+        *keys += (step.sampled - step.expired) as i64;
+        if step.is_round {
+            let averages = self.sums.iter().map(|&(left_ms, keys)| left_ms.checked_div(keys).unwrap_or(0));
+            *state.average_ttl_ms.lock() = averages.collect();
+            self.sums.fill((0, 0));
+        }
+    }
+}
+
+fn close_idle_clients(state: &State) {
+    let timeout_ms = state.config.timeout.value().saturating_mul(1000);
+    if timeout_ms == 0 {
+        return;
+    }
+    let now_ms = state.clock.now_ms();
+    for client in state.clients.all() {
+        let is_waiting = client.is_waiting.load(Ordering::Relaxed) != 0;
+        if !is_waiting && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms {
+            state.log.verbose("Closing idle client");
+            client.close();
+        }
+    }
+}

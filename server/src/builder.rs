@@ -1,0 +1,366 @@
+//! Starting and stopping a server: the face for programs that embed one, and for `main`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use shardis_storage::{Keyspace, KeyspaceOptions, Random};
+use tokio::io::DuplexStream;
+
+use crate::background;
+use crate::clock::Clock;
+use crate::command::table::Table;
+use crate::commands::FAMILIES;
+use crate::config::{Config, ConfigError};
+use crate::jobs::executor::Executor;
+use crate::log::{Log, Sink};
+use crate::net::listener::{self, Door, Listener, Peer};
+use crate::net::thread;
+use crate::observe::stats::Stats;
+use crate::session::{Session, Value};
+use crate::state::{Listening, State};
+
+/// Settings of a server that is not started yet. See [`Server::builder`].
+pub struct ServerBuilder {
+    config: Config,
+    clock: Clock,
+    seed: Option<u64>,
+    sink: Sink,
+    listens_tcp: bool,
+}
+
+/// A running server. Dropping it stops it and leaves no thread behind.
+pub struct Server {
+    state: Arc<State>,
+    door: Door,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    session: Mutex<Session>,
+}
+
+/// Asks a server to stop, from anywhere.
+#[derive(Clone, Debug)]
+pub struct ShutdownHandle(Arc<State>);
+
+impl ShutdownHandle {
+    /// Makes [`Server::wait_for_shutdown`] return.
+    pub fn request(&self) {
+        self.0.request_shutdown();
+    }
+}
+
+impl ServerBuilder {
+    /// Takes over a whole configuration.
+    pub fn config(mut self, config: Config) -> ServerBuilder {
+        self.config = config;
+        self
+    }
+
+    /// Sets one parameter by its name in redis.conf.
+    pub fn set(self, name: &str, value: impl AsRef<[u8]>) -> Result<ServerBuilder, ConfigError> {
+        self.config.set(name, value.as_ref())?;
+        Ok(self)
+    }
+
+    /// Listens on this TCP port; 0 is any free one, see [`Server::addr`].
+    pub fn port(mut self, port: u16) -> ServerBuilder {
+        self.config.port.set(port.into());
+        self.listens_tcp = true;
+        self
+    }
+
+    /// Listens on no TCP port.
+    pub fn no_listener(mut self) -> ServerBuilder {
+        self.listens_tcp = false;
+        self
+    }
+
+    /// Listens on a UNIX socket too.
+    pub fn unix_socket(self, path: impl Into<PathBuf>) -> ServerBuilder {
+        self.config.unixsocket.set(path.into().as_os_str().as_encoded_bytes());
+        self
+    }
+
+    /// Uses this clock instead of the system's.
+    pub fn clock(mut self, clock: Clock) -> ServerBuilder {
+        self.clock = clock;
+        self
+    }
+
+    /// Makes everything random repeatable.
+    pub fn seed(mut self, seed: u64) -> ServerBuilder {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Sends the log somewhere; an embedded server is silent by default.
+    pub fn log(mut self, sink: Sink) -> ServerBuilder {
+        self.sink = sink;
+        self
+    }
+
+    /// Starts the server. It is ready for connections when this returns.
+    pub fn start(self) -> io::Result<Server> {
+        let listeners = self.bind()?;
+        let threads = self.config.thread_count();
+        let state = self.into_state();
+        let mut listening = Listening::default();
+        for listener in &listeners {
+            match listener {
+                Listener::Tcp(listener) => listening.tcp.push(listener.local_addr()?),
+                Listener::Unix(listener) => {
+                    listening.unix = listener.local_addr()?.as_pathname().map(PathBuf::from);
+                }
+            }
+        }
+        *state.listening.lock() = listening;
+        let woken = state.clone();
+        state.keyspace.on_release({
+            let state = Arc::downgrade(&woken);
+            move || {
+                if let Some(state) = state.upgrade() {
+                    state.released.notify_waiters();
+                }
+            }
+        });
+        drop(woken);
+        Server::launch(state, listeners, threads)
+    }
+
+    fn bind(&self) -> io::Result<Vec<Listener>> {
+        let mut listeners = Vec::new();
+        if self.listens_tcp {
+            let port = u16::try_from(self.config.port.value()).unwrap_or(0);
+            let backlog = self.config.tcp_backlog.value();
+            let bound = listener::bind_all(&self.config.bind_addresses(), port, backlog)?;
+            listeners.extend(bound.into_iter().map(Listener::Tcp));
+        }
+        if let Some(path) = self.config.unix_socket() {
+            listeners.push(Listener::Unix(listener::bind_unix(&path, self.config.unixsocketperm.value())?));
+        }
+        Ok(listeners)
+    }
+
+    fn into_state(self) -> Arc<State> {
+        let mut random = Random::seeded(self.seed.unwrap_or_else(random_seed));
+        let keyspace = Keyspace::new(KeyspaceOptions {
+            shards: usize::try_from(self.config.shards.value()).unwrap_or(1),
+            databases: u16::try_from(self.config.databases.value()).unwrap_or(u16::MAX),
+            seed: random.u64(),
+        });
+        let config = Arc::new(self.config);
+        let commands = Table::new(FAMILIES);
+        let log_clock = self.clock.clone();
+        let stats = Arc::new(Stats::new(commands.entries().len()));
+        Arc::new(State {
+            executor: Executor::new(stats.clone()),
+            stats,
+            log: Log::new(self.sink, config.clone(), move || log_clock.now_ms()),
+            run_id: random.fill_hex(RUN_ID_DIGITS),
+            keyspace,
+            config,
+            clock: self.clock,
+            commands,
+            clients: Arc::default(),
+            poison: Default::default(),
+            released: Default::default(),
+            shutdown: Default::default(),
+            stopping: Default::default(),
+            listening: Default::default(),
+            random: Mutex::new(random),
+            memory_peak: Default::default(),
+            average_ttl_ms: Default::default(),
+        })
+    }
+}
+
+impl Server {
+    /// A server to be set up. Every setting has a default that just works: a free port on loopback, nothing random
+    /// fixed, the system's clock, a silent log.
+    ///
+    /// ```
+    /// let server = shardis_server::Server::builder().start()?;
+    /// assert_eq!(server.execute(&["SET", "k", "v"]), shardis_server::Value::Simple("OK".into()));
+    /// assert_eq!(server.execute(&["GET", "k"]), shardis_server::Value::Bulk(b"v".to_vec()));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn builder() -> ServerBuilder {
+        let config = Config::default();
+        config.port.set(0);
+        ServerBuilder { config, clock: Clock::real(), seed: None, sink: Sink::None, listens_tcp: true }
+    }
+
+    fn launch(state: Arc<State>, listeners: Vec<Listener>, threads: usize) -> io::Result<Server> {
+        let (hand_in, door_of_first) = tokio::sync::oneshot::channel::<Door>();
+        let mut handles = Vec::new();
+        let mut joins = Vec::new();
+        let mut first = Some((door_of_first, listeners));
+        for index in 0..threads.max(1) {
+            let duty = first.take();
+            let started = thread::start(index, state.clone(), move |state, stats| match duty {
+                Some((door, listeners)) => Box::new(Box::pin(first_duties(state, stats, door, listeners))),
+                None => Box::new(std::future::ready(())),
+            });
+            match started {
+                Ok((handle, join)) => {
+                    handles.push(handle);
+                    joins.push(join);
+                }
+                Err(error) => {
+                    stop_threads(&state, joins);
+                    return Err(error);
+                }
+            }
+        }
+        let door = Door::new(handles);
+        // The receiver is the first thread, which has just been started.
+        let _ = hand_in.send(door.clone());
+        let session = Mutex::new(Session::new(state.clone()));
+        Ok(Server { state, door, threads: Mutex::new(joins), session })
+    }
+
+    /// The first TCP address that it listens on.
+    pub fn addr(&self) -> Option<SocketAddr> {
+        self.state.listening.lock().tcp.first().copied()
+    }
+
+    /// Every TCP address that it listens on.
+    pub fn addrs(&self) -> Vec<SocketAddr> {
+        self.state.listening.lock().tcp.clone()
+    }
+
+    /// What a client library connects to: `redis://127.0.0.1:PORT`, or `unix://PATH`, with the password if there is one.
+    pub fn url(&self) -> Option<String> {
+        let listening = self.state.listening.lock();
+        let password = self.state.config.requirepass.value();
+        let password = percent_encoded(&password);
+        match (listening.tcp.first(), &listening.unix) {
+            (Some(addr), _) if password.is_empty() => Some(format!("redis://{addr}/")),
+            (Some(addr), _) => Some(format!("redis://:{password}@{addr}/")),
+            (None, Some(path)) if password.is_empty() => Some(format!("redis+unix://{}", path.display())),
+            (None, Some(path)) => Some(format!("redis+unix://{}?pass={password}", path.display())),
+            (None, None) => None,
+        }
+    }
+
+    /// A connection that never leaves the process: bytes as over a socket, for any client that takes a stream.
+    pub fn connect(&self) -> DuplexStream {
+        let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
+        self.door.enter(&self.state, Peer::Memory(ours), String::from("?:0"), String::from("?:0"), -1);
+        theirs
+    }
+
+    /// Runs one command here and now, as one client of database 0 that all callers share. See [`Server::session`].
+    pub fn execute(&self, args: &[impl AsRef<[u8]>]) -> Value {
+        self.session.lock().execute(args)
+    }
+
+    /// A client of its own inside the process, without any stream.
+    pub fn session(&self) -> Session {
+        Session::new(self.state.clone())
+    }
+
+    /// The clock, which a test can move if it is manual.
+    pub fn clock(&self) -> &Clock {
+        &self.state.clock
+    }
+
+    /// The settings, live.
+    pub fn config(&self) -> &Config {
+        &self.state.config
+    }
+
+    /// The log.
+    pub fn log(&self) -> &Log {
+        &self.state.log
+    }
+
+    /// A handle that asks the server to stop.
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle(self.state.clone())
+    }
+
+    /// Waits until a client or a [`ShutdownHandle`] asks the server to stop.
+    pub fn wait_for_shutdown(&self) {
+        let mut asked = self.state.shutdown.subscribe();
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        if let Ok(runtime) = runtime {
+            // An error means that the server is gone already.
+            let _ = runtime.block_on(asked.wait_for(|&asked| asked));
+        }
+    }
+
+    /// Asks the server to stop; [`Server::wait_for_shutdown`] returns.
+    pub fn request_shutdown(&self) {
+        self.state.request_shutdown();
+    }
+
+    /// Stops the server and joins its threads. Connections are closed, and the data is gone once the server is dropped.
+    pub fn stop(&self) {
+        stop_threads(&self.state, std::mem::take(&mut self.threads.lock()));
+        if let Some(path) = self.state.listening.lock().unix.take() {
+            // Somebody may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server").field("addr", &self.addr()).finish_non_exhaustive()
+    }
+}
+
+/// What the first thread does beside serving connections: it accepts them, and runs the periodic tasks.
+async fn first_duties(
+    state: Arc<State>,
+    stats: Arc<crate::observe::stats::ThreadStats>,
+    door: tokio::sync::oneshot::Receiver<Door>,
+    listeners: Vec<Listener>,
+) {
+    let Ok(door) = door.await else { return };
+    for listener in listeners {
+        tokio::task::spawn_local(listener::accept(listener, state.clone(), stats.clone(), door.clone()));
+    }
+    background::run(state).await;
+}
+
+fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {
+    state.stopping.send_replace(true);
+    for thread in threads {
+        // A panic over there has been reported already.
+        let _ = thread.join();
+    }
+    state.executor.stop();
+}
+
+/// A seed that differs from server to server.
+fn random_seed() -> u64 {
+    use std::hash::{BuildHasher, Hasher};
+    std::hash::RandomState::new().build_hasher().finish()
+}
+
+/// A password as a URL carries it.
+fn percent_encoded(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    text
+}
+
+/// What an in-memory connection holds in each direction before the writer waits.
+const PIPE_BYTES: usize = 64 * 1024;
+const RUN_ID_DIGITS: usize = 40;

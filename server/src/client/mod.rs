@@ -1,0 +1,73 @@
+//! A client: what its connection knows, and what others may see of it (`registry`).
+
+pub mod registry;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use shardis_protocol::Version;
+use shardis_storage::Db;
+
+pub use self::registry::{ClientInfo, Registry};
+
+/// The connection's own view of its client.
+#[derive(Debug)]
+pub struct Client {
+    /// Its number, never used twice.
+    pub id: u64,
+    /// The selected database.
+    pub db: Db,
+    /// The protocol it speaks.
+    pub version: Version,
+    /// Whether it may run commands; always true while no password is set.
+    pub is_authenticated: bool,
+    /// Whether the connection ends after the replies so far.
+    pub close_after_reply: bool,
+    /// What others see.
+    pub info: Arc<ClientInfo>,
+    registry: Arc<Registry>,
+}
+
+impl Client {
+    /// A new client, entered in the registry until it is dropped.
+    pub fn new(registry: &Arc<Registry>, info: ClientInfo, is_authenticated: bool) -> Client {
+        let info = Arc::new(info);
+        registry.insert(info.clone());
+        Client {
+            id: info.id,
+            db: Db(0),
+            version: Version::Resp2,
+            is_authenticated,
+            close_after_reply: false,
+            info,
+            registry: registry.clone(),
+        }
+    }
+
+    /// Selects a database.
+    pub fn select(&mut self, db: Db) {
+        self.db = db;
+        self.info.db.store(db.0, Ordering::Relaxed);
+    }
+
+    /// Switches the protocol of all further replies.
+    pub fn set_version(&mut self, version: Version) {
+        self.version = version;
+        let number = if version == Version::Resp3 { 3 } else { 2 };
+        self.info.protocol.store(number, Ordering::Relaxed);
+    }
+
+    /// Back to what a new connection is, but for its number.
+    pub fn reset(&mut self, is_authenticated: bool) {
+        self.select(Db(0));
+        self.set_version(Version::Resp2);
+        self.is_authenticated = is_authenticated;
+        *self.info.names.lock() = registry::Names::default();
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.registry.remove(self.id);
+    }
+}

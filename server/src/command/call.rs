@@ -1,0 +1,157 @@
+//! One invocation of a command: its arguments, its reply and what it may know of its caller.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use shardis_protocol::limits::BULK_SHARED_BYTES_MIN;
+use shardis_protocol::{Reply, Request};
+use shardis_storage::types::packed::Element;
+use shardis_storage::{Db, Key, KeyHash, StringRef};
+
+use super::{Args, Command, Error};
+use crate::state::State;
+
+/// What a handler answers: an error replaces whatever it had written.
+pub type Done = Result<Flow, Error>;
+
+/// How a call went on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// The reply is written.
+    Done,
+    /// Nothing was changed or written: the work is large, run it once more on an executor thread.
+    Offload,
+}
+
+/// One invocation.
+pub struct Call<'c> {
+    /// What is invoked; of a container the subcommand.
+    pub command: &'static Command,
+    /// All words of the call.
+    pub request: Request<'c>,
+    /// The arguments behind the name (and the subcommand).
+    pub args: Args<'c>,
+    /// Where the reply goes.
+    pub reply: &'c mut Reply,
+    /// The server.
+    pub state: &'c State,
+    /// The database selected by the caller.
+    pub db: Db,
+    /// The instant of this call: Unix milliseconds.
+    pub now_ms: i64,
+    /// Whether the caller can wait for an executor thread; false on such a thread, so that offloading ends there.
+    pub may_offload: bool,
+    /// The hash of the first key, made while planning.
+    pub(crate) first_key: Option<(usize, KeyHash)>,
+}
+
+impl<'c> Call<'c> {
+    /// Word `index` of the call as a key, hashed once.
+    pub fn key(&self, index: usize) -> Result<Key<'c>, Error> {
+        let bytes = self.request.arg(index).ok_or(Error::SYNTAX)?;
+        match self.first_key {
+            Some((at, hash)) if at == index => Ok(Key::with_hash(bytes, hash)),
+            _ => Ok(self.state.keyspace.key(bytes)),
+        }
+    }
+
+    /// Takes the next argument as a key.
+    pub fn next_key(&mut self) -> Result<Key<'c>, Error> {
+        let at = self.request.len() - self.args.len();
+        self.args.take()?;
+        self.key(at)
+    }
+
+    /// The keys of the call, from its declaration, in order.
+    pub fn keys(&self) -> impl Iterator<Item = Key<'c>> + use<'c> {
+        let (state, request, first) = (self.state, self.request, self.first_key);
+        let positions = self.command.keys.iter().filter_map(move |spec| spec.positions(request)).flatten();
+        positions.filter_map(move |at| match first {
+            Some((known, hash)) if known == at => request.arg(at).map(|bytes| Key::with_hash(bytes, hash)),
+            _ => request.arg(at).map(|bytes| state.keyspace.key(bytes)),
+        })
+    }
+
+    /// Whether `work` units (keys, elements) are too much for a network thread and the caller can wait elsewhere.
+    pub fn should_offload(&self, work: usize) -> bool {
+        self.may_offload && work > OFFLOAD_WORK_MIN
+    }
+
+    /// Replies `+OK`.
+    pub fn ok(&mut self) -> Done {
+        self.reply.ok();
+        Ok(Flow::Done)
+    }
+
+    /// Replies a simple string.
+    pub fn simple(&mut self, text: &str) -> Done {
+        self.reply.simple(text);
+        Ok(Flow::Done)
+    }
+
+    /// Replies an integer.
+    pub fn integer(&mut self, value: impl TryInto<i64>) -> Done {
+        self.reply.integer(value.try_into().unwrap_or(i64::MAX));
+        Ok(Flow::Done)
+    }
+
+    /// Replies a bulk string.
+    pub fn bulk(&mut self, bytes: &[u8]) -> Done {
+        self.reply.bulk(bytes);
+        Ok(Flow::Done)
+    }
+
+    /// Replies the null of the protocol.
+    pub fn null(&mut self) -> Done {
+        self.reply.null();
+        Ok(Flow::Done)
+    }
+
+    /// Replies the null of the protocol where an array is expected.
+    pub fn null_array(&mut self) -> Done {
+        self.reply.null_array();
+        Ok(Flow::Done)
+    }
+
+    /// Replies a string value; a long one by reference.
+    #[inline]
+    pub fn string(&mut self, value: StringRef<'_>) -> Done {
+        match value {
+            StringRef::Bytes(bytes) => self.reply.bulk(bytes),
+            StringRef::Int(value) => self.reply.bulk_integer(value),
+            StringRef::Shared(bytes) if bytes.len() < BULK_SHARED_BYTES_MIN => self.reply.bulk(bytes),
+            StringRef::Shared(bytes) => self.reply.bulk_shared(Bytes::from_owner(SharedBytes(bytes.clone()))),
+        }
+        Ok(Flow::Done)
+    }
+
+    /// Replies an element of a collection.
+    #[inline]
+    pub fn element(&mut self, element: Element<'_>) -> Done {
+        match element {
+            Element::Bytes(bytes) => self.reply.bulk(bytes),
+            Element::Int(value) => self.reply.bulk_integer(value),
+        }
+        Ok(Flow::Done)
+    }
+
+    /// Replies the help of a container.
+    pub fn help(&mut self, container: &str, lines: &[&str]) -> Done {
+        self.reply.array(lines.len() + 3);
+        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        lines.iter().chain(&["HELP", "    Print this help."]).for_each(|line| self.reply.simple(line));
+        Ok(Flow::Done)
+    }
+}
+
+/// A string value that a reply holds on to.
+struct SharedBytes(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for SharedBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// More keys or elements than this are too much work for a network thread: about 100 microseconds.
+pub const OFFLOAD_WORK_MIN: usize = 1000;

@@ -1,0 +1,181 @@
+//! Every error text that a client can see, byte for byte, and nothing else. A text that several commands share is a
+//! constant; one with a blank is a function. Where the imitated servers differ, the personality decides.
+
+use std::borrow::Cow;
+
+use shardis_storage::{StringTooLong, WrongType};
+
+/// An error reply: its code and text, without the leading `-`. CR and LF are replaced when it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error(Cow<'static, [u8]>);
+
+impl Error {
+    /// The option grammar was not met.
+    pub const SYNTAX: Error = Error::fixed("ERR syntax error");
+    /// The key holds another type.
+    pub const WRONG_TYPE: Error = Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    /// Not an integer, or beyond 64 bits.
+    pub const NOT_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
+    /// Not a floating point number.
+    pub const NOT_FLOAT: Error = Error::fixed("ERR value is not a valid float");
+    /// An integer argument beyond its range.
+    pub const OUT_OF_RANGE: Error = Error::fixed("ERR value is out of range");
+    /// A negative argument where a count is wanted.
+    pub const NOT_POSITIVE: Error = Error::fixed("ERR value is out of range, must be positive");
+    /// INCR and its family beyond 64 bits.
+    pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
+    /// A value beyond `proto-max-bulk-len`.
+    pub const STRING_TOO_LONG: Error =
+        Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    /// The source key does not exist.
+    pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
+    /// Source and destination are one.
+    pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
+    /// A database number beyond `databases`.
+    pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");
+    /// The first database of SWAPDB is no number.
+    pub const INVALID_FIRST_DB: Error = Error::fixed("ERR invalid first DB index");
+    /// The second database of SWAPDB is no number.
+    pub const INVALID_SECOND_DB: Error = Error::fixed("ERR invalid second DB index");
+    /// An integer argument beyond 32 bits.
+    pub const OUT_OF_RANGE_32: Error =
+        Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+    /// DECRBY by a number that cannot be negated.
+    pub const DECREMENT_OVERFLOW: Error = Error::fixed("ERR decrement would overflow");
+    /// A sum of floating point numbers that is none.
+    pub const FLOAT_OVERFLOW: Error = Error::fixed("ERR increment would produce NaN or Infinity");
+    /// SETRANGE before the beginning.
+    pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
+    /// A digest that is too short or too long.
+    pub const DIGEST_LENGTH: Error = Error::fixed("ERR must be exactly 16 hexadecimal characters");
+    /// DELEX with a condition on another type.
+    pub const CONDITION_NEEDS_STRING: Error =
+        Error::fixed("ERR Key should be of string type if conditions are specified");
+    /// DELEX with an unknown condition.
+    pub const INVALID_CONDITION: Error = Error::fixed("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
+    /// A number of keys that is not positive or no number.
+    pub const INVALID_NUMKEYS: Error = Error::fixed("ERR invalid numkeys value or out of range");
+    /// LCS of another type.
+    pub const LCS_NEEDS_STRINGS: Error = Error::fixed("ERR The specified keys must contain string values");
+    /// LCS with LEN and IDX.
+    pub const LCS_LENGTH_AND_POSITIONS: Error =
+        Error::fixed("ERR If you want both the length and indexes, please just use IDX.");
+    /// LCS of strings that are too long together.
+    pub const LCS_TOO_LARGE: Error =
+        Error::fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+    /// A cursor that is no number.
+    pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
+    /// EXPIRE with conditions that exclude each other.
+    pub const NX_AND_OTHERS: Error =
+        Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible");
+    /// EXPIRE with both comparisons.
+    pub const GT_AND_LT: Error = Error::fixed("ERR GT and LT options at the same time are not compatible");
+    /// OBJECT FREQ while no frequencies are counted.
+    pub const NO_FREQUENCY: Error = Error::fixed(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
+         between policies at runtime LRU and LFU data will take some time to adjust.",
+    );
+    /// HINCRBY of a field that is no number.
+    pub const HASH_NOT_INTEGER: Error = Error::fixed("ERR hash value is not an integer");
+    /// COMMAND GETKEYS of what is no command.
+    pub const INVALID_COMMAND: Error = Error::fixed("ERR Invalid command specified");
+    /// COMMAND GETKEYS of a command without keys.
+    pub const NO_KEY_ARGUMENTS: Error = Error::fixed("ERR The command has no key arguments");
+    /// COMMAND GETKEYS of a call with too few or too many words.
+    pub const INVALID_ARGUMENT_COUNT: Error =
+        Error::fixed("ERR Invalid number of arguments specified for command");
+    /// COMMAND GETKEYS of a call whose keys cannot be found.
+    pub const INVALID_ARGUMENTS: Error = Error::fixed("ERR Invalid arguments specified for command");
+    /// The client has to authenticate first.
+    pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
+
+    /// A panic has struck this server.
+    pub const POISONED: Error = Error::fixed("ERR the server has failed internally and must be restarted");
+
+    /// A fixed text with its code.
+    pub const fn fixed(text: &'static str) -> Error {
+        Error(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// A text made for the occasion, with its code.
+    pub fn new(text: impl Into<Vec<u8>>) -> Error {
+        Error(Cow::Owned(text.into()))
+    }
+
+    /// The code and the text.
+    pub fn text(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The code: the first word.
+    pub fn code(&self) -> &[u8] {
+        self.0.split(|&byte| byte == b' ').next().unwrap_or_default()
+    }
+
+    /// A time to live that is not positive or overflows.
+    pub fn invalid_expire(command: &str) -> Error {
+        Error::new(format!("ERR invalid expire time in '{}' command", command.to_ascii_lowercase()))
+    }
+
+    /// An option that EXPIRE does not have.
+    pub fn unsupported_option(option: &[u8]) -> Error {
+        Error::new([b"ERR Unsupported option ", option].concat())
+    }
+
+    /// A command that `enable-debug-command` does not allow.
+    pub fn protected(name: &str) -> Error {
+        let option = if name == "MODULE" { "enable-module-command" } else { "enable-debug-command" };
+        Error::new(format!(
+            "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run it from a local \
+             connection, otherwise you need to set this option in the configuration file, and then restart the server."
+        ))
+    }
+
+    /// Too few or too many words; `name` as `COMMAND` reports it (`config|get`).
+    pub fn arity(name: &str) -> Error {
+        Error::new(format!("ERR wrong number of arguments for '{name}' command"))
+    }
+
+    /// No such command; the arguments are cut so that the text stays short.
+    pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Error {
+        let mut text = b"ERR unknown command '".to_vec();
+        text.extend_from_slice(&name[..name.len().min(UNKNOWN_COMMAND_BYTES_MAX)]);
+        text.extend_from_slice(b"', with args beginning with: ");
+        let mut written = 0;
+        for arg in args {
+            if written >= UNKNOWN_COMMAND_BYTES_MAX {
+                break;
+            }
+            let room = UNKNOWN_COMMAND_BYTES_MAX - written;
+            let cut = &arg[..arg.len().min(room)];
+            text.push(b'\'');
+            text.extend_from_slice(cut);
+            text.extend_from_slice(b"' ");
+            written += cut.len() + 3;
+        }
+        Error::new(text)
+    }
+
+    /// No such subcommand of `container`.
+    pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> Error {
+        let mut text = b"ERR unknown subcommand '".to_vec();
+        text.extend_from_slice(&subcommand[..subcommand.len().min(UNKNOWN_COMMAND_BYTES_MAX)]);
+        text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+        Error::new(text)
+    }
+}
+
+/// How much of an unknown command's name and arguments is repeated in the error.
+const UNKNOWN_COMMAND_BYTES_MAX: usize = 128;
+
+impl From<WrongType> for Error {
+    fn from(_: WrongType) -> Error {
+        Error::WRONG_TYPE
+    }
+}
+
+impl From<StringTooLong> for Error {
+    fn from(_: StringTooLong) -> Error {
+        Error::STRING_TOO_LONG
+    }
+}

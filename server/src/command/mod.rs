@@ -1,0 +1,441 @@
+//! The vocabulary in which commands are written: a command is one `static`, declared directly above the function that
+//! runs it, and everything else (dispatch, arity errors, locking, `COMMAND`, `COMMANDS.md`) derives from it.
+//!
+//! This folder names no command and runs none: the catalogue is `commands/`, the life of a command is `dispatch/`.
+
+pub mod args;
+pub mod call;
+pub mod error;
+pub mod keys;
+pub mod syntax;
+pub mod table;
+
+use shardis_storage::{Transaction, View};
+
+pub use self::args::Args;
+pub use self::call::{Call, Done, Flow};
+pub use self::error::Error;
+pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, numbered};
+use crate::client::Client;
+use crate::jobs::Job;
+
+/// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::client`],
+/// [`Command::fanout`] or [`Command::container`]; the constructor fixes what the handler may touch.
+#[derive(Debug)]
+pub struct Command {
+    /// Upper case, as in the documentation; a subcommand has its own word only (`LIST` of `CLIENT LIST`).
+    pub name: &'static str,
+    /// What the handler receives, hence what it may do.
+    pub run: Run,
+    /// How many words a call has, the name (and the subcommand) included.
+    pub arity: Arity,
+    /// Where the keys stand among the arguments and what is done to them.
+    pub keys: &'static [KeySpec],
+    /// Which shards the command locks when its keys do not say so.
+    pub reach: Reach,
+    /// What cannot be derived from the shape.
+    pub flags: Flags,
+    /// Access-control categories beyond those that the family and the flags imply.
+    pub categories: Category,
+    /// The arguments in the notation of the documentation; empty when there are none.
+    pub syntax: &'static str,
+    /// The version of Redis that introduced it; for our own commands the version of Shardis.
+    pub since: &'static str,
+    /// One sentence, or empty for a container.
+    pub complexity: &'static str,
+    /// One sentence with a full stop.
+    pub summary: &'static str,
+    /// What changed since: version and sentence.
+    pub history: &'static [(&'static str, &'static str)],
+    /// Hints for proxies and clients, as in the `tips` of `COMMAND INFO`.
+    pub tips: &'static [&'static str],
+    /// The version in which it was deprecated and what replaces it.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// The subcommands of a container.
+    pub subcommands: &'static [&'static Command],
+}
+
+/// The handler, by the capability it needs. The shape is the capability: a handler cannot reach what it is not given.
+#[derive(Clone, Copy, Debug)]
+pub enum Run {
+    /// May change the connection and the server's services; touches no key.
+    Client(fn(&mut Call<'_>, &mut Client) -> Done),
+    /// May read the locked shards.
+    Read(fn(&mut Call<'_>, &mut View<'_>) -> Done),
+    /// May read and write the locked shards.
+    Write(fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
+    /// Describes work for the shard workers; its connection waits for the outcome, no lock is held.
+    Fanout(fn(&mut Call<'_>) -> Result<Job, Error>),
+    /// Has subcommands and no behaviour of its own.
+    Container,
+}
+
+/// The number of words of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    /// This many words.
+    Exactly(u16),
+    /// This many words or more.
+    AtLeast(u16),
+}
+
+/// Which shards a data command locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The shards of its keys.
+    Keys,
+    /// All shards at once.
+    Every,
+    /// One shard after the other, never two together.
+    Walk,
+}
+
+impl Arity {
+    /// Whether a call of `words` words fits.
+    pub const fn fits(self, words: usize) -> bool {
+        match self {
+            Arity::Exactly(n) => words == n as usize,
+            Arity::AtLeast(n) => words >= n as usize,
+        }
+    }
+
+    /// As `COMMAND` reports it: negative for a minimum.
+    pub const fn signed(self) -> i64 {
+        match self {
+            Arity::Exactly(n) => n as i64,
+            Arity::AtLeast(n) => -(n as i64),
+        }
+    }
+}
+
+/// Flags of a command: those declared, and those that `table` derives from the shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Flags(pub u32);
+
+impl Flags {
+    /// Nothing declared.
+    pub const NONE: Flags = Flags(0);
+    /// Changes data. Derived from the write shape.
+    pub const WRITE: Flags = Flags(1 << 0);
+    /// Reads data. Derived from the read shape.
+    pub const READONLY: Flags = Flags(1 << 1);
+    /// May add data: refused when memory is exhausted.
+    pub const DENY_OOM: Flags = Flags(1 << 2);
+    /// For administrators.
+    pub const ADMIN: Flags = Flags(1 << 3);
+    /// Belongs to Pub/Sub.
+    pub const PUBSUB: Flags = Flags(1 << 4);
+    /// Not callable from scripts.
+    pub const NO_SCRIPT: Flags = Flags(1 << 5);
+    /// May block its client.
+    pub const BLOCKING: Flags = Flags(1 << 6);
+    /// Allowed while data is being loaded.
+    pub const LOADING: Flags = Flags(1 << 7);
+    /// Allowed on a replica with stale data.
+    pub const STALE: Flags = Flags(1 << 8);
+    /// Not shown to `MONITOR`.
+    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
+    /// Not recorded by `SLOWLOG`.
+    pub const SKIP_SLOWLOG: Flags = Flags(1 << 10);
+    /// O(1) or O(log n).
+    pub const FAST: Flags = Flags(1 << 11);
+    /// Allowed before authentication.
+    pub const NO_AUTH: Flags = Flags(1 << 12);
+    /// May be replicated though it is no write.
+    pub const MAY_REPLICATE: Flags = Flags(1 << 13);
+    /// The key arguments may be absent.
+    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 14);
+    /// Not allowed inside a transaction.
+    pub const NO_MULTI: Flags = Flags(1 << 15);
+    /// The positions of the keys depend on the arguments. Derived from the key specifications.
+    pub const MOVABLE_KEYS: Flags = Flags(1 << 16);
+    /// Allowed while a script is running too long.
+    pub const ALLOW_BUSY: Flags = Flags(1 << 17);
+    /// Not allowed while a replica loads in the background.
+    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 18);
+    /// Needs `enable-debug-command`.
+    pub const PROTECTED: Flags = Flags(1 << 19);
+    /// Among servers, or for developers of the server: `syscmd` in `COMMAND DOCS`.
+    pub const SYSTEM: Flags = Flags(1 << 20);
+
+    /// The flags that clients see and their names, in the order of replies.
+    pub const NAMES: [(Flags, &'static str); 18] = [
+        (Flags::WRITE, "write"),
+        (Flags::READONLY, "readonly"),
+        (Flags::DENY_OOM, "denyoom"),
+        (Flags::ADMIN, "admin"),
+        (Flags::PUBSUB, "pubsub"),
+        (Flags::NO_SCRIPT, "noscript"),
+        (Flags::BLOCKING, "blocking"),
+        (Flags::LOADING, "loading"),
+        (Flags::STALE, "stale"),
+        (Flags::SKIP_MONITOR, "skip_monitor"),
+        (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+        (Flags::FAST, "fast"),
+        (Flags::NO_AUTH, "no_auth"),
+        (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
+        (Flags::NO_ASYNC_LOADING, "no_async_loading"),
+        (Flags::NO_MULTI, "no_multi"),
+        (Flags::MOVABLE_KEYS, "movablekeys"),
+        (Flags::ALLOW_BUSY, "allow_busy"),
+    ];
+
+    /// The names of those in here that clients see.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Flags::NAMES.into_iter().filter(move |&(flag, _)| self.contains(flag)).map(|(_, name)| name)
+    }
+
+    /// Both sets together.
+    pub const fn union(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in here.
+    pub const fn contains(self, other: Flags) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl std::ops::BitOr for Flags {
+    type Output = Flags;
+    fn bitor(self, other: Flags) -> Flags {
+        self.union(other)
+    }
+}
+
+/// Access-control categories, a bit each. `NAMES` gives their order in replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Category(pub u32);
+
+impl Category {
+    /// None.
+    pub const NONE: Category = Category(0);
+    /// The categories in the order in which the real servers list them.
+    pub const NAMES: [&'static str; 22] = [
+        "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
+        "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
+        "scripting", "compute",
+    ];
+    /// Keys as such.
+    pub const KEYSPACE: Category = Category(1 << 0);
+    /// Reads data.
+    pub const READ: Category = Category(1 << 1);
+    /// Writes data.
+    pub const WRITE: Category = Category(1 << 2);
+    /// Sets.
+    pub const SET: Category = Category(1 << 3);
+    /// Sorted sets.
+    pub const SORTED_SET: Category = Category(1 << 4);
+    /// Lists.
+    pub const LIST: Category = Category(1 << 5);
+    /// Hashes.
+    pub const HASH: Category = Category(1 << 6);
+    /// Strings.
+    pub const STRING: Category = Category(1 << 7);
+    /// Bitmaps.
+    pub const BITMAP: Category = Category(1 << 8);
+    /// HyperLogLog.
+    pub const HYPERLOGLOG: Category = Category(1 << 9);
+    /// Geospatial.
+    pub const GEO: Category = Category(1 << 10);
+    /// Streams.
+    pub const STREAM: Category = Category(1 << 11);
+    /// Pub/Sub.
+    pub const PUBSUB: Category = Category(1 << 12);
+    /// For administrators.
+    pub const ADMIN: Category = Category(1 << 13);
+    /// Fast.
+    pub const FAST: Category = Category(1 << 14);
+    /// Not fast.
+    pub const SLOW: Category = Category(1 << 15);
+    /// May block.
+    pub const BLOCKING: Category = Category(1 << 16);
+    /// Can do harm.
+    pub const DANGEROUS: Category = Category(1 << 17);
+    /// The connection.
+    pub const CONNECTION: Category = Category(1 << 18);
+    /// Transactions.
+    pub const TRANSACTION: Category = Category(1 << 19);
+    /// Scripts.
+    pub const SCRIPTING: Category = Category(1 << 20);
+    /// Parallel computation over live data.
+    pub const COMPUTE: Category = Category(1 << 21);
+
+    /// The names of those in here.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let named = Category::NAMES.into_iter().enumerate();
+        named.filter(move |(bit, _)| self.0 & (1 << bit) != 0).map(|(_, name)| name)
+    }
+
+    /// The category of this name, in any case.
+    pub fn from_name(name: &[u8]) -> Option<Category> {
+        let bit = Category::NAMES.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()))?;
+        Some(Category(1 << bit))
+    }
+
+    /// Both sets together.
+    pub const fn union(self, other: Category) -> Category {
+        Category(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in here.
+    pub const fn contains(self, other: Category) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+impl std::ops::BitOr for Category {
+    type Output = Category;
+    fn bitor(self, other: Category) -> Category {
+        self.union(other)
+    }
+}
+
+/// A family of commands: a file or folder of `commands/`, a group of the documentation, a category.
+#[derive(Debug)]
+pub struct Family {
+    /// The documentation group: `string`, `generic`, `connection`.
+    pub group: &'static str,
+    /// The category all its commands are in.
+    pub category: Category,
+    /// The commands, in reading order.
+    pub commands: &'static [&'static Command],
+}
+
+impl Family {
+    /// A family with its commands.
+    pub const fn new(group: &'static str, category: Category, commands: &'static [&'static Command]) -> Family {
+        Family { group, category, commands }
+    }
+}
+
+impl Command {
+    const fn new(name: &'static str, run: Run) -> Command {
+        Command {
+            name,
+            run,
+            arity: Arity::Exactly(1),
+            keys: &[],
+            reach: Reach::Keys,
+            flags: Flags::NONE,
+            categories: Category::NONE,
+            syntax: "",
+            since: "",
+            complexity: "",
+            summary: "",
+            history: &[],
+            tips: &[],
+            deprecated: None,
+            subcommands: &[],
+        }
+    }
+
+    /// A command about the connection or the server.
+    pub const fn client(name: &'static str, run: fn(&mut Call<'_>, &mut Client) -> Done) -> Command {
+        Command::new(name, Run::Client(run))
+    }
+
+    /// A command that reads keys.
+    pub const fn read(name: &'static str, run: fn(&mut Call<'_>, &mut View<'_>) -> Done) -> Command {
+        Command::new(name, Run::Read(run))
+    }
+
+    /// A command that writes keys.
+    pub const fn write(name: &'static str, run: fn(&mut Call<'_>, &mut Transaction<'_>) -> Done) -> Command {
+        Command::new(name, Run::Write(run))
+    }
+
+    /// A command whose work is done by the shard workers.
+    pub const fn fanout(name: &'static str, run: fn(&mut Call<'_>) -> Result<Job, Error>) -> Command {
+        Command::new(name, Run::Fanout(run))
+    }
+
+    /// A command that only has subcommands.
+    pub const fn container(name: &'static str, subcommands: &'static [&'static Command]) -> Command {
+        Command { subcommands, arity: Arity::AtLeast(2), ..Command::new(name, Run::Container) }
+    }
+
+    /// Subcommands of a command that does something by itself when it is called without one.
+    pub const fn subcommands(mut self, subcommands: &'static [&'static Command]) -> Command {
+        self.subcommands = subcommands;
+        self
+    }
+
+    /// The arguments, as documented.
+    pub const fn syntax(mut self, syntax: &'static str) -> Command {
+        self.syntax = syntax;
+        self
+    }
+
+    /// The number of words.
+    pub const fn arity(mut self, arity: Arity) -> Command {
+        self.arity = arity;
+        self
+    }
+
+    /// The keys.
+    pub const fn keys(mut self, keys: &'static [KeySpec]) -> Command {
+        self.keys = keys;
+        self
+    }
+
+    /// Locks all shards at once.
+    pub const fn every(mut self) -> Command {
+        self.reach = Reach::Every;
+        self
+    }
+
+    /// Locks one shard after the other.
+    pub const fn walk(mut self) -> Command {
+        self.reach = Reach::Walk;
+        self
+    }
+
+    /// Flags that the shape does not imply.
+    pub const fn flags(mut self, flags: Flags) -> Command {
+        self.flags = flags;
+        self
+    }
+
+    /// Categories that family and flags do not imply.
+    pub const fn categories(mut self, categories: Category) -> Command {
+        self.categories = categories;
+        self
+    }
+
+    /// The version that introduced it.
+    pub const fn since(mut self, version: &'static str) -> Command {
+        self.since = version;
+        self
+    }
+
+    /// The time complexity, as a sentence.
+    pub const fn complexity(mut self, sentence: &'static str) -> Command {
+        self.complexity = sentence;
+        self
+    }
+
+    /// What it does, as a sentence.
+    pub const fn summary(mut self, sentence: &'static str) -> Command {
+        self.summary = sentence;
+        self
+    }
+
+    /// What changed since it was introduced.
+    pub const fn history(mut self, history: &'static [(&'static str, &'static str)]) -> Command {
+        self.history = history;
+        self
+    }
+
+    /// Hints for clients.
+    pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
+        self.tips = tips;
+        self
+    }
+
+    /// Deprecated since a version, replaced by something.
+    pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Command {
+        self.deprecated = Some((since, replaced_by));
+        self
+    }
+}

@@ -1,0 +1,534 @@
+//! The command table: every declaration with what follows from it, found by name.
+//!
+//! A name of up to 24 bytes is three machine words. The words are folded to upper case without looking at single bytes,
+//! hashed with one multiplication and compared as words, so that finding a command costs a few nanoseconds: it is done
+//! for every call. Which commands there are is not known here (`commands/`), and nothing is run (`dispatch/`).
+
+use shardis_protocol::Request;
+
+use super::keys::{Begin, Find, KeySpec};
+use super::{Category, Command, Error, Family, Flags, Reach, Run};
+
+/// The position of a command or subcommand in the table: dense, hence an index into arrays of statistics and rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(u16);
+
+impl CommandId {
+    /// As an index.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A command or subcommand with all that its declaration implies.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its place in the table.
+    pub id: CommandId,
+    /// The declaration.
+    pub command: &'static Command,
+    /// The family; of a subcommand that of its container.
+    pub family: &'static Family,
+    /// The command whose subcommand this is.
+    pub container: Option<&'static Command>,
+    /// Declared and derived.
+    pub flags: Flags,
+    /// Declared and derived.
+    pub categories: Category,
+    /// As `COMMAND` reports it: `get`, `config|get`.
+    pub full_name: String,
+    /// The word of the first key where that is the same in every call.
+    pub first_key: Option<u16>,
+    /// Whether every call has exactly one key, at `first_key`.
+    pub single_key: bool,
+    /// Where the keys stand, as clients before key specifications understand it.
+    pub key_range: KeyRange,
+    subcommands: (u16, u16),
+}
+
+impl Entry {
+    /// Whether it has subcommands.
+    pub fn has_subcommands(&self) -> bool {
+        !self.command.subcommands.is_empty()
+    }
+}
+
+/// First key, last key and step, as `COMMAND` reports them; all zero when no range tells where the keys are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct KeyRange {
+    /// The word of the first key.
+    pub first: i16,
+    /// The word of the last key; negative from the end of the call.
+    pub last: i16,
+    /// The distance from key to key.
+    pub step: u16,
+}
+
+/// All commands.
+#[derive(Debug)]
+pub struct Table {
+    /// A container is followed by its subcommands; a `CommandId` is an index.
+    entries: Vec<Entry>,
+    /// What each entry is found by, beside `entries` so that a comparison touches one line.
+    keys: Vec<NameKey>,
+    /// Open addressing: indices into `keys`, or `EMPTY`.
+    slots: Vec<u16>,
+    hash_shift: u32,
+}
+
+impl Table {
+    /// The table of these families.
+    ///
+    /// # Panics
+    ///
+    /// If two commands have one name, or a name is empty, not in upper case or longer than `NAME_BYTES_MAX`.
+    pub fn new(families: &'static [&'static Family]) -> Table {
+        let mut entries = Vec::new();
+        for family in families {
+            for command in family.commands {
+                push_entries(&mut entries, family, command);
+            }
+        }
+        assert!(entries.len() < usize::from(EMPTY), "{} commands are too many", entries.len());
+        Table::index(entries)
+    }
+
+    fn index(entries: Vec<Entry>) -> Table {
+        let slots_len = (entries.len() * SLOTS_PER_ENTRY).next_power_of_two();
+        let hash_shift = u64::BITS - slots_len.trailing_zeros();
+        let mut table = Table { entries, keys: Vec::new(), slots: vec![EMPTY; slots_len], hash_shift };
+        let mut container = None;
+        for entry in &table.entries {
+            if entry.container.is_none() {
+                container = Some(entry.id);
+            }
+            let key = NameKey::new(entry.command.name.as_bytes(), container.filter(|&id| id != entry.id));
+            let key = key.unwrap_or_else(|| panic!("the name {:?}", entry.command.name));
+            assert_eq!(entry.command.name, entry.command.name.to_ascii_uppercase());
+            let mut slot = key.hash(hash_shift);
+            while table.slots[slot] != EMPTY {
+                assert_ne!(
+                    table.keys[usize::from(table.slots[slot])],
+                    key,
+                    "{} is declared twice",
+                    entry.full_name
+                );
+                slot = (slot + 1) & (slots_len - 1);
+            }
+            table.slots[slot] = entry.id.0;
+            table.keys.push(key);
+        }
+        table
+    }
+
+    /// What a call invokes, of a container the subcommand; or why it cannot be invoked: no such command, no such
+    /// subcommand, not that many words, in this order.
+    pub fn resolve(&self, request: Request<'_>) -> Result<&Entry, Error> {
+        match self.invoked(request) {
+            Some(entry) if entry.command.arity.fits(request.len()) => Ok(entry),
+            Some(entry) => Err(Error::arity(&entry.full_name)),
+            None => Err(self.unknown(request)),
+        }
+    }
+
+    /// What a call invokes, whatever its number of words. A container without a further word is itself invoked.
+    pub fn invoked(&self, request: Request<'_>) -> Option<&Entry> {
+        let entry = self.lookup(request.name())?;
+        match request.arg(1) {
+            Some(subcommand) if entry.has_subcommands() => self.find(subcommand, Some(entry.id)),
+            _ => Some(entry),
+        }
+    }
+
+    /// The command of this name, in any case; no subcommand.
+    pub fn lookup(&self, name: &[u8]) -> Option<&Entry> {
+        self.find(name, None)
+    }
+
+    /// The command or subcommand of this name, as `COMMAND` reports it but in any case: `config|get`.
+    pub fn lookup_full_name(&self, name: &[u8]) -> Option<&Entry> {
+        let mut words = name.split(|&byte| byte == b'|');
+        let entry = self.lookup(words.next()?)?;
+        match (words.next(), words.next()) {
+            (None, _) => Some(entry),
+            (Some(subcommand), None) => self.find(subcommand, Some(entry.id)),
+            (Some(_), Some(_)) => None,
+        }
+    }
+
+    /// The entry of an id of this table.
+    pub fn entry(&self, id: CommandId) -> &Entry {
+        &self.entries[id.index()]
+    }
+
+    /// Commands and subcommands in the order of their ids: a container is followed by its subcommands.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The commands without the subcommands.
+    pub fn commands(&self) -> impl Iterator<Item = &Entry> + Clone {
+        self.entries.iter().filter(|entry| entry.container.is_none())
+    }
+
+    /// The subcommands of a command.
+    pub fn subcommands(&self, container: &Entry) -> &[Entry] {
+        let (start, end) = container.subcommands;
+        &self.entries[usize::from(start)..usize::from(end)]
+    }
+
+    #[inline]
+    fn find(&self, name: &[u8], container: Option<CommandId>) -> Option<&Entry> {
+        let key = NameKey::new(name, container)?;
+        let mut slot = key.hash(self.hash_shift);
+        loop {
+            let index = self.slots[slot];
+            if index == EMPTY {
+                return None;
+            }
+            if self.keys[usize::from(index)] == key {
+                return self.entries.get(usize::from(index));
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    #[cold]
+    fn unknown(&self, request: Request<'_>) -> Error {
+        match (self.lookup(request.name()), request.arg(1)) {
+            (Some(container), Some(subcommand)) => {
+                Error::unknown_subcommand(container.command.name, subcommand)
+            }
+            _ => Error::unknown_command(request.name(), request.iter().skip(1)),
+        }
+    }
+}
+
+/// The longest name of a command or subcommand: three words.
+pub const NAME_BYTES_MAX: usize = 24;
+
+/// No entry in this slot.
+const EMPTY: u16 = u16::MAX;
+
+/// Few enough entries per slot that a probe nearly always ends at its first slot.
+const SLOTS_PER_ENTRY: usize = 4;
+
+/// A name in upper case, and the container whose subcommand it names: equal exactly when these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct NameKey {
+    words: [u64; 3],
+    length: u32,
+    container: u32,
+}
+
+impl NameKey {
+    #[inline]
+    fn new(name: &[u8], container: Option<CommandId>) -> Option<NameKey> {
+        // Words may overlap; together with the length they still spell exactly one name.
+        let words = match name.len() {
+            length @ 1..=3 => {
+                [u64::from_le_bytes([name[0], name[length / 2], name[length - 1], 0, 0, 0, 0, 0]), 0, 0]
+            }
+            4..=7 => {
+                let (first, last) = (name.first_chunk()?, name.last_chunk()?);
+                [u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32, 0, 0]
+            }
+            8..=16 => [u64::from_le_bytes(*name.first_chunk()?), u64::from_le_bytes(*name.last_chunk()?), 0],
+            17..=NAME_BYTES_MAX => [
+                u64::from_le_bytes(*name.first_chunk()?),
+                u64::from_le_bytes(*name[8..].first_chunk()?),
+                u64::from_le_bytes(*name.last_chunk()?),
+            ],
+            _ => return None,
+        };
+        let container = container.map_or(0, |id| u32::from(id.0) + 1);
+        Some(NameKey { words: words.map(upper_case), length: name.len() as u32, container })
+    }
+
+    #[inline]
+    fn hash(&self, shift: u32) -> usize {
+        let [first, second, third] = self.words;
+        let mixed = first ^ second.rotate_left(21) ^ third.rotate_left(42) ^ u64::from(self.container) << 24;
+        ((mixed ^ u64::from(self.length)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize
+    }
+}
+
+/// Eight bytes at once: `a` to `z` become `A` to `Z`, every other byte stays.
+const fn upper_case(word: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    let low_bits = word & !HIGH;
+    // The high bit of a byte tells whether its low bits are at least `a`, or beyond `z`.
+    let from_a = low_bits + (0x80 - b'a' as u64) * EACH;
+    let beyond_z = low_bits + (0x7F - b'z' as u64) * EACH;
+    let is_lower = from_a & !beyond_z & !word & HIGH;
+    word ^ (is_lower >> 2)
+}
+
+/// Appends a command and its subcommands.
+fn push_entries(entries: &mut Vec<Entry>, family: &'static Family, command: &'static Command) {
+    let at = entries.len();
+    entries.push(Entry::new(at, family, command, None));
+    for subcommand in command.subcommands {
+        entries.push(Entry::new(entries.len(), family, subcommand, Some(command)));
+    }
+    entries[at].subcommands = (at as u16 + 1, entries.len() as u16);
+}
+
+impl Entry {
+    fn new(
+        at: usize,
+        family: &'static Family,
+        command: &'static Command,
+        container: Option<&'static Command>,
+    ) -> Entry {
+        let name = command.name.to_ascii_lowercase();
+        let (key_range, movable) = key_range(command.keys);
+        let flags = flags(command, movable);
+        let first_key = first_key(command.keys);
+        Entry {
+            id: CommandId(at as u16),
+            command,
+            family,
+            container,
+            flags,
+            categories: categories(command, family, flags),
+            full_name: container
+                .map_or(name.clone(), |of| format!("{}|{name}", of.name.to_ascii_lowercase())),
+            first_key,
+            single_key: matches!(command.keys, [KeySpec { find: Find::Range { last: 0, .. }, .. }]),
+            key_range,
+            subcommands: (0, 0),
+        }
+    }
+}
+
+/// The declared flags and those that the shape implies. A command without keys that does not reach for shards either is
+/// about the server, whatever it is given.
+fn flags(command: &Command, movable: bool) -> Flags {
+    let touches_data = !command.keys.is_empty() || command.reach != Reach::Keys;
+    let data = match command.run {
+        Run::Write(_) if touches_data => Flags::WRITE,
+        Run::Read(_) if touches_data => Flags::READONLY,
+        _ => Flags::NONE,
+    };
+    command.flags | data | if movable { Flags::MOVABLE_KEYS } else { Flags::NONE }
+}
+
+/// The declared categories, that of the family and those that the flags imply. A mere container is in no family's
+/// category, because it does nothing.
+fn categories(command: &Command, family: &Family, flags: Flags) -> Category {
+    const IMPLIED: [(Flags, Category); 5] = [
+        (Flags::WRITE, Category::WRITE),
+        (Flags::ADMIN, Category(Category::ADMIN.0 | Category::DANGEROUS.0)),
+        (Flags::PUBSUB, Category::PUBSUB),
+        (Flags::FAST, Category::FAST),
+        (Flags::BLOCKING, Category::BLOCKING),
+    ];
+    let mut all = command.categories;
+    if !matches!(command.run, Run::Container) {
+        all = all | family.category;
+    }
+    for (flag, category) in IMPLIED {
+        if flags.contains(flag) {
+            all = all | category;
+        }
+    }
+    // The real servers keep scripts out of the readers.
+    if flags.contains(Flags::READONLY) && !all.contains(Category::SCRIPTING) {
+        all = all | Category::READ;
+    }
+    if all.contains(Category::FAST) { all } else { all | Category::SLOW }
+}
+
+/// The keys as one range, and whether that leaves some out. Only neighbouring ranges make one, as in the real servers.
+fn key_range(specs: &[KeySpec]) -> (KeyRange, bool) {
+    let mut whole = KeyRange::default();
+    let mut movable = false;
+    for spec in specs {
+        let Begin::Index(first) = spec.begin;
+        let first = first as i16;
+        match spec.find {
+            Find::Range { last, step } if whole.step == 0 => {
+                whole = KeyRange { first, last: if last < 0 { last } else { first + last }, step };
+            }
+            Find::Range { last, step: 1 } if whole.step == 1 && whole.last == first - 1 => {
+                whole.last = if last < 0 { last } else { first + last };
+            }
+            Find::Range { .. } | Find::Count { .. } => movable = true,
+        }
+    }
+    (whole, movable)
+}
+
+fn first_key(specs: &[KeySpec]) -> Option<u16> {
+    match specs.first()? {
+        KeySpec { begin: Begin::Index(at), find: Find::Range { .. }, .. } => Some(*at),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shardis_protocol::OwnedRequest;
+    use shardis_storage::{Transaction, View};
+
+    use super::*;
+    use crate::client::Client;
+    use crate::command::Arity::{AtLeast, Exactly};
+    use crate::command::{Call, Done, Flow, key, keys, numbered};
+
+    fn ask(_: &mut Call<'_>, _: &mut Client) -> Done {
+        Ok(Flow::Done)
+    }
+
+    fn look(_: &mut Call<'_>, _: &mut View<'_>) -> Done {
+        Ok(Flow::Done)
+    }
+
+    fn change(_: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
+        Ok(Flow::Done)
+    }
+
+    static GET: Command =
+        Command::read("GET", look).arity(Exactly(2)).keys(&[key(1).read_only()]).flags(Flags::FAST);
+    static MSET: Command =
+        Command::write("MSET", change).arity(AtLeast(3)).keys(&[keys(1, -1, 2).overwrites()]);
+    static MOVE: Command = Command::write("LMOVE", change).arity(Exactly(5)).keys(&[key(1), key(2)]);
+    static STORE: Command =
+        Command::write("ZUNIONSTORE", change).arity(AtLeast(4)).keys(&[key(1), numbered(2, 1)]);
+    static SIZE: Command = Command::read("DBSIZE", look).every();
+    static TIME: Command = Command::client("TIME", ask);
+    static LONG: Command = Command::client("A-NAME-OF-24-BYTES-IN-IT", ask).arity(AtLeast(1));
+    static CONFIG: Command = Command::container("CONFIG", &[&CONFIG_GET, &CONFIG_SET]);
+    static CONFIG_GET: Command =
+        Command::client("GET", ask).arity(AtLeast(3)).flags(Flags::ADMIN.union(Flags::BLOCKING));
+    static CONFIG_SET: Command = Command::client("SET", ask).arity(AtLeast(4));
+    static COMMAND: Command = Command::client("COMMAND", ask).arity(AtLeast(1)).subcommands(&[&COUNT]);
+    static COUNT: Command = Command::client("COUNT", ask).arity(Exactly(2));
+
+    static DATA: Family = Family::new("string", Category::STRING, &[&GET, &MSET, &MOVE, &STORE]);
+    static SERVER: Family =
+        Family::new("server", Category::CONNECTION, &[&SIZE, &TIME, &LONG, &CONFIG, &COMMAND]);
+
+    static FAMILIES: &[&Family] = &[&DATA, &SERVER];
+
+    fn table() -> Table {
+        Table::new(FAMILIES)
+    }
+
+    fn resolve(words: &[&str]) -> Result<String, String> {
+        let request = OwnedRequest::from_args(words);
+        match table().resolve(request.as_request()) {
+            Ok(entry) => Ok(entry.full_name.clone()),
+            Err(error) => Err(String::from_utf8_lossy(error.text()).into_owned()),
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case_and_nothing_else_is() {
+        let table = table();
+        for entry in table.commands() {
+            let name = entry.command.name;
+            assert_eq!(table.lookup(name.as_bytes()).map(|found| found.id), Some(entry.id));
+            assert_eq!(table.lookup(entry.full_name.as_bytes()).map(|found| found.id), Some(entry.id));
+            for at in 0..name.len() {
+                for bit in [0x01, 0x10, 0x40, 0x80] {
+                    let mut other = name.as_bytes().to_vec();
+                    other[at] ^= bit;
+                    assert!(table.lookup(&other).is_none(), "{:?}", other.escape_ascii().to_string());
+                }
+            }
+        }
+        for stranger in ["", "G", "GE", "GETT", "SET", "COUNT", "A-NAME-OF-24-BYTES-IN-IT-", "config|get"] {
+            assert!(table.lookup(stranger.as_bytes()).is_none(), "{stranger}");
+        }
+    }
+
+    #[test]
+    fn only_ascii_letters_are_folded() {
+        for byte in 0..=u8::MAX {
+            let word = u64::from_le_bytes([byte, 0, byte, b'z', byte, 0xFF, b'a', byte]);
+            let upper = word.to_le_bytes().map(|byte| byte.to_ascii_uppercase());
+            assert_eq!(upper_case(word).to_le_bytes(), upper);
+        }
+    }
+
+    #[test]
+    fn full_names_reach_subcommands() {
+        let table = table();
+        let name = |full: &str| table.lookup_full_name(full.as_bytes()).map(|entry| entry.full_name.as_str());
+        assert_eq!(name("Config|GET"), Some("config|get"));
+        assert_eq!(name("config"), Some("config"));
+        assert_eq!(name("command|count"), Some("command|count"));
+        for stranger in ["config|", "|get", "config|get|x", "get|", "count", "command|get"] {
+            assert_eq!(name(stranger), None, "{stranger}");
+        }
+    }
+
+    #[test]
+    fn a_call_is_refused_for_its_name_then_its_subcommand_then_its_length() {
+        assert_eq!(resolve(&["get", "k"]), Ok("get".into()));
+        assert_eq!(resolve(&["config", "SET", "a", "b"]), Ok("config|set".into()));
+        assert_eq!(resolve(&["COMMAND"]), Ok("command".into()));
+        assert_eq!(resolve(&["COMMAND", "count"]), Ok("command|count".into()));
+        let refused = [
+            (&["NOPE", "a"][..], "ERR unknown command 'NOPE', with args beginning with: 'a' "),
+            (&["config", "Nope"], "ERR unknown subcommand 'Nope'. Try CONFIG HELP."),
+            (&["command", "get"], "ERR unknown subcommand 'get'. Try COMMAND HELP."),
+            (&["CONFIG"], "ERR wrong number of arguments for 'config' command"),
+            (&["CONFIG", "GET"], "ERR wrong number of arguments for 'config|get' command"),
+            (&["GET"], "ERR wrong number of arguments for 'get' command"),
+            (&["GET", "a", "b"], "ERR wrong number of arguments for 'get' command"),
+        ];
+        for (words, error) in refused {
+            assert_eq!(resolve(words), Err(error.into()));
+        }
+    }
+
+    #[test]
+    fn ids_are_dense_and_subcommands_follow_their_container() {
+        let table = table();
+        for (index, entry) in table.entries().iter().enumerate() {
+            assert_eq!(entry.id.index(), index);
+            assert_eq!(table.entry(entry.id).full_name, entry.full_name);
+        }
+        let config = table.lookup(b"config").expect("it is declared");
+        let names: Vec<_> = table.subcommands(config).iter().map(|entry| entry.full_name.as_str()).collect();
+        assert_eq!(names, ["config|get", "config|set"]);
+        assert_eq!(table.commands().count(), 9);
+        assert!(table.subcommands(&table.entries()[0]).is_empty());
+    }
+
+    #[test]
+    fn flags_and_categories_follow_from_shape_keys_and_family() {
+        let table = table();
+        let facts = |name: &str| {
+            let entry = table.lookup_full_name(name.as_bytes()).expect("it is declared");
+            (entry.flags.names().collect::<Vec<_>>(), entry.categories.names().collect::<Vec<_>>())
+        };
+        assert_eq!(facts("get"), (vec!["readonly", "fast"], vec!["read", "string", "fast"]));
+        assert_eq!(facts("mset"), (vec!["write"], vec!["write", "string", "slow"]));
+        assert_eq!(facts("zunionstore"), (vec!["write", "movablekeys"], vec!["write", "string", "slow"]));
+        assert_eq!(facts("dbsize"), (vec!["readonly"], vec!["read", "slow", "connection"]));
+        assert_eq!(facts("time"), (vec![], vec!["slow", "connection"]));
+        assert_eq!(facts("config"), (vec![], vec!["slow"]));
+        let implied = vec!["admin", "slow", "blocking", "dangerous", "connection"];
+        assert_eq!(facts("config|get"), (vec!["admin", "blocking"], implied));
+    }
+
+    #[test]
+    fn neighbouring_keys_make_one_range() {
+        let table = table();
+        let range = |name: &str| {
+            let entry = table.lookup(name.as_bytes()).expect("it is declared");
+            let KeyRange { first, last, step } = entry.key_range;
+            ((first, last, step), entry.first_key, entry.single_key)
+        };
+        assert_eq!(range("get"), ((1, 1, 1), Some(1), true));
+        assert_eq!(range("mset"), ((1, -1, 2), Some(1), false));
+        assert_eq!(range("lmove"), ((1, 2, 1), Some(1), false));
+        assert_eq!(range("zunionstore"), ((1, 1, 1), Some(1), false));
+        assert_eq!(range("time"), ((0, 0, 0), None, false));
+    }
+}

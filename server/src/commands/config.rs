@@ -1,0 +1,137 @@
+//! CONFIG: the parameters on the wire. Which parameters there are and what they accept is declared in
+//! `config::options`; only the texts of the replies are here.
+
+use std::collections::BTreeMap;
+
+use shardis_storage::glob;
+
+use crate::client::Client;
+use crate::command::{Arity, Call, Category, Command, Done, Error, Family, Flags, Flow};
+use crate::config::{ConfigError, options};
+
+/// The commands of this file.
+pub static FAMILY: Family = Family::new("server", Category::NONE, &[&CONFIG]);
+
+static CONFIG: Command = Command::container("CONFIG", &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET])
+    .since("2.0.0")
+    .complexity("Depends on subcommand.")
+    .summary("A container for server configuration commands.");
+
+const FLAGS: Flags = Flags::ADMIN.union(Flags::NO_SCRIPT).union(Flags::LOADING).union(Flags::STALE);
+const TIPS: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
+static GET: Command = Command::client("GET", get)
+    .syntax("parameter [parameter ...]")
+    .arity(Arity::AtLeast(3))
+    .flags(FLAGS)
+    .since("2.0.0")
+    .complexity("O(N) when N is the number of configuration parameters provided")
+    .summary("Returns the effective values of configuration parameters.")
+    .history(&[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")]);
+
+fn get(call: &mut Call<'_>, _: &mut Client) -> Done {
+    // A name is shown as it was asked for, a match as it is in the table; either only once.
+    let mut found = BTreeMap::new();
+    for pattern in call.args {
+        if !pattern.iter().any(|byte| b"[*?".contains(byte)) {
+            if let Some((parameter, name)) = options::find(pattern) {
+                found.entry(name).or_insert((pattern, parameter));
+            }
+            continue;
+        }
+        for (parameter, name) in options::names() {
+            if glob::matches_ignore_case(pattern, name.as_bytes()) {
+                found.entry(name).or_insert((name.as_bytes(), parameter));
+            }
+        }
+    }
+    call.reply.map(found.len());
+    for (name, parameter) in found.into_values() {
+        call.reply.bulk(name);
+        call.reply.bulk(&parameter.format(&call.state.config));
+    }
+    Ok(Flow::Done)
+}
+
+static SET: Command = Command::client("SET", set)
+    .syntax("parameter value [parameter value ...]")
+    .arity(Arity::AtLeast(4))
+    .flags(FLAGS)
+    .since("2.0.0")
+    .complexity("O(N) when N is the number of configuration parameters provided")
+    .summary("Sets configuration parameters in-flight.")
+    .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")])
+    .tips(TIPS);
+
+fn set(call: &mut Call<'_>, _: &mut Client) -> Done {
+    let mut pairs = Vec::with_capacity(call.args.len() / 2);
+    while let Some(name) = call.args.next() {
+        pairs.push((name, call.args.take()?));
+    }
+    call.state.config.set_live(&pairs)?;
+    call.ok()
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Error {
+        let (before, name, after) = match &error {
+            ConfigError::Unknown(name) => {
+                ("ERR Unknown option or number of arguments for CONFIG SET - '", name, "'".to_owned())
+            }
+            ConfigError::Refused { name, reason } => {
+                ("ERR CONFIG SET failed (possibly related to argument '", name, format!("') - {reason}"))
+            }
+        };
+        Error::new([before.as_bytes(), name, after.as_bytes()].concat())
+    }
+}
+
+static RESETSTAT: Command = Command::client("RESETSTAT", reset_statistics)
+    .arity(Arity::Exactly(2))
+    .flags(FLAGS)
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Resets the server's statistics.")
+    .tips(TIPS);
+
+fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
+    call.state.stats.reset();
+    call.ok()
+}
+
+static REWRITE: Command = Command::client("REWRITE", rewrite)
+    .arity(Arity::Exactly(2))
+    .flags(FLAGS)
+    .since("2.8.0")
+    .complexity("O(1)")
+    .summary("Persists the effective configuration to file.")
+    .tips(TIPS);
+
+fn rewrite(call: &mut Call<'_>, _: &mut Client) -> Done {
+    Err(match call.state.config.file {
+        None => Error::fixed("ERR The server is running without a config file"),
+        Some(_) => Error::fixed("ERR Rewriting config file: this server only reads its file"),
+    })
+}
+
+static HELP: Command = Command::client("HELP", help)
+    .arity(Arity::Exactly(2))
+    .flags(Flags::LOADING.union(Flags::STALE))
+    .since("5.0.0")
+    .complexity("O(1)")
+    .summary("Returns helpful text about the different subcommands.");
+
+fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
+    call.help("CONFIG", HELP_LINES)
+}
+
+const HELP_LINES: &[&str] = &[
+    "GET <pattern>",
+    "    Return parameters matching the glob-like <pattern> and their values.",
+    "SET <directive> <value>",
+    "    Set the configuration <directive> to <value>.",
+    "RESETSTAT",
+    "    Reset statistics reported by the INFO command.",
+    "REWRITE",
+    "    Rewrite the configuration file.",
+];

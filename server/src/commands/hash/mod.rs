@@ -1,0 +1,38 @@
+//! Hashes: commands over `storage::types::hash`.
+
+mod all;
+mod counter;
+mod fields;
+
+use shardis_storage::Key;
+use shardis_storage::types::hash::HashContext;
+
+use crate::command::{Call, Category, Family};
+
+pub static FAMILY: Family = Family::new(
+    "hash",
+    Category::HASH,
+    &[
+        &fields::HSET,
+        &fields::HMSET,
+        &fields::HGET,
+        &fields::HMGET,
+        &fields::HEXISTS,
+        &fields::HDEL,
+        &fields::HLEN,
+        &all::HGETALL,
+        &all::HKEYS,
+        &all::HVALS,
+        &counter::HINCRBY,
+    ],
+);
+
+/// How large a hash stays compact. What seeds a large one is the hash of its key: nobody outside can know it.
+fn context(call: &Call<'_>, key: &Key<'_>) -> HashContext {
+    let limit = |setting: i64| usize::try_from(setting).unwrap_or(0);
+    HashContext {
+        entries_max: limit(call.state.config.hash_max_listpack_entries.value()),
+        value_bytes_max: limit(call.state.config.hash_max_listpack_value.value()),
+        seed: key.hash().0,
+    }
+}

@@ -1,0 +1,59 @@
+//! Keys as such, whatever they hold: whether they are there, how long, under which name.
+
+mod exists;
+pub mod expire;
+mod flush;
+mod object;
+mod rename;
+mod scan;
+
+use shardis_storage::{Db, Transaction};
+
+use crate::command::{Call, Category, Error, Family};
+
+pub use self::flush::{FLUSHALL, FLUSHDB, SWAPDB};
+pub use self::scan::DBSIZE;
+
+pub static FAMILY: Family = Family::new(
+    "generic",
+    Category::KEYSPACE,
+    &[
+        &exists::EXISTS,
+        &exists::TYPE,
+        &exists::TOUCH,
+        &exists::DEL,
+        &exists::UNLINK,
+        &expire::EXPIRE,
+        &expire::PEXPIRE,
+        &expire::EXPIREAT,
+        &expire::PEXPIREAT,
+        &expire::TTL,
+        &expire::PTTL,
+        &expire::EXPIRETIME,
+        &expire::PEXPIRETIME,
+        &expire::PERSIST,
+        &rename::RENAME,
+        &rename::RENAMENX,
+        &rename::MOVE,
+        &rename::COPY,
+        &scan::KEYS,
+        &scan::SCAN,
+        &scan::RANDOMKEY,
+        &object::OBJECT,
+    ],
+);
+
+/// The database of this number.
+fn database(call: &Call<'_>, number: i64) -> Result<Db, Error> {
+    let number = u16::try_from(number).ok().filter(|&number| number < call.state.keyspace.databases());
+    number.map(Db).ok_or(Error::DB_OUT_OF_RANGE)
+}
+
+/// Does something in another database.
+fn within<T>(txn: &mut Transaction<'_>, db: Db, action: impl FnOnce(&mut Transaction<'_>) -> T) -> T {
+    let home = txn.db();
+    txn.select(db);
+    let outcome = action(txn);
+    txn.select(home);
+    outcome
+}

@@ -1,0 +1,120 @@
+//! Moving and copying values between keys, within a database or to another one. The time to live goes along.
+
+use shardis_storage::Transaction;
+
+use super::{database, within};
+use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
+
+pub static RENAME: Command = Command::write("RENAME", rename)
+    .syntax("key newkey")
+    .arity(Exactly(3))
+    .keys(&[key(1).read_write().accesses().deletes(), key(2).overwrites().updates()])
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Renames a key and overwrites the destination.");
+
+fn rename(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let (source, destination) = (call.next_key()?, call.next_key()?);
+    if txn.inspect(&source).is_none() {
+        return Err(Error::NO_SUCH_KEY);
+    }
+    if source.bytes() != destination.bytes() {
+        let moved = txn.take(&source).ok_or(Error::NO_SUCH_KEY)?;
+        txn.put(&destination, moved);
+    }
+    call.ok()
+}
+
+pub static RENAMENX: Command = Command::write("RENAMENX", renamenx)
+    .syntax("key newkey")
+    .arity(Exactly(3))
+    .keys(&[key(1).read_write().accesses().deletes(), key(2).overwrites().inserts()])
+    .flags(Flags::FAST)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Renames a key only when the target key name doesn't exist.")
+    .history(&[(
+        "3.2.0",
+        "The command no longer returns an error when source and destination names are the same.",
+    )]);
+
+fn renamenx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let (source, destination) = (call.next_key()?, call.next_key()?);
+    if txn.inspect(&source).is_none() {
+        return Err(Error::NO_SUCH_KEY);
+    }
+    // A key is its own occupied destination.
+    if txn.inspect(&destination).is_some() {
+        return call.integer(0);
+    }
+    let moved = txn.take(&source).ok_or(Error::NO_SUCH_KEY)?;
+    txn.put(&destination, moved);
+    call.integer(1)
+}
+
+pub static MOVE: Command = Command::write("MOVE", move_key)
+    .syntax("key db")
+    .arity(Exactly(3))
+    .keys(&[key(1).read_write().accesses().updates()])
+    .flags(Flags::FAST)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Moves a key to another database.");
+
+fn move_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let key = call.next_key()?;
+    let db = call.args.integer_32()?;
+    let db = database(call, db)?;
+    if db == call.db {
+        return Err(Error::SAME_OBJECT);
+    }
+    if txn.inspect(&key).is_none() || within(txn, db, |txn| txn.inspect(&key).is_some()) {
+        return call.integer(0);
+    }
+    let Some(moved) = txn.take(&key) else { return call.integer(0) };
+    within(txn, db, |txn| txn.put(&key, moved));
+    call.integer(1)
+}
+
+pub static COPY: Command = Command::write("COPY", copy)
+    .syntax("source destination [DB destination-db] [REPLACE]")
+    .arity(AtLeast(3))
+    .keys(&[key(1).read_only().accesses(), key(2).overwrites().updates()])
+    .flags(Flags::DENY_OOM)
+    .since("6.2.0")
+    .complexity(
+        "O(N) worst case for collections, where N is the number of nested items. O(1) for string values.",
+    )
+    .summary("Copies the value of a key to a new key.");
+
+fn copy(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let (source, destination) = (call.next_key()?, call.next_key()?);
+    let (mut db, mut replace) = (call.db, false);
+    while !call.args.is_empty() {
+        if call.args.take_word("REPLACE") {
+            replace = true;
+        } else if call.args.take_word("DB") {
+            let number = call.args.integer_32()?;
+            db = database(call, number)?;
+        } else {
+            return Err(Error::SYNTAX);
+        }
+    }
+    if db == call.db && source.bytes() == destination.bytes() {
+        return Err(Error::SAME_OBJECT);
+    }
+    let Some(entry) = txn.lookup(&source) else { return call.integer(0) };
+    if call.should_offload(entry.memory_bytes() / COPIED_BYTES_PER_WORK_UNIT) {
+        return Ok(Flow::Offload);
+    }
+    if !replace && within(txn, db, |txn| txn.inspect(&destination).is_some()) {
+        return call.integer(0);
+    }
+    let Some(copied) = txn.duplicate(&source) else { return call.integer(0) };
+    within(txn, db, |txn| txn.put(&destination, copied));
+    call.integer(1)
+}
+
+/// Copying this much costs as much as one unit of [`Call::should_offload`].
+const COPIED_BYTES_PER_WORK_UNIT: usize = 256;

@@ -1,0 +1,211 @@
+//! Finding keys: all at once under every lock (KEYS, RANDOMKEY, DBSIZE), or in steps that hold one lock at a
+//! time and promise less (SCAN).
+
+use shardis_storage::View;
+use shardis_storage::glob::Pattern;
+
+use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::{Args, Call, Category, Command, Done, Error, Flags, Flow};
+
+pub static KEYS: Command = Command::read("KEYS", matching_keys)
+    .syntax("pattern")
+    .arity(Exactly(2))
+    .every()
+    .categories(Category::DANGEROUS)
+    .since("1.0.0")
+    .complexity(
+        "O(N) with N being the number of keys in the database, under the assumption that the key names in \
+         the database and the given pattern have limited length.",
+    )
+    .summary("Returns all key names that match a pattern.")
+    .tips(&["request_policy:all_shards", "nondeterministic_output_order"]);
+
+fn matching_keys(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    if call.should_offload(view.len()) {
+        return Ok(Flow::Offload);
+    }
+    let pattern = Pattern::new(call.args.take()?);
+    let mut found = Names::default();
+    view.for_each_key(&mut |key, _| {
+        if pattern.matches(key) {
+            found.push(key);
+        }
+    });
+    found.write(call)
+}
+
+pub static SCAN: Command = Command::read("SCAN", scan)
+    .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]")
+    .arity(AtLeast(2))
+    .walk()
+    .since("2.8.0")
+    .complexity(
+        "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor \
+         to return back to 0. N is the number of elements inside the collection.",
+    )
+    .summary("Iterates over the key names in the database.")
+    .history(&[("6.0.0", "Added the `TYPE` subcommand.")])
+    .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
+
+fn scan(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    let mut cursor = parse_cursor(call.args.take()?).ok_or(Error::INVALID_CURSOR)?;
+    let options = ScanOptions::parse(&mut call.args)?;
+    if call.should_offload(options.count) {
+        return Ok(Flow::Offload);
+    }
+    let mut found = Names::default();
+    let mut sampled = 0;
+    let mut steps_left = STEPS_MIN.max(options.count.saturating_mul(STEPS_PER_KEY));
+    while sampled < options.count && steps_left > 0 {
+        let step = view.scan(cursor, &mut |key, entry| {
+            sampled += 1;
+            if options.admits(key, entry.kind().name()) {
+                found.push(key);
+            }
+        });
+        // Somebody keeps the next shard for long: wait where waiting is allowed.
+        let Ok(next) = step else { return Ok(Flow::Offload) };
+        cursor = next;
+        if cursor == 0 {
+            break;
+        }
+        steps_left -= 1;
+    }
+    call.reply.array(2);
+    call.reply.bulk(itoa::Buffer::new().format(cursor).as_bytes());
+    found.write(call)
+}
+
+/// What SCAN looks for, and how long.
+#[derive(Clone, Copy, Debug)]
+struct ScanOptions<'a> {
+    count: usize,
+    pattern: Option<Pattern<'a>>,
+    kind: Option<&'a [u8]>,
+}
+
+impl<'a> ScanOptions<'a> {
+    fn parse(args: &mut Args<'a>) -> Result<ScanOptions<'a>, Error> {
+        let mut options = ScanOptions { count: COUNT_DEFAULT, pattern: None, kind: None };
+        while !args.is_empty() {
+            if args.take_word("COUNT") {
+                let count = args.integer()?;
+                options.count =
+                    usize::try_from(count).ok().filter(|&count| count > 0).ok_or(Error::SYNTAX)?;
+            } else if args.take_word("MATCH") {
+                options.pattern = Some(Pattern::new(args.take()?));
+            } else if args.take_word("TYPE") {
+                options.kind = Some(args.take()?);
+            } else {
+                return Err(Error::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    /// A type that does not exist is the type of no key.
+    fn admits(&self, key: &[u8], kind: &str) -> bool {
+        self.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.as_bytes()))
+            && self.pattern.is_none_or(|pattern| pattern.matches(key))
+    }
+}
+
+/// A cursor as C's `strtoul` reads one, without leading space: nothing is 0, and a sign is taken.
+fn parse_cursor(bytes: &[u8]) -> Option<u64> {
+    let (negative, digits) = match bytes {
+        [b'-', digits @ ..] if !digits.is_empty() => (true, digits),
+        [b'+', digits @ ..] if !digits.is_empty() => (false, digits),
+        digits => (false, digits),
+    };
+    let value = digits.iter().try_fold(0_u64, |value, byte| {
+        let digit = byte.checked_sub(b'0').filter(|&digit| digit < 10)?;
+        value.checked_mul(10)?.checked_add(digit.into())
+    })?;
+    Some(if negative { value.wrapping_neg() } else { value })
+}
+
+/// How many keys a call of SCAN looks at unless told otherwise.
+const COUNT_DEFAULT: usize = 10;
+/// Steps a call of SCAN takes at most for every key it was to look at, in a table with many empty buckets.
+const STEPS_PER_KEY: usize = 10;
+/// Steps it may take however few keys it was to look at: a step passes many empty shards and costs little, so
+/// a small database is scanned in one call.
+const STEPS_MIN: usize = 128;
+
+pub static RANDOMKEY: Command = Command::read("RANDOMKEY", randomkey)
+    .arity(Exactly(1))
+    .every()
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns a random key name from the database.")
+    .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
+
+fn randomkey(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    let key = view.random_key(&mut call.state.random());
+    match key {
+        Some(key) => call.bulk(&key),
+        None => call.null(),
+    }
+}
+
+pub static DBSIZE: Command = Command::read("DBSIZE", dbsize)
+    .arity(Exactly(1))
+    .every()
+    .flags(Flags::FAST)
+    .categories(Category::KEYSPACE)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns the number of keys in the database.")
+    .tips(&["request_policy:all_shards", "response_policy:agg_sum"]);
+
+fn dbsize(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    call.integer(view.len())
+}
+
+/// Names on their way to an array, whose length stands in front of them.
+#[derive(Debug, Default)]
+struct Names {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Names {
+    fn push(&mut self, name: &[u8]) {
+        self.bytes.extend_from_slice(name);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn write(&self, call: &mut Call<'_>) -> Done {
+        call.reply.array(self.ends.len());
+        let mut start = 0;
+        for &end in &self.ends {
+            call.reply.bulk(&self.bytes[start..end]);
+            start = end;
+        }
+        Ok(Flow::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_c_reads_it() {
+        for (text, cursor) in [
+            ("0", Some(0)),
+            ("", Some(0)),
+            ("01", Some(1)),
+            ("+1", Some(1)),
+            ("-1", Some(u64::MAX)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            (" 1", None),
+            ("1x", None),
+            ("-", None),
+            ("--1", None),
+        ] {
+            assert_eq!(parse_cursor(text.as_bytes()), cursor, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Adding elements at either end.
+
+use shardis_storage::Transaction;
+use shardis_storage::types::list::{List, Side};
+use shardis_storage::types::packed::Element;
+
+use super::limit;
+use crate::command::Arity::AtLeast;
+use crate::command::{Call, Command, Done, Flags, KeySpec, key};
+
+const KEYS: &[KeySpec] = &[key(1).read_write().inserts()];
+const COMPLEXITY: &str = "O(1) for each element added, so O(N) to add N elements when the command is called \
+    with multiple arguments.";
+const HISTORY: &[(&str, &str)] = &[("2.4.0", "Accepts multiple `element` arguments.")];
+
+pub static LPUSH: Command = Command::write("LPUSH", lpush)
+    .syntax("key element [element ...]")
+    .arity(AtLeast(3))
+    .keys(KEYS)
+    .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .since("1.0.0")
+    .complexity(COMPLEXITY)
+    .summary("Prepends one or more elements to a list. Creates the key if it doesn't exist.")
+    .history(HISTORY);
+
+fn lpush(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    push(call, txn, Side::Front)
+}
+
+pub static RPUSH: Command = Command::write("RPUSH", rpush)
+    .syntax("key element [element ...]")
+    .arity(AtLeast(3))
+    .keys(KEYS)
+    .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .since("1.0.0")
+    .complexity(COMPLEXITY)
+    .summary("Appends one or more elements to a list. Creates the key if it doesn't exist.")
+    .history(HISTORY);
+
+fn rpush(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    push(call, txn, Side::Back)
+}
+
+fn push(call: &mut Call<'_>, txn: &mut Transaction<'_>, side: Side) -> Done {
+    let key = call.next_key()?;
+    let mut list = txn.upsert::<List>(&key)?;
+    list.push(side, call.args.rest().map(Element::from), limit(call));
+    call.integer(list.len())
+}

@@ -1,0 +1,18 @@
+//! The catalogue: declarations of commands and their handlers, nothing else. A family is a file or a folder here; to add
+//! a command, write its static above its handler and list it in its family.
+//!
+//! What becomes of a declaration is told in `command/`, how a command is carried out in `dispatch/`. Nothing outside
+//! this folder names a command.
+
+mod command;
+mod config;
+mod hash;
+mod keys;
+mod list;
+mod string;
+
+use crate::command::Family;
+
+/// Every family, in the order of the documentation.
+pub static FAMILIES: &[&Family] =
+    &[&string::FAMILY, &keys::FAMILY, &hash::FAMILY, &list::FAMILY, &config::FAMILY];

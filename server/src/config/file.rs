@@ -1,0 +1,358 @@
+//! Reading directives, one a line, in the syntax of redis.conf: words with Redis's quoting, `#` comments, `include`.
+//! The command line is read as more such lines. What a directive may say is declared in `options`.
+//!
+//! The last directive for a parameter counts. So a value that cannot be had is an error only if it is the last word:
+//! `save 900 1` in a shared file may be taken back by `--save ""`.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use shardis_protocol::split_words;
+use shardis_storage::glob;
+
+use super::kind::os_text;
+use super::{Config, Personality, Reason, options};
+
+/// Builds a [`Config`] from directives.
+#[derive(Debug, Default)]
+pub struct Loader {
+    config: Config,
+    /// Values that cannot be had, by parameter; a later directive may still take them back.
+    refused: Vec<(&'static str, LoadError)>,
+    include_depth: usize,
+}
+
+/// Where directives come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A configuration file.
+    File(PathBuf),
+    /// Standard input, in the same syntax.
+    StandardInput,
+    /// The options of the program, each a line.
+    CommandLine,
+}
+
+/// Why the server does not start. Displayed in the form of Redis.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// A directive that does not exist, is wrong or cannot be obeyed.
+    Directive {
+        /// Where it stands.
+        source: Source,
+        /// On which line, from 1.
+        line: usize,
+        /// How it is written.
+        text: String,
+        /// What is wrong.
+        reason: Reason,
+    },
+    /// A configuration file that cannot be read.
+    Unreadable {
+        /// Its path.
+        path: PathBuf,
+        /// The operating system's reason.
+        reason: String,
+    },
+    /// A log file that cannot be written, with the operating system's reason.
+    LogFile(String),
+}
+
+impl Loader {
+    /// Reads a configuration file; the first one is the server's own.
+    pub fn read_file(&mut self, path: &Path) -> Result<(), LoadError> {
+        let unreadable =
+            |error: io::Error| LoadError::Unreadable { path: path.into(), reason: os_text(&error) };
+        let text = fs::read(path).map_err(unreadable)?;
+        self.config.file.get_or_insert_with(|| path.into());
+        self.read(&Source::File(path.into()), &text)
+    }
+
+    /// Reads directives, one a line.
+    pub fn read(&mut self, source: &Source, text: &[u8]) -> Result<(), LoadError> {
+        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let line = Line { source, number: index + 1, text: line.trim_ascii() };
+            if !line.text.starts_with(b"#") {
+                self.obey(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings, once everything is read.
+    pub fn finish(self) -> Result<Config, LoadError> {
+        if let Some((_, error)) = self.refused.into_iter().next() {
+            return Err(error);
+        }
+        // Later a log that cannot be written is silent, so it is tried now.
+        if let Some(path) = self.config.log_file() {
+            File::options()
+                .append(true)
+                .create(true)
+                .open(path)
+                .map_err(|error| LoadError::LogFile(os_text(&error)))?;
+        }
+        Ok(self.config)
+    }
+
+    fn obey(&mut self, line: &Line<'_>) -> Result<(), LoadError> {
+        let words =
+            split_words(line.text).map_err(|_| line.error("Unbalanced quotes in configuration line"))?;
+        let mut words = words.as_request().iter();
+        let Some(name) = words.next() else { return Ok(()) };
+        let values: Vec<&[u8]> = words.collect();
+        let Some((parameter, _)) = options::find(name) else {
+            return match *values {
+                [path] if name.eq_ignore_ascii_case(b"include") => self.include(line, path),
+                _ => Err(line.error(options::refusal(name))),
+            };
+        };
+        if values.len() != 1 && !parameter.kind.takes_words() {
+            return Err(line.error("wrong number of arguments"));
+        }
+        let value =
+            parameter.kind.parse(&values.join(&b' '), &self.config).map_err(|reason| line.error(reason))?;
+        self.refused.retain(|(name, _)| *name != parameter.name);
+        match parameter.admit(&value, &self.config) {
+            Ok(()) => parameter.store(value, &self.config),
+            Err(reason) => self.refused.push((parameter.name, line.error(reason))),
+        }
+        Ok(())
+    }
+
+    /// Reads another file, or all that match a pattern in its last part, which may be none.
+    fn include(&mut self, line: &Line<'_>, path: &[u8]) -> Result<(), LoadError> {
+        if self.include_depth == INCLUDE_DEPTH_MAX {
+            return Err(line.error("too many files include one another"));
+        }
+        self.include_depth += 1;
+        let path = self.config.path(path);
+        match path
+            .file_name()
+            .map(OsStr::as_bytes)
+            .filter(|name| name.iter().any(|byte| b"*?[".contains(byte)))
+        {
+            Some(pattern) => matching(&path, pattern).iter().try_for_each(|path| self.read_file(path))?,
+            None => self.read_file(&path)?,
+        }
+        self.include_depth -= 1;
+        Ok(())
+    }
+}
+
+/// Files that include one another endlessly are stopped here.
+const INCLUDE_DEPTH_MAX: usize = 16;
+
+/// A line that is being read.
+struct Line<'a> {
+    source: &'a Source,
+    number: usize,
+    text: &'a [u8],
+}
+
+impl Line<'_> {
+    fn error(&self, reason: impl Into<Reason>) -> LoadError {
+        LoadError::Directive {
+            source: self.source.clone(),
+            line: self.number,
+            text: String::from_utf8_lossy(self.text).into_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// The files beside `path` whose names match, in order; hidden ones only if the pattern names the dot.
+fn matching(path: &Path, pattern: &[u8]) -> Vec<PathBuf> {
+    let entries =
+        path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .filter(|entry| {
+            let name = entry.file_name();
+            glob::matches(pattern, name.as_bytes())
+                && pattern.starts_with(b".") == name.as_bytes().starts_with(b".")
+        })
+        .map(|entry| entry.path())
+        .collect();
+    paths.sort();
+    paths
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::File(path) => path.display().fmt(formatter),
+            Source::StandardInput => formatter.write_str("standard input"),
+            Source::CommandLine => formatter.write_str("the command line"),
+        }
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let LoadError::Unreadable { path, reason } = self {
+            return write!(formatter, "Fatal error, can't open config file '{}': {reason}", path.display());
+        }
+        let version = Personality::Redis72.redis_version();
+        writeln!(formatter, "\n*** FATAL CONFIG FILE ERROR (Redis {version}) ***")?;
+        match self {
+            LoadError::Directive { source, line, text, reason } => {
+                writeln!(formatter, "Reading the configuration file, at line {line} of {source}")?;
+                write!(formatter, ">>> '{text}'\n{reason}")
+            }
+            LoadError::LogFile(reason) | LoadError::Unreadable { reason, .. } => {
+                write!(formatter, "Can't open the log file: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+    use std::process;
+
+    use super::*;
+
+    /// A directory that goes when the test ends.
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str, files: &[(&str, &str)]) -> Directory {
+            let path = env::temp_dir().join(format!("shardis-config-{}-{name}", process::id()));
+            fs::create_dir_all(&path).expect("a directory");
+            for (name, text) in files {
+                fs::write(path.join(name), text).expect("a file");
+            }
+            Directory(path)
+        }
+
+        fn load(&self, name: &str) -> Result<Config, LoadError> {
+            let mut loader = Loader::default();
+            loader.config.dir.set(self.0.as_os_str().as_bytes());
+            loader.read_file(&self.0.join(name))?;
+            loader.finish()
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn load(text: &str) -> Result<Config, LoadError> {
+        let mut loader = Loader::default();
+        loader.read(&Source::StandardInput, text.as_bytes())?;
+        loader.finish()
+    }
+
+    #[test]
+    fn directives_are_read_with_quotes_comments_and_any_case() {
+        let config = load(
+            "# a comment\n\n\t TIMEOUT 5 \r\nrequirepass \"a b\\x00\\\"\"\n  # another\n\
+             bind 10.0.0.1 ::1\nproto-max-bulk-len '2mb'\nloglevel DEBUG\nlist-max-ziplist-size -1",
+        )
+        .expect("a configuration");
+        assert_eq!(config.timeout.value(), 5);
+        assert_eq!(&*config.requirepass.value(), b"a b\0\"");
+        assert_eq!(config.bind_addresses(), ["10.0.0.1", "::1"]);
+        assert_eq!(config.proto_max_bulk_len.value(), 2 << 20);
+        assert_eq!(config.list_max_listpack_size.value(), -1);
+        assert_eq!(load("bind").expect("no address").bind_addresses(), [""; 0]);
+        assert_eq!(load("bind \"a b\"").expect("two addresses").bind_addresses(), ["a", "b"]);
+    }
+
+    /// Reasons as redis-server 7.0.15 gives them.
+    #[test]
+    fn wrong_directives_are_told_with_line_and_reason() {
+        let table = [
+            (
+                "timeout 5\n\n# c\n  foo \"bar baz\" \n",
+                4,
+                "foo \"bar baz\"",
+                "Bad directive or wrong number of arguments",
+            ),
+            ("port \"12", 1, "port \"12", "Unbalanced quotes in configuration line"),
+            ("timeout 1 2", 1, "timeout 1 2", "wrong number of arguments"),
+            ("timeout", 1, "timeout", "wrong number of arguments"),
+            ("timeout abc", 1, "timeout abc", "argument couldn't be parsed into an integer"),
+            ("\"timeout\" 5 # c", 1, "\"timeout\" 5 # c", "wrong number of arguments"),
+            ("include", 1, "include", "Bad directive or wrong number of arguments"),
+            ("databases 0", 1, "databases 0", "argument must be between 1 and 2147483647 inclusive"),
+        ];
+        for (text, line, shown, reason) in table {
+            let reason = reason.replace("2147483647", "65536");
+            let error = load(text).expect_err(text);
+            let expected = LoadError::Directive {
+                source: Source::StandardInput,
+                line,
+                text: shown.to_owned(),
+                reason: reason.clone().into(),
+            };
+            assert_eq!(error, expected);
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\n\
+                     Reading the configuration file, at line {line} of standard input\n>>> '{shown}'\n{reason}"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_value_may_be_taken_back_later() {
+        assert!(load("appendonly yes\nsave 900 1\nsave 60 10\nappendonly no\nsave \"\"").is_ok());
+        assert!(load("maxmemory 100mb\nmaxmemory 0").is_ok());
+        let error = load("save \"\"\nsave 900 1\ntimeout 3").expect_err("a promise").to_string();
+        assert!(error.contains("at line 2 of standard input\n>>> 'save 900 1'\nsnapshots"), "{error}");
+        let error = load("appendonly yes\nappendonly abc").expect_err("no answer").to_string();
+        assert!(error.ends_with("argument must be 'yes' or 'no'"), "{error}");
+    }
+
+    #[test]
+    fn files_are_included_by_name_or_pattern() {
+        let directory = Directory::new(
+            "included",
+            &[
+                ("main.conf", "include b.conf\ninclude *.part\ninclude none*.conf\ntimeout 3"),
+                ("b.conf", "timeout 1\nhz 20"),
+                ("2.part", "maxclients 2"),
+                ("1.part", "maxclients 1"),
+                (".hidden.part", "maxclients 9"),
+                ("loop.conf", "include loop.conf"),
+                ("lost.conf", "\ninclude nosuch.conf"),
+                ("bad.conf", "include worse.conf"),
+                ("worse.conf", "\nfoo"),
+            ],
+        );
+        let config = directory.load("main.conf").expect("a configuration");
+        assert_eq!((config.timeout.value(), config.hz.value(), config.maxclients.value()), (3, 20, 2));
+        assert_eq!(config.file, Some(directory.0.join("main.conf")));
+
+        let told = |name| directory.load(name).expect_err(name).to_string();
+        assert!(told("loop.conf").ends_with(">>> 'include loop.conf'\ntoo many files include one another"));
+        let lost = directory.0.join("nosuch.conf");
+        assert_eq!(
+            told("lost.conf"),
+            format!("Fatal error, can't open config file '{}': No such file or directory", lost.display())
+        );
+        let worse = directory.0.join("worse.conf");
+        assert!(told("bad.conf").contains(&format!("at line 2 of {}\n>>> 'foo'", worse.display())));
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_written_stops_the_start() {
+        let error = load("logfile /nosuch/x").expect_err("no directory").to_string();
+        assert_eq!(
+            error,
+            "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.4) ***\nCan't open the log file: No such file or directory"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated.
+//! Nothing is locked yet.
+
+use shardis_protocol::Request;
+
+use super::Context;
+use crate::client::Client;
+use crate::command::table::Entry;
+use crate::command::{Error, Flags};
+use crate::config::DebugAccess;
+
+/// What the call invokes, or why it may not.
+#[inline]
+pub fn admit<'s>(
+    ctx: &Context<'s>,
+    client: &mut Client,
+    request: Request<'_>,
+    planned: Option<&'s Entry>,
+) -> Result<&'s Entry, Error> {
+    if ctx.state.poison.is_set() {
+        client.close_after_reply = true;
+        return Err(Error::POISONED);
+    }
+    let entry = match planned {
+        Some(entry) => entry,
+        None => return Err(unresolved(ctx, client, request)),
+    };
+    if entry.flags.contains(Flags::PROTECTED) {
+        protected(ctx, client, entry)?;
+    }
+    if !client.is_authenticated && !entry.flags.contains(Flags::NO_AUTH) {
+        return Err(Error::NO_AUTH);
+    }
+    Ok(entry)
+}
+
+/// Why a call invokes nothing. Two words that browsers send as a command's name end the connection: somebody makes one
+/// talk to us.
+#[cold]
+fn unresolved(ctx: &Context<'_>, client: &mut Client, request: Request<'_>) -> Error {
+    if [b"POST".as_slice(), b"Host:"].iter().any(|word| request.name().eq_ignore_ascii_case(word)) {
+        client.close_after_reply = true;
+    }
+    match ctx.state.commands.resolve(request) {
+        Err(error) => error,
+        Ok(_) => unreachable!("a plan without an entry is a call that does not resolve"),
+    }
+}
+
+#[cold]
+fn protected(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
+    let is_local = client.info.is_unix || client.info.is_loopback();
+    match ctx.state.config.enable_debug_command.value() {
+        DebugAccess::Yes => Ok(()),
+        DebugAccess::Local if is_local => Ok(()),
+        DebugAccess::Local | DebugAccess::No => {
+            let name = entry.container.map_or(entry.command.name, |container| container.name);
+            Err(Error::protected(name))
+        }
+    }
+}

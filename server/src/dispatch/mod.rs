@@ -1,0 +1,149 @@
+//! The life of a command: plan, then run = admit → route → execute → settle.
+//!
+//! Nothing here waits and nothing here is `async`: a transaction lives and dies inside [`run`]. What cannot be done now
+//! is answered with an [`Outcome`] that tells the connection how to go on. No command is known by name.
+
+mod admit;
+mod execute;
+mod route;
+mod settle;
+
+use std::sync::Arc;
+
+use shardis_protocol::{ProtocolError, Reply, Request};
+use shardis_storage::{Db, KeyHash};
+
+use crate::client::Client;
+use crate::command::table::Entry;
+use crate::command::{Error, Flags};
+use crate::jobs::Ticket;
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+
+/// What is known of a call before it runs. Planning checks and changes nothing, so that a whole window can be planned
+/// ahead although one of its commands may change what the next one means.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'s> {
+    /// What is invoked; `None` if that is an error, which running it will tell.
+    pub entry: Option<&'s Entry>,
+    /// The first key: its word and its hash.
+    pub first_key: Option<(usize, KeyHash)>,
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The reply is written.
+    Done,
+    /// Nothing was changed or written: run it again on an executor thread.
+    Offload,
+    /// Nothing was changed or written: run it again when a long holder has released its shards.
+    Contended,
+    /// The reply comes later.
+    Wait(Ticket),
+}
+
+/// Who runs commands: a network thread, or the executor for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runner {
+    /// Must neither take nor wait long.
+    Network,
+    /// May do both, and marks the shards it holds.
+    Executor,
+    /// A caller inside the process: may wait, and is soon done.
+    Direct,
+}
+
+/// Everything around one call.
+pub struct Context<'c> {
+    /// The server.
+    pub state: &'c Arc<State>,
+    /// The counters of the running thread.
+    pub stats: &'c ThreadStats,
+    /// Who is running.
+    pub runner: Runner,
+    /// The instant of the call: Unix milliseconds.
+    pub now_ms: i64,
+}
+
+impl<'s> Plan<'s> {
+    /// Looks the command up and hashes its first key.
+    #[inline]
+    pub fn new(state: &'s State, request: Request<'_>) -> Plan<'s> {
+        let Ok(entry) = state.commands.resolve(request) else { return Plan { entry: None, first_key: None } };
+        let first_key = entry.first_key.map(usize::from).and_then(|at| {
+            let key = request.arg(at)?;
+            Some((at, state.keyspace.hash(key)))
+        });
+        Plan { entry: Some(entry), first_key }
+    }
+
+    /// First step of the prefetch.
+    #[inline]
+    pub fn prefetch_bucket(&self, state: &State, db: Db) {
+        if let Some((_, hash)) = self.first_key {
+            state.keyspace.prefetch_bucket(db, hash);
+        }
+    }
+
+    /// Second step of the prefetch.
+    #[inline]
+    pub fn prefetch_entry(&self, state: &State, db: Db) {
+        if let Some((_, hash)) = self.first_key {
+            state.keyspace.prefetch_entry(db, hash);
+        }
+    }
+}
+
+/// Runs one call and writes its reply.
+#[inline]
+pub fn run(
+    ctx: &Context<'_>,
+    client: &mut Client,
+    request: Request<'_>,
+    plan: Plan<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    let entry = match admit::admit(ctx, client, request, plan.entry) {
+        Ok(entry) => entry,
+        Err(error) => {
+            refuse(ctx, client, plan.entry, &error, reply);
+            return Outcome::Done;
+        }
+    };
+    // Fast commands share the time of their window; only the others are worth two looks at the clock.
+    if entry.flags.contains(Flags::FAST) {
+        return execute::execute(ctx, client, request, entry, plan.first_key, reply);
+    }
+    let started = ctx.state.clock.tick();
+    let outcome = execute::execute(ctx, client, request, entry, plan.first_key, reply);
+    if matches!(outcome, Outcome::Done | Outcome::Wait(_)) {
+        ctx.stats.command(entry.id).nanoseconds.add(started.elapsed().as_nanos() as u64);
+    }
+    outcome
+}
+
+/// Writes an error reply and counts it.
+pub fn answer_error(ctx: &Context<'_>, error: &Error, reply: &mut Reply) {
+    ctx.stats.count_error(error.code());
+    reply.error(error.text());
+}
+
+/// Writes the reply to input that makes no sense.
+pub fn protocol_error(ctx: &Context<'_>, error: ProtocolError, reply: &mut Reply) {
+    ctx.state.log.verbose(format_args!("Protocol error from client: {error}"));
+    if error.is_answered() {
+        ctx.stats.count_error(b"ERR");
+        reply.protocol_error(error);
+    } else {
+        reply.clear();
+    }
+}
+
+fn refuse(ctx: &Context<'_>, client: &mut Client, entry: Option<&Entry>, error: &Error, reply: &mut Reply) {
+    if let Some(entry) = entry {
+        ctx.stats.command(entry.id).rejected.add(1);
+    }
+    reply.set_version(client.version);
+    answer_error(ctx, error, reply);
+}

@@ -1,0 +1,73 @@
+//! From the declared keys to the shards that a call locks.
+
+use shardis_protocol::Request;
+use shardis_storage::{KeyHash, Scope};
+use smallvec::SmallVec;
+
+use crate::command::Reach;
+use crate::command::table::Entry;
+use crate::state::State;
+
+/// The shards of a call.
+pub enum Route {
+    /// No key at all.
+    None,
+    /// One shard.
+    One(usize),
+    /// Several, ascending and each once.
+    Several(SmallVec<[usize; KEYS_INLINE]>),
+    /// All.
+    Every,
+    /// One after the other.
+    Walk,
+}
+
+/// Keys of a call whose shards are listed without allocating.
+const KEYS_INLINE: usize = 16;
+
+impl Route {
+    /// The route of a call, and how many keys it names.
+    #[inline]
+    pub fn new(
+        state: &State,
+        entry: &Entry,
+        request: Request<'_>,
+        first_key: Option<(usize, KeyHash)>,
+    ) -> (Route, usize) {
+        match (entry.command.reach, first_key) {
+            (Reach::Keys, Some((_, hash))) if entry.single_key => {
+                (Route::One(state.keyspace.shard_of(hash)), 1)
+            }
+            (Reach::Keys, _) => Route::of_keys(state, entry, request),
+            (Reach::Every, _) => (Route::Every, 0),
+            (Reach::Walk, _) => (Route::Walk, 0),
+        }
+    }
+
+    fn of_keys(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {
+        let positions = entry.command.keys.iter().filter_map(|spec| spec.positions(request)).flatten();
+        let shard_of = |key| state.keyspace.shard_of(state.keyspace.hash(key));
+        let mut shards: SmallVec<[usize; KEYS_INLINE]> =
+            positions.filter_map(|at| request.arg(at)).map(shard_of).collect();
+        let keys = shards.len();
+        shards.sort_unstable();
+        shards.dedup();
+        let route = match shards.as_slice() {
+            [] => Route::None,
+            [one] => Route::One(*one),
+            _ => Route::Several(shards),
+        };
+        (route, keys)
+    }
+
+    /// As storage wants it.
+    pub fn scope(&self) -> Scope<'_> {
+        match self {
+            Route::None => Scope::None,
+            Route::One(shard) => Scope::One(*shard),
+            Route::Several(shards) => Scope::Several(shards),
+            Route::Every => Scope::Every,
+            Route::Walk => Scope::Walk,
+        }
+    }
+}

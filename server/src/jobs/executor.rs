@@ -1,0 +1,143 @@
+//! The executor: a few threads that run what would hold up a network thread: long commands, and freeing.
+//!
+//! Threads start with the first work and stop with the server. The queue is bounded by who fills it: each connection
+//! has at most one command here, and what is freed was in memory before.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use shardis_storage::Detached;
+
+use crate::observe::stats::{Stats, ThreadStats};
+
+/// Threads: one long command does not hold up another.
+const THREADS_MAX: usize = 4;
+
+/// Runs work on threads of its own.
+pub struct Executor {
+    stats: Arc<Stats>,
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// Work is told where to count what it does.
+type Work = Box<dyn FnOnce(&Arc<ThreadStats>) + Send>;
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrival: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    work: VecDeque<Work>,
+    /// Bytes-heavy values waiting to be freed: databases and entries.
+    frees: usize,
+    idle: usize,
+    is_stopped: bool,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").field("threads", &self.threads.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Executor {
+    /// An executor without any thread yet.
+    pub fn new(stats: Arc<Stats>) -> Executor {
+        Executor { stats, shared: Arc::default(), threads: Mutex::default() }
+    }
+
+    /// Runs `work` as soon as a thread is free. After `stop` it is dropped unrun.
+    pub fn run(&self, work: impl FnOnce(&Arc<ThreadStats>) + Send + 'static) {
+        let mut queue = self.shared.queue.lock();
+        if queue.is_stopped {
+            return;
+        }
+        queue.work.push_back(Box::new(work));
+        if queue.idle >= queue.work.len() {
+            self.shared.arrival.notify_one();
+            return;
+        }
+        drop(queue);
+        self.start_thread();
+    }
+
+    /// Frees keys in the background.
+    pub fn free(&self, detached: Detached) {
+        if detached.is_empty() {
+            return;
+        }
+        let keys = detached.keys();
+        self.shared.queue.lock().frees += keys;
+        let shared = self.shared.clone();
+        self.run(move |_| {
+            drop(detached);
+            shared.queue.lock().frees -= keys;
+        });
+    }
+
+    /// Keys that wait to be freed.
+    pub fn pending_frees(&self) -> usize {
+        self.shared.queue.lock().frees
+    }
+
+    /// Finishes the work under way, drops the rest and ends the threads.
+    pub fn stop(&self) {
+        let mut queue = self.shared.queue.lock();
+        queue.is_stopped = true;
+        let dropped = std::mem::take(&mut queue.work);
+        drop(queue);
+        drop(dropped);
+        self.shared.arrival.notify_all();
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            // A panic over there has poisoned the server already.
+            let _ = thread.join();
+        }
+    }
+
+    fn start_thread(&self) {
+        let mut threads = self.threads.lock();
+        if threads.len() == THREADS_MAX {
+            return;
+        }
+        let (shared, stats) = (self.shared.clone(), self.stats.clone());
+        let name = format!("shardis-exec-{}", threads.len());
+        match std::thread::Builder::new().name(name).spawn(move || shared.serve(&stats.thread())) {
+            Ok(thread) => threads.push(thread),
+            // With one thread at least the work gets done later; without any it is done here.
+            Err(_) if threads.is_empty() => self.shared.drain(&self.stats.thread()),
+            Err(_) => {}
+        }
+    }
+}
+
+impl Shared {
+    fn serve(&self, stats: &Arc<ThreadStats>) {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(work) = queue.work.pop_front() {
+                drop(queue);
+                work(stats);
+                queue = self.queue.lock();
+                continue;
+            }
+            if queue.is_stopped {
+                return;
+            }
+            queue.idle += 1;
+            self.arrival.wait(&mut queue);
+            queue.idle -= 1;
+        }
+    }
+
+    fn drain(&self, stats: &Arc<ThreadStats>) {
+        while let Some(work) = { self.queue.lock().work.pop_front() } {
+            work(stats);
+        }
+    }
+}

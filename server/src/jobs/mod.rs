@@ -1,0 +1,112 @@
+//! Work that runs elsewhere than on a network thread: `executor` runs long commands and frees what is heavy; `pool`
+//! holds the shard workers of compute jobs. Here are the words in which a command describes such work and in which its
+//! connection waits for the answer.
+
+pub mod executor;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use shardis_protocol::Reply;
+use tokio::sync::oneshot;
+
+use crate::command::Error;
+use crate::state::State;
+
+/// Work described by a command and started by the dispatcher.
+pub struct Job(Box<dyn FnOnce(&Arc<State>) -> Ticket + Send>);
+
+/// What a job answers: writes its reply, or says why it failed.
+pub type Answer = Box<dyn FnOnce(&mut Reply) -> Result<(), Error> + Send>;
+
+/// The claim to a job's answer. Dropping it cancels the job at its next slice.
+pub struct Ticket {
+    answer: oneshot::Receiver<Answer>,
+    cancel: Cancel,
+}
+
+/// Whether a job has been cancelled.
+#[derive(Clone, Debug, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+/// The worker's end of a ticket.
+pub struct Promise {
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Job {
+    /// A job that `start` sets going.
+    pub fn new(start: impl FnOnce(&Arc<State>) -> Ticket + Send + 'static) -> Job {
+        Job(Box::new(start))
+    }
+
+    /// Sets it going.
+    pub fn start(self, state: &Arc<State>) -> Ticket {
+        (self.0)(state)
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("cancel", &self.cancel).finish_non_exhaustive()
+    }
+}
+
+impl Ticket {
+    /// A ticket, the other end of it, and the mark by which the worker learns that nobody waits any more.
+    pub fn new() -> (Ticket, Promise, Cancel) {
+        let (sender, answer) = oneshot::channel();
+        let cancel = Cancel::default();
+        (Ticket { answer, cancel: cancel.clone() }, Promise { answer: sender }, cancel)
+    }
+
+    /// Waits for the answer and writes it.
+    pub async fn wait(&mut self, reply: &mut Reply) -> Result<(), Error> {
+        match (&mut self.answer).await {
+            Ok(answer) => answer(reply),
+            // The worker is gone without an answer: the server is stopping.
+            Err(_) => Err(STOPPING),
+        }
+    }
+}
+
+impl Ticket {
+    /// Waits for the answer on this thread and writes it.
+    pub fn block(mut self, reply: &mut Reply) -> Result<(), Error> {
+        // The receiver is replaced because waiting consumes it.
+        let (_, never) = oneshot::channel();
+        match std::mem::replace(&mut self.answer, never).blocking_recv() {
+            Ok(answer) => answer(reply),
+            Err(_) => Err(STOPPING),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.cancel.0.store(true, Ordering::Release);
+    }
+}
+
+const STOPPING: Error = Error::fixed("CANCELED the server is stopping");
+
+impl Cancel {
+    /// Whether the job has been cancelled.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Promise {
+    /// Hands over the answer.
+    pub fn fulfil(self, answer: Answer) {
+        // Nobody waits any more when the ticket is gone.
+        let _ = self.answer.send(answer);
+    }
+}

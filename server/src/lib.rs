@@ -1,0 +1,45 @@
+//! Shardis: a server that speaks the Redis protocol, inside your process or alone, and computes over its data in
+//! parallel.
+//!
+//! ```
+//! let server = shardis_server::Server::builder().start()?;
+//! println!("connect any Redis client to {}", server.url().unwrap());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! In reading order: `command` is the vocabulary in which commands are written, `commands` the catalogue; `net` brings
+//! bytes in, `dispatch` carries a command out; `state` is one server, `builder` starts and stops it. Dependencies point
+//! one way: drivers (`net`, `session`, `jobs`, `background`) call `dispatch`, which knows `command` but no command.
+
+#![forbid(unsafe_code)]
+
+mod background;
+mod builder;
+mod client;
+mod clock;
+mod command;
+mod commands;
+pub mod config;
+mod dispatch;
+mod jobs;
+pub mod log;
+mod net;
+mod observe;
+mod poison;
+mod session;
+mod state;
+mod value;
+
+pub use self::builder::{Server, ServerBuilder, ShutdownHandle};
+pub use self::clock::Clock;
+pub use self::session::Session;
+pub use self::value::Value;
+
+/// The command table, for the tests that compare it with real servers and for `COMMANDS.md`.
+#[doc(hidden)]
+pub fn command_table() -> command::table::Table {
+    command::table::Table::new(commands::FAMILIES)
+}
+
+#[doc(hidden)]
+pub use self::command::{Command, Flags, syntax, table};

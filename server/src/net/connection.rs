@@ -1,0 +1,361 @@
+//! The loop of one client: read, run, write, all in one poll, so that a request costs one wake-up, one read and one
+//! write. The thread's buffers are borrowed only inside a poll; what is left over moves into buffers of its own.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use shardis_protocol::{OwnedRequest, Pending, Reply, RequestParser};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::sync::oneshot;
+
+use super::thread::{Buffers, Thread};
+use super::window::{self, Ended};
+use crate::client::Client;
+use crate::dispatch::{self, Context, Outcome, Plan, Runner};
+use crate::jobs::Ticket;
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+
+/// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
+const ANNOUNCED_BYTES_MAX: usize = 1024 * 1024;
+/// What a client may send ahead while it waits for a command that runs elsewhere.
+const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// Segments of one vectored write.
+const SEGMENTS_MAX: usize = 64;
+
+/// One connection, over any stream.
+pub struct Connection<S> {
+    thread: Rc<Thread>,
+    stream: S,
+    /// Lent to the executor while it runs a command for this connection.
+    client: Option<Box<Client>>,
+    parser: RequestParser,
+    /// Input that has not run: the beginning of a command, or more than one turn takes.
+    unread: BytesMut,
+    /// Whether `unread` may hold whole commands.
+    has_commands: bool,
+    /// How much of `unread` there must be before there can be a whole command.
+    wanted: usize,
+    pending: Pending,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection that has just been accepted.
+    pub fn new(thread: Rc<Thread>, stream: S, client: Client) -> Connection<S> {
+        Connection {
+            thread,
+            stream,
+            client: Some(Box::new(client)),
+            parser: RequestParser::new(),
+            unread: BytesMut::new(),
+            has_commands: false,
+            wanted: 0,
+            pending: Pending::new(),
+        }
+    }
+
+    /// Serves until either side closes.
+    pub async fn serve(mut self) {
+        loop {
+            let ended = match poll_fn(|cx| self.poll_turn(cx)).await {
+                Ok(ended) => ended,
+                // The peer has gone; there is nobody to tell.
+                Err(_) => return,
+            };
+            let served = match ended {
+                Ended::Incomplete { .. } | Ended::Full => Ok(()),
+                Ended::Close => return self.say_goodbye().await,
+                Ended::Offload(request) => self.offload(request).await,
+                Ended::Park(request) => self.park(request).await,
+                Ended::Wait(ticket) => self.wait(ticket).await,
+            };
+            if served.is_err() {
+                return;
+            }
+            if self.client().close_after_reply {
+                return self.say_goodbye().await;
+            }
+        }
+    }
+
+    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies.
+    fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Ended>> {
+        if !self.pending.is_empty()
+            && let Poll::Ready(Err(error)) = self.poll_flush(cx)
+        {
+            return Poll::Ready(Err(error));
+        }
+        let thread = self.thread.clone();
+        let buffers = &mut *thread.buffers.borrow_mut();
+        if self.has_commands || !self.unread.is_empty() {
+            if !self.has_commands {
+                ready!(self.poll_read_more(cx, &thread))?;
+            }
+            let mut input = std::mem::take(&mut self.unread);
+            let (consumed, ended) = self.run(&thread, &input, buffers);
+            input.advance(consumed);
+            // An empty buffer gives its memory back.
+            self.unread = if input.is_empty() { BytesMut::new() } else { input };
+            self.note(&ended);
+            self.send(cx, buffers);
+            return Poll::Ready(Ok(ended));
+        }
+        let mut read = std::mem::take(&mut buffers.read);
+        read.clear();
+        let polled = self.poll_read(cx, &mut read, &thread);
+        let result = match polled {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => {
+                let (consumed, ended) = self.run(&thread, &read, buffers);
+                self.unread.extend_from_slice(&read[consumed..]);
+                self.note(&ended);
+                self.send(cx, buffers);
+                Poll::Ready(Ok(ended))
+            }
+        };
+        buffers.read = read;
+        result
+    }
+
+    fn run(&mut self, thread: &Thread, input: &[u8], buffers: &mut Buffers) -> (usize, Ended) {
+        let state = &thread.state;
+        let ctx = Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply)
+    }
+
+    /// Remembers what the next turn has to know.
+    fn note(&mut self, ended: &Ended) {
+        match ended {
+            Ended::Incomplete { hint } => {
+                (self.has_commands, self.wanted) = (false, *hint);
+            }
+            _ => (self.has_commands, self.wanted) = (!self.unread.is_empty(), 0),
+        }
+        self.client().info.query_bytes.store(self.unread.len(), Ordering::Relaxed);
+    }
+
+    fn client(&self) -> &Client {
+        self.client.as_ref().expect("invariant: the client is here unless the executor has it")
+    }
+
+    /// Reads behind the input that is there, making room for what is wanted.
+    fn poll_read_more(&mut self, cx: &mut TaskContext<'_>, thread: &Thread) -> Poll<io::Result<()>> {
+        let limit = thread.state.config.client_query_buffer_limit.value();
+        if self.unread.len() as i64 > limit {
+            thread.state.log.warning(format_args!(
+                "Closing client that reached max query buffer length: id={}, {} bytes",
+                self.client().id,
+                self.unread.len()
+            ));
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let wanted = self.wanted.saturating_sub(self.unread.len()).clamp(1024, ANNOUNCED_BYTES_MAX);
+        let mut unread = std::mem::take(&mut self.unread);
+        unread.reserve(wanted);
+        let polled = self.poll_read(cx, &mut unread, thread);
+        self.unread = unread;
+        polled
+    }
+
+    /// Reads something; the end of the stream is an error.
+    fn poll_read(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        buffer: &mut BytesMut,
+        thread: &Thread,
+    ) -> Poll<io::Result<()>> {
+        let read = self.stream.read_buf(buffer);
+        let bytes = ready!(std::pin::pin!(read).poll(cx))?;
+        if bytes == 0 {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        thread.stats.input_bytes.add(bytes as u64);
+        thread.stats.reads.add(1);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends the replies of this turn; what the peer does not take is kept.
+    fn send(&mut self, cx: &mut TaskContext<'_>, buffers: &mut Buffers) {
+        let reply = &mut buffers.reply;
+        if reply.is_empty() {
+            return;
+        }
+        let written = if self.pending.is_empty() { self.poll_write(cx, reply) } else { 0 };
+        if written == reply.len() {
+            reply.clear();
+        } else {
+            self.pending.absorb(reply, written);
+            // Registers for the rest; an error shows up again when the next turn flushes.
+            let _ = self.poll_flush(cx);
+        }
+        self.client().info.output_bytes.store(self.pending.len(), Ordering::Relaxed);
+    }
+
+    /// Writes as much as the peer takes now.
+    fn poll_write(&mut self, cx: &mut TaskContext<'_>, reply: &Reply) -> usize {
+        let stream = Pin::new(&mut self.stream);
+        let polled = match reply.as_contiguous() {
+            Some(bytes) => stream.poll_write(cx, bytes),
+            None => poll_write_segments(stream, cx, reply.segments()),
+        };
+        // An error shows up again at the next read or flush.
+        let written = if let Poll::Ready(Ok(written)) = polled { written } else { 0 };
+        self.thread.stats.output_bytes.add(written as u64);
+        self.thread.stats.writes.add(1);
+        written
+    }
+
+    fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        while !self.pending.is_empty() {
+            let written = ready!(poll_write_segments(Pin::new(&mut self.stream), cx, self.pending.segments()))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.thread.stats.output_bytes.add(written as u64);
+            self.thread.stats.writes.add(1);
+            self.pending.advance(written);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what is left and closes.
+    async fn say_goodbye(&mut self) {
+        // A peer that has gone does not want it any more.
+        let _ = poll_fn(|cx| self.poll_flush(cx)).await;
+        let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
+    }
+
+    /// Runs a command on the executor and waits for its reply.
+    async fn offload(&mut self, request: OwnedRequest) -> io::Result<()> {
+        let Some(mut client) = self.client.take() else { return Ok(()) };
+        client.info.is_waiting.store(1, Ordering::Relaxed);
+        let info = client.info.clone();
+        let state = self.thread.state.clone();
+        let (sender, receiver) = oneshot::channel();
+        self.thread.state.executor.run(move |stats| {
+            let mut reply = Reply::new(client.version);
+            let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
+            // The connection may have been closed meanwhile.
+            let _ = sender.send((client, reply, ticket));
+        });
+        // An error means that the server is stopping.
+        let (client, mut reply, ticket) = receiver.await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        info.is_waiting.store(0, Ordering::Relaxed);
+        self.client = Some(client);
+        self.pending.absorb(&mut reply, 0);
+        match ticket {
+            Some(ticket) => self.wait(ticket).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a command again whenever a long holder has released its shards, until it gets them.
+    async fn park(&mut self, request: OwnedRequest) -> io::Result<()> {
+        let thread = self.thread.clone();
+        loop {
+            let released = thread.state.released.notified();
+            let mut released = std::pin::pin!(released);
+            // From here on a release is not missed, so that trying once more and then waiting is safe.
+            released.as_mut().enable();
+            match self.run_parked(&thread, request.as_request()) {
+                Outcome::Done => return Ok(()),
+                Outcome::Offload => return self.offload(request).await,
+                Outcome::Wait(ticket) => return self.wait(ticket).await,
+                Outcome::Contended => {}
+            }
+            released.await;
+        }
+    }
+
+    fn run_parked(&mut self, thread: &Thread, request: shardis_protocol::Request<'_>) -> Outcome {
+        let state = &thread.state;
+        let ctx = Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        let buffers = &mut *thread.buffers.borrow_mut();
+        let outcome = dispatch::run(&ctx, client, request, Plan::new(state, request), &mut buffers.reply);
+        self.pending.absorb(&mut buffers.reply, 0);
+        outcome
+    }
+
+    /// Waits for the answer of a job; the peer's leaving cancels it.
+    async fn wait(&mut self, mut ticket: Ticket) -> io::Result<()> {
+        self.client().info.is_waiting.store(1, Ordering::Relaxed);
+        poll_fn(|cx| self.poll_flush_quietly(cx)).await?;
+        let version = self.client().version;
+        let mut reply = Reply::new(version);
+        let result = {
+            let answer = ticket.wait(&mut reply);
+            let mut answer = std::pin::pin!(answer);
+            poll_fn(|cx| match answer.as_mut().poll(cx) {
+                Poll::Ready(result) => Poll::Ready(Ok(result)),
+                Poll::Pending => match self.poll_ahead(cx) {
+                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                    _ => Poll::Pending,
+                },
+            })
+            .await?
+        };
+        if let Err(error) = result {
+            reply.clear();
+            self.thread.stats.count_error(error.code());
+            reply.error(error.text());
+        }
+        self.client().info.is_waiting.store(0, Ordering::Relaxed);
+        self.has_commands = !self.unread.is_empty();
+        self.pending.absorb(&mut reply, 0);
+        Ok(())
+    }
+
+    /// Sends what can be sent and goes on in any case.
+    fn poll_flush_quietly(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        match self.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Reads ahead while waiting, up to a limit, so that the peer's leaving is noticed.
+    fn poll_ahead(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        let thread = self.thread.clone();
+        while self.unread.len() < AHEAD_BYTES_MAX {
+            ready!(self.poll_read_more(cx, &thread))?;
+        }
+        Poll::Pending
+    }
+}
+
+/// Runs an offloaded command; what it starts in turn is waited for by its connection.
+fn run_elsewhere(
+    state: &Arc<State>,
+    stats: &Arc<ThreadStats>,
+    client: &mut Client,
+    request: &OwnedRequest,
+    reply: &mut Reply,
+) -> Option<Ticket> {
+    let stats = stats.as_ref();
+    let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
+    let request = request.as_request();
+    match dispatch::run(&ctx, client, request, Plan::new(state, request), reply) {
+        Outcome::Wait(ticket) => Some(ticket),
+        Outcome::Done => None,
+        Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
+    }
+}
+
+fn poll_write_segments<'a, S: AsyncWrite>(
+    stream: Pin<&mut S>,
+    cx: &mut TaskContext<'_>,
+    segments: impl Iterator<Item = &'a [u8]>,
+) -> Poll<io::Result<usize>> {
+    let slices: smallvec::SmallVec<[IoSlice<'_>; SEGMENTS_MAX]> =
+        segments.take(SEGMENTS_MAX).map(IoSlice::new).collect();
+    stream.poll_write_vectored(cx, &slices)
+}

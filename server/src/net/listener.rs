@@ -1,0 +1,234 @@
+//! Accepts connections, refuses those beyond a limit with Redis's words, and hands the others to the thread with the
+//! fewest. With `thread`, the only place that names a socket type.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::io::DuplexStream;
+
+use super::thread::ThreadHandle;
+use crate::client::ClientInfo;
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+
+/// The other side of a new connection.
+#[derive(Debug)]
+pub enum Peer {
+    /// Over TCP.
+    Tcp(std::net::TcpStream),
+    /// Over a UNIX socket.
+    Unix(std::os::unix::net::UnixStream),
+    /// Inside this process.
+    Memory(DuplexStream),
+}
+
+/// Hands connections to threads.
+#[derive(Clone, Debug)]
+pub struct Door {
+    threads: Arc<[ThreadHandle]>,
+}
+
+/// A bound socket that accepts.
+pub enum Listener {
+    /// TCP.
+    Tcp(std::net::TcpListener),
+    /// UNIX.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Door {
+    /// A door to these threads.
+    pub fn new(threads: Vec<ThreadHandle>) -> Door {
+        assert!(!threads.is_empty(), "a server has a network thread");
+        Door { threads: threads.into() }
+    }
+
+    /// Lets an accepted connection in.
+    pub fn enter(&self, state: &State, peer: Peer, addr: String, laddr: String, fd: i32) {
+        let info = ClientInfo::new(state.clients.next_id(), addr, laddr, fd, state.clock.now_ms());
+        let thread = self.threads.iter().min_by_key(|thread| thread.load());
+        thread.expect("invariant: a door has a thread").hand_over(peer, info);
+    }
+}
+
+/// Binds every address of `bind`, in order. One that starts with `-` may be missing on this machine.
+pub fn bind_all(addresses: &[String], port: u16, backlog: i64) -> io::Result<Vec<std::net::TcpListener>> {
+    let mut bound: Vec<std::net::TcpListener> = Vec::new();
+    for address in addresses {
+        let (host, is_optional) = match address.strip_prefix('-') {
+            Some(host) => (host, true),
+            None => (address.as_str(), false),
+        };
+        // With port 0 the first address chooses, and the others follow.
+        let port = bound.first().and_then(|first| first.local_addr().ok()).map_or(port, |first| first.port());
+        match resolve(host, port).and_then(|addr| bind_tcp(addr, backlog)) {
+            Ok(listener) => bound.push(listener),
+            Err(error) if is_optional && is_missing(&error) => {}
+            Err(error) => {
+                let text = format!("Could not create server TCP listening socket {host}:{port}: bind: {error}");
+                return Err(io::Error::new(error.kind(), text));
+            }
+        }
+    }
+    Ok(bound)
+}
+
+/// Binds a UNIX socket, in the place of one that a dead server has left.
+pub fn bind_unix(path: &Path, permissions: i64) -> io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    let listener = std::os::unix::net::UnixListener::bind(path).map_err(|error| {
+        io::Error::new(error.kind(), format!("Failed opening Unix socket {}: bind: {error}", path.display()))
+    })?;
+    if permissions != 0 {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(permissions as u32))?;
+    }
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Accepts until the server stops.
+pub async fn accept(listener: Listener, state: Arc<State>, stats: Arc<ThreadStats>, door: Door) {
+    let listening = match listener {
+        Listener::Tcp(listener) => accept_tcp(listener, &state, &stats, &door).await,
+        Listener::Unix(listener) => accept_unix(listener, &state, &stats, &door).await,
+    };
+    if let Err(error) = listening {
+        state.log.warning(format_args!("Accepting client connections has ended: {error}"));
+    }
+}
+
+async fn accept_tcp(
+    listener: std::net::TcpListener,
+    state: &Arc<State>,
+    stats: &ThreadStats,
+    door: &Door,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    loop {
+        let (stream, addr) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                refused_by_system(state, &error).await;
+                continue;
+            }
+        };
+        let Ok(mut stream) = stream.into_std() else { continue };
+        let fd = stream.as_raw_fd();
+        let laddr = stream.local_addr().map_or_else(|_| String::new(), |addr| addr.to_string());
+        if is_welcome(state, stats, Some(addr.ip()), &mut stream) && configure(&stream, state).is_ok() {
+            door.enter(state, Peer::Tcp(stream), addr.to_string(), laddr, fd);
+        }
+    }
+}
+
+async fn accept_unix(
+    listener: std::os::unix::net::UnixListener,
+    state: &Arc<State>,
+    stats: &ThreadStats,
+    door: &Door,
+) -> io::Result<()> {
+    let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
+    let listener = tokio::net::UnixListener::from_std(listener)?;
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                refused_by_system(state, &error).await;
+                continue;
+            }
+        };
+        let Ok(mut stream) = stream.into_std() else { continue };
+        let fd = stream.as_raw_fd();
+        if is_welcome(state, stats, None, &mut stream) {
+            let name = format!("{path}:0");
+            door.enter(state, Peer::Unix(stream), name.clone(), name, fd);
+        }
+    }
+}
+
+/// The system refuses: out of descriptors, or the peer is gone already. The former lasts, so it is not asked in a tight
+/// loop.
+async fn refused_by_system(state: &State, error: &io::Error) {
+    state.log.warning(format_args!("Accepting client connection: {error}"));
+    let is_lasting = error.kind() != io::ErrorKind::ConnectionAborted;
+    if is_lasting {
+        state.clock.sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+/// Whether a connection may stay; if not, it is told why.
+fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &mut impl Write) -> bool {
+    let is_foreign = ip.is_some_and(|ip| !ip.to_canonical().is_loopback());
+    let refusal: &[u8] = if state.clients.len() as i64 >= state.config.maxclients.value() {
+        b"-ERR max number of clients reached\r\n"
+    } else if is_foreign && state.config.protected_mode.value() && state.is_open() {
+        PROTECTED_MODE
+    } else {
+        stats.connections_received.add(1);
+        return true;
+    };
+    stats.connections_rejected.add(1);
+    // Whoever does not take these few bytes at once is refused without a word.
+    let _ = stream.write(refusal);
+    false
+}
+
+fn configure(stream: &std::net::TcpStream, state: &State) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let seconds = state.config.tcp_keepalive.value();
+    if let Ok(seconds @ 1..) = u64::try_from(seconds) {
+        let idle = std::time::Duration::from_secs(seconds);
+        let keepalive = TcpKeepalive::new().with_time(idle).with_interval(idle / 3).with_retries(3);
+        socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
+    }
+    Ok(())
+}
+
+fn resolve(host: &str, port: u16) -> io::Result<SocketAddr> {
+    let host = match host {
+        "*" => "0.0.0.0",
+        "::*" => "::",
+        host => host,
+    };
+    (host, port).to_socket_addrs()?.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+fn bind_tcp(addr: SocketAddr, backlog: i64) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket.into())
+}
+
+/// Whether an optional address is not there on this machine.
+fn is_missing(error: &io::Error) -> bool {
+    let is_unsupported = error.raw_os_error().is_some_and(|code| [EAFNOSUPPORT, EPROTONOSUPPORT].contains(&code));
+    is_unsupported || matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+}
+
+const EAFNOSUPPORT: i32 = 97;
+const EPROTONOSUPPORT: i32 = 93;
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
+want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
+protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis \
+from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do \
+so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by \
+editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. \
+3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an \
+authentication password for the default user. NOTE: You only need to do one of the above things in order for the \
+server to start accepting connections from the outside.\r\n";

@@ -1,0 +1,14 @@
+//! Network threads. Each has a runtime of its own for one thread, on which its connections are tasks that never move.
+//!
+//! - `listener`: accepts, checks limits, chooses the thread;
+//! - `thread`: one runtime, its buffers, its connections;
+//! - `connection`: the loop of one client;
+//! - `window`: parse, plan, prefetch, run.
+//!
+//! Everything from the window down is synchronous and knows nothing of tokio. Only `listener` names a socket type; a
+//! connection is generic over its stream.
+
+pub mod connection;
+pub mod listener;
+pub mod thread;
+pub mod window;

@@ -1,0 +1,140 @@
+//! One network thread: its runtime, the buffers that it lends to its connections, and the way in for new ones.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::BytesMut;
+use shardis_protocol::{Reply, Version};
+use tokio::runtime::Builder;
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+use super::connection::Connection;
+use super::listener::Peer;
+use super::window::Window;
+use crate::client::{Client, ClientInfo};
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+
+/// What is read at once. A larger buffer would fall out of the second-level cache.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What the connections of one thread share.
+pub struct Thread {
+    /// The server.
+    pub state: Arc<State>,
+    /// The counters of this thread.
+    pub stats: Arc<ThreadStats>,
+    /// Lent to one connection at a time, between two awaits.
+    pub buffers: RefCell<Buffers>,
+    /// Connections of this thread.
+    load: Arc<AtomicUsize>,
+}
+
+/// The buffers of a thread. A connection owns memory only while it has a partial command or unsent output.
+pub struct Buffers {
+    /// What was just read.
+    pub read: BytesMut,
+    /// The parsed commands.
+    pub window: Window,
+    /// The replies of this turn.
+    pub reply: Reply,
+}
+
+/// The way to hand a connection to a thread.
+#[derive(Clone, Debug)]
+pub struct ThreadHandle {
+    arrivals: mpsc::UnboundedSender<(Peer, ClientInfo)>,
+    load: Arc<AtomicUsize>,
+}
+
+impl ThreadHandle {
+    /// Connections of the thread, those on their way to it included.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Hands a connection over. How many may be on their way is bounded by `maxclients`.
+    pub fn hand_over(&self, peer: Peer, info: ClientInfo) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+        // The thread is gone only when the server stops; then the connection closes here.
+        let _ = self.arrivals.send((peer, info));
+    }
+}
+
+/// Starts a network thread, which runs until the server is stopped. `first` is run on it as a task of its own.
+pub fn start(
+    index: usize,
+    state: Arc<State>,
+    first: impl FnOnce(Arc<State>, Arc<ThreadStats>) -> Box<dyn Future<Output = ()> + Unpin> + Send + 'static,
+) -> io::Result<(ThreadHandle, std::thread::JoinHandle<()>)> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let (arrivals, incoming) = mpsc::unbounded_channel();
+    let load = Arc::new(AtomicUsize::new(0));
+    let handle = ThreadHandle { arrivals, load: load.clone() };
+    let join = std::thread::Builder::new().name(format!("shardis-net-{index}")).spawn(move || {
+        let stats = state.stats.thread();
+        let first = first(state.clone(), stats.clone());
+        let reply = Reply::new(Version::Resp2);
+        let buffers = Buffers { read: BytesMut::with_capacity(READ_BYTES), window: Window::default(), reply };
+        let thread = Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), load });
+        let tasks = LocalSet::new();
+        tasks.spawn_local(first);
+        tasks.block_on(&runtime, serve(thread, incoming));
+        // Dropping the tasks closes their connections.
+        drop(tasks);
+    })?;
+    Ok((handle, join))
+}
+
+async fn serve(thread: Rc<Thread>, mut incoming: mpsc::UnboundedReceiver<(Peer, ClientInfo)>) {
+    let mut stopping = thread.state.stopping.subscribe();
+    loop {
+        tokio::select! {
+            arrival = incoming.recv() => match arrival {
+                Some((peer, info)) => welcome(&thread, peer, info),
+                None => return,
+            },
+            // An error means that the server itself is gone.
+            _ = stopping.wait_for(|&stopping| stopping) => return,
+        }
+    }
+}
+
+fn welcome(thread: &Rc<Thread>, peer: Peer, info: ClientInfo) {
+    let client = Client::new(&thread.state.clients, info, thread.state.is_open());
+    let info = client.info.clone();
+    let thread_of_task = thread.clone();
+    let task = tokio::task::spawn_local(async move {
+        let _leaving = Leaving(thread_of_task.load.clone());
+        match peer {
+            Peer::Tcp(stream) => match listener_stream(stream) {
+                Ok(stream) => Connection::new(thread_of_task, stream, client).serve().await,
+                Err(error) => thread_of_task.state.log.verbose(format_args!("Error registering a client: {error}")),
+            },
+            Peer::Unix(stream) => match tokio::net::UnixStream::from_std(stream) {
+                Ok(stream) => Connection::new(thread_of_task, stream, client).serve().await,
+                Err(error) => thread_of_task.state.log.verbose(format_args!("Error registering a client: {error}")),
+            },
+            Peer::Memory(stream) => Connection::new(thread_of_task, stream, client).serve().await,
+        }
+    });
+    let is_first = info.abort.set(task.abort_handle()).is_ok();
+    debug_assert!(is_first, "a client has one task");
+}
+
+fn listener_stream(stream: std::net::TcpStream) -> io::Result<tokio::net::TcpStream> {
+    tokio::net::TcpStream::from_std(stream)
+}
+
+/// Takes a connection off the thread's load, however its task ends.
+struct Leaving(Arc<AtomicUsize>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,230 @@
+//! The command window: all complete commands of the input, up to a limit, are parsed and planned before the first one
+//! runs, so that the cache misses of their keys overlap. Then they run in order.
+
+use std::sync::atomic::Ordering;
+
+use shardis_protocol::{Limits, OwnedRequest, Parsed, ProtocolError, Reply, Request, RequestParser, Span};
+use smallvec::SmallVec;
+
+use crate::client::Client;
+use crate::command::Flags;
+use crate::dispatch::{self, Context, Outcome, Plan};
+use crate::jobs::Ticket;
+
+/// Commands that are planned together. More would evict each other's lines from the first-level cache.
+pub const WINDOW_COMMANDS_MAX: usize = 32;
+/// Reply bytes after which a turn ends, so that what is written can be sent while more is made.
+pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Parsed commands of one window, in a reusable buffer.
+#[derive(Debug, Default)]
+pub struct Window {
+    spans: Vec<Span>,
+    frames: Vec<Frame>,
+}
+
+#[derive(Debug)]
+struct Frame {
+    /// Where the command begins in the input; its spans count from there.
+    start: usize,
+    /// Where the next command begins.
+    end: usize,
+    first_span: usize,
+    last_span: usize,
+    /// A command whose arguments are not in the input.
+    inline: Option<OwnedRequest>,
+}
+
+impl Frame {
+    fn request<'a>(&'a self, input: &'a [u8], spans: &'a [Span]) -> Request<'a> {
+        match &self.inline {
+            Some(request) => request.as_request(),
+            None => Request::new(&input[self.start..], &spans[self.first_span..self.last_span]),
+        }
+    }
+}
+
+/// How a turn over the input ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// All complete commands have run; this many bytes are wanted, counted from the first that was not consumed.
+    Incomplete { hint: usize },
+    /// There is more to run, but the replies should be sent first.
+    Full,
+    /// The connection is to be closed after the replies.
+    Close,
+    /// The last command consumed must run on the executor.
+    Offload(OwnedRequest),
+    /// The last command consumed must wait until something long is released.
+    Park(OwnedRequest),
+    /// The reply of the last command consumed comes later.
+    Wait(Ticket),
+}
+
+/// Runs the commands at the start of `input`: how many bytes they took, and how it ended.
+pub fn run(
+    ctx: &Context<'_>,
+    client: &mut Client,
+    parser: &mut RequestParser,
+    window: &mut Window,
+    input: &[u8],
+    reply: &mut Reply,
+) -> (usize, Ended) {
+    let mut consumed = 0;
+    loop {
+        let filled = window.fill(ctx, client, parser, input, consumed);
+        if !window.frames.is_empty() {
+            let (end, ended) = window.run(ctx, client, input, reply);
+            consumed = end;
+            if let Some(ended) = ended {
+                return (consumed, ended);
+            }
+        }
+        match filled {
+            Filled::Incomplete { at, hint } => return (at, Ended::Incomplete { hint }),
+            Filled::Broken(error) => {
+                dispatch::protocol_error(ctx, error, reply);
+                return (input.len(), Ended::Close);
+            }
+            Filled::Whole if reply.len() >= TURN_REPLY_BYTES_MAX => return (consumed, Ended::Full),
+            Filled::Whole => {}
+        }
+    }
+}
+
+/// Why a window is filled.
+enum Filled {
+    /// As many commands as a window takes.
+    Whole,
+    /// The input ends inside a command, which begins at `at`.
+    Incomplete { at: usize, hint: usize },
+    /// The input makes no sense any more.
+    Broken(ProtocolError),
+}
+
+impl Window {
+    fn fill(
+        &mut self,
+        ctx: &Context<'_>,
+        client: &Client,
+        parser: &mut RequestParser,
+        input: &[u8],
+        from: usize,
+    ) -> Filled {
+        self.spans.clear();
+        self.frames.clear();
+        let limits = Limits {
+            bulk_bytes_max: ctx.state.config.proto_max_bulk_len.value() as u64,
+            authenticated: client.is_authenticated,
+        };
+        // What an unauthenticated client may send depends on whether the command before was AUTH.
+        let commands_max = if client.is_authenticated { WINDOW_COMMANDS_MAX } else { 1 };
+        let mut start = from;
+        while self.frames.len() < commands_max {
+            let first_span = self.spans.len();
+            let (consumed, inline) = match parser.parse(&input[start..], &limits, &mut self.spans) {
+                Ok(Parsed::Command { consumed }) => (consumed, None),
+                Ok(Parsed::Inline { consumed, request }) => (consumed, Some(request)),
+                Ok(Parsed::Nothing { consumed }) => {
+                    start += consumed;
+                    continue;
+                }
+                Ok(Parsed::Incomplete { hint }) => return Filled::Incomplete { at: start, hint },
+                Err(error) => return Filled::Broken(error),
+            };
+            let (end, last_span) = (start + consumed, self.spans.len());
+            self.frames.push(Frame { start, end, first_span, last_span, inline });
+            start = end;
+        }
+        Filled::Whole
+    }
+
+    /// Plans and runs the window: the end of the last command that ran, and how it ended if before the last one.
+    fn run(
+        &self,
+        ctx: &Context<'_>,
+        client: &mut Client,
+        input: &[u8],
+        reply: &mut Reply,
+    ) -> (usize, Option<Ended>) {
+        let state = ctx.state;
+        let mut plans: SmallVec<[Plan<'_>; WINDOW_COMMANDS_MAX]> = SmallVec::new();
+        for frame in &self.frames {
+            let plan = Plan::new(state, frame.request(input, &self.spans));
+            if self.frames.len() > 1 {
+                plan.prefetch_bucket(state, client.db);
+            }
+            plans.push(plan);
+        }
+        if self.frames.len() > 1 {
+            plans.iter().for_each(|plan| plan.prefetch_entry(state, client.db));
+        }
+        let mut timing = Timing::start(ctx);
+        let mut result = (0, None);
+        for (frame, plan) in self.frames.iter().zip(&plans) {
+            let request = frame.request(input, &self.spans);
+            let outcome = timing.run(ctx, plan, || dispatch::run(ctx, client, request, *plan, reply));
+            let ended = match outcome {
+                Outcome::Done if client.close_after_reply => Some(Ended::Close),
+                Outcome::Done => None,
+                Outcome::Offload => Some(Ended::Offload(request.to_owned())),
+                Outcome::Contended => Some(Ended::Park(request.to_owned())),
+                Outcome::Wait(ticket) => Some(Ended::Wait(ticket)),
+            };
+            result = (frame.end, ended);
+            if result.1.is_some() {
+                break;
+            }
+        }
+        timing.finish(ctx, &plans);
+        if let Some(entry) = plans.last().and_then(|plan| plan.entry) {
+            client.info.last_command.store(entry.id.index() as u16, Ordering::Relaxed);
+        }
+        client.info.active_ms.store(ctx.now_ms, Ordering::Relaxed);
+        result
+    }
+}
+
+/// The time that commands took. A look at the clock costs as much as a fast command, so those of a window share its
+/// time evenly; the others are timed one by one.
+struct Timing {
+    started: std::time::Instant,
+    slow_ns: u64,
+    fast: u64,
+}
+
+impl Timing {
+    fn start(ctx: &Context<'_>) -> Timing {
+        Timing { started: ctx.state.clock.tick(), slow_ns: 0, fast: 0 }
+    }
+
+    #[inline]
+    fn run(&mut self, ctx: &Context<'_>, plan: &Plan<'_>, run: impl FnOnce() -> Outcome) -> Outcome {
+        match plan.entry {
+            Some(entry) if !entry.flags.contains(Flags::FAST) => {
+                let started = ctx.state.clock.tick();
+                let outcome = run();
+                let took_ns = started.elapsed().as_nanos() as u64;
+                self.slow_ns += took_ns;
+                if matches!(outcome, Outcome::Done | Outcome::Wait(_)) {
+                    ctx.stats.command(entry.id).nanoseconds.add(took_ns);
+                }
+                outcome
+            }
+            _ => {
+                self.fast += 1;
+                run()
+            }
+        }
+    }
+
+    fn finish(self, ctx: &Context<'_>, plans: &[Plan<'_>]) {
+        let Some(fast) = std::num::NonZeroU64::new(self.fast) else { return };
+        let share = (self.started.elapsed().as_nanos() as u64).saturating_sub(self.slow_ns) / fast;
+        for entry in plans.iter().filter_map(|plan| plan.entry) {
+            if entry.flags.contains(Flags::FAST) {
+                ctx.stats.command(entry.id).nanoseconds.add(share);
+            }
+        }
+    }
+}

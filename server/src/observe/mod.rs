@@ -1,0 +1,3 @@
+//! Counters and the reports made of them. Whoever counts is told what happened; nothing here calls back.
+
+pub mod stats;

@@ -1,0 +1,62 @@
+//! A client inside the process: commands in, values out, no stream in between. It runs on the caller's thread, under
+//! the same gates and locks as any other client.
+
+use std::sync::Arc;
+
+use shardis_protocol::{OwnedRequest, Reply, Version};
+
+use crate::client::{Client, ClientInfo};
+use crate::dispatch::{self, Context, Outcome, Plan, Runner};
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+use crate::value;
+pub use crate::value::Value;
+
+/// A client of its own, with its own database, protocol and name.
+#[derive(Debug)]
+pub struct Session {
+    state: Arc<State>,
+    stats: Arc<ThreadStats>,
+    client: Client,
+    request: OwnedRequest,
+    reply: Reply,
+}
+
+impl Session {
+    pub(crate) fn new(state: Arc<State>) -> Session {
+        let now_ms = state.clock.now_ms();
+        let info = ClientInfo::new(state.clients.next_id(), "?:0".into(), "?:0".into(), -1, now_ms);
+        // Whoever holds the server in its hands needs no password.
+        let mut client = Client::new(&state.clients, info, true);
+        client.set_version(Version::Resp3);
+        let reply = Reply::new(Version::Resp3);
+        Session { stats: state.stats.thread(), client, request: OwnedRequest::default(), reply, state }
+    }
+
+    /// Runs one command and returns its reply. An error reply is a [`Value::Error`]; so is a command without words.
+    pub fn execute(&mut self, args: &[impl AsRef<[u8]>]) -> Value {
+        self.request.fill(args);
+        self.reply.clear();
+        let state = &self.state;
+        let ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms: state.clock.now_ms() };
+        let request = self.request.as_request();
+        if request.is_empty() {
+            return Value::Error("ERR a command has at least one word".into());
+        }
+        let plan = Plan::new(state, request);
+        match dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply) {
+            Outcome::Done => {}
+            Outcome::Wait(ticket) => {
+                if let Err(error) = ticket.block(&mut self.reply) {
+                    self.reply.clear();
+                    self.reply.error(error.text());
+                }
+            }
+            Outcome::Offload | Outcome::Contended => unreachable!("the caller's thread takes as long as it needs"),
+        }
+        match self.reply.as_contiguous() {
+            Some(bytes) => value::decode(bytes),
+            None => value::decode(&self.reply.to_vec()),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The server as commands see it: the keyspace, the command table, the services and the settings of one server. There
+//! is no global state: many servers live in one process and share nothing.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use shardis_storage::{Keyspace, Random};
+use tokio::sync::{Notify, watch};
+
+use crate::client::Registry;
+use crate::clock::Clock;
+use crate::command::table::Table;
+use crate::config::Config;
+use crate::jobs::executor::Executor;
+use crate::log::Log;
+use crate::observe::stats::Stats;
+use crate::poison::Poison;
+
+/// One server.
+pub struct State {
+    /// The data.
+    pub keyspace: Keyspace,
+    /// The settings.
+    pub config: Arc<Config>,
+    /// The one source of time.
+    pub clock: Clock,
+    /// Every command.
+    pub commands: Table,
+    /// Every connection.
+    pub clients: Arc<Registry>,
+    /// What the threads count.
+    pub stats: Arc<Stats>,
+    /// Where the log goes.
+    pub log: Log,
+    /// Threads for what takes long.
+    pub executor: Executor,
+    /// Whether a panic has struck.
+    pub poison: Poison,
+    /// Forty hexadecimal digits that name this run of the server.
+    pub run_id: String,
+    /// Told whenever a long holder has released its shards.
+    pub released: Notify,
+    /// True once the server is asked to stop.
+    pub shutdown: watch::Sender<bool>,
+    /// True once the threads must end.
+    pub(crate) stopping: watch::Sender<bool>,
+    /// Where it listens, once it does.
+    pub(crate) listening: Mutex<Listening>,
+    pub(crate) random: Mutex<Random>,
+    pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
+    /// Average milliseconds that keys with a deadline have left, by database, as the expiry cycle last saw it.
+    pub(crate) average_ttl_ms: Mutex<Vec<i64>>,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, Default)]
+pub struct Listening {
+    /// TCP addresses.
+    pub tcp: Vec<std::net::SocketAddr>,
+    /// The UNIX socket.
+    pub unix: Option<std::path::PathBuf>,
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("run_id", &self.run_id).finish_non_exhaustive()
+    }
+}
+
+impl State {
+    /// The generator of everything random in this server.
+    pub fn random(&self) -> MutexGuard<'_, Random> {
+        self.random.lock()
+    }
+
+    /// Asks the server to stop; returns at once.
+    pub fn request_shutdown(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    /// Whether no password is needed.
+    pub fn is_open(&self) -> bool {
+        self.config.requirepass.is_empty()
+    }
+
+    /// Bytes of data, and of everything else that is counted.
+    pub fn used_memory(&self) -> usize {
+        use std::sync::atomic::Ordering;
+        let used = self.keyspace.totals().memory_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES;
+        self.memory_peak.fetch_max(used, Ordering::Relaxed);
+        used
+    }
+}
+
+/// The server without any data: tables, buffers and threads; a figure measured once.
+const BASE_BYTES: usize = 512 * 1024;
+/// An idle connection: its task, its entry in the registry.
+const CLIENT_BYTES: usize = 2 * 1024;

@@ -1,0 +1,88 @@
+//! The write guard of a collection.
+//!
+//! It takes the collection out of its entry for as long as it lives and dereferences to the plain data structure. When
+//! it drops, it gives the collection back, removes the key if the collection became empty, keeps the shard's memory and
+//! appends to the change log. A handler cannot forget any of this.
+
+use std::ops::{Deref, DerefMut};
+
+use super::Key;
+use super::change::What;
+use super::view::View;
+use crate::table::{KeyHash, Position};
+use crate::types::{Collection, WrongType};
+
+/// A collection that is being changed.
+pub struct Edit<'t, 'k, T: Collection> {
+    view: &'t mut View<'k>,
+    key: Box<[u8]>,
+    hash: KeyHash,
+    position: Position,
+    /// Present until the guard drops.
+    value: Option<Box<T>>,
+    weight_bytes_before: usize,
+    is_changed: bool,
+}
+
+impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
+    pub(super) fn existing(
+        view: &'t mut View<'k>,
+        key: &Key<'_>,
+        position: Position,
+    ) -> Result<Edit<'t, 'k, T>, WrongType> {
+        let (clock, is_observed) = (view.clock, view.is_observed);
+        let entry = view.database_mut(key.hash).table.at_mut(position);
+        if entry.kind() != T::KIND {
+            return Err(WrongType);
+        }
+        let weight_bytes_before = entry.weight_bytes();
+        entry.touch(clock);
+        let value = entry.lend().and_then(T::from_object).expect("invariant: the kind was just compared");
+        // The key is only needed for the log.
+        let key_bytes: Box<[u8]> = if is_observed { key.bytes.into() } else { Box::default() };
+        Ok(Edit {
+            view,
+            key: key_bytes,
+            hash: key.hash,
+            position,
+            value: Some(value),
+            weight_bytes_before,
+            is_changed: false,
+        })
+    }
+}
+
+impl<T: Collection> Deref for Edit<'_, '_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.value.as_deref().expect("invariant: present until the guard drops")
+    }
+}
+
+impl<T: Collection> DerefMut for Edit<'_, '_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.is_changed = true;
+        self.value.as_deref_mut().expect("invariant: present until the guard drops")
+    }
+}
+
+impl<T: Collection> Drop for Edit<'_, '_, T> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        let is_empty = value.is_empty();
+        let database = self.view.database_mut(self.hash);
+        let entry = database.table.at_mut(self.position);
+        entry.give_back(value.into_object());
+        database.weight_bytes = database.weight_bytes + entry.weight_bytes() - self.weight_bytes_before;
+        if is_empty {
+            let entry = self.view.remove_at(self.hash, self.position);
+            self.view.discard(entry);
+        }
+        if self.is_changed {
+            let what = if is_empty { What::Removed } else { What::Modified };
+            let key = std::mem::take(&mut self.key);
+            self.view.log(&key, T::KIND, what);
+        }
+    }
+}

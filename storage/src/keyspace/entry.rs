@@ -1,0 +1,598 @@
+//! An entry: header, deadline, key and value in one allocation, behind one thin owning pointer.
+//!
+//! ```text
+//! byte 0      what the value is (`Tag`)
+//! byte 1      flags: deadline of 6 bytes, deadline of 8 bytes, long key, forced raw
+//! bytes 2..5  access clock: seconds, 24 bits
+//! bytes 5..8  length of the key (12 bits) and of an inline string (12 bits)
+//! [8 bytes]   length of a long key
+//! [6 or 8]    deadline: Unix milliseconds
+//! key bytes
+//! value       inline string: its bytes; integer: 8 bytes; else one pointer
+//! ```
+//!
+//! The block is as long as [`allocation_bytes`] says for these parts, so a value may change in place while the sum stays
+//! in one size class. Everything about the layout is private to this file; what leaves it is safe to hold.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::number;
+use crate::table::TableEntry;
+use crate::types::allocation::allocation_bytes;
+use crate::types::hash::Hash;
+use crate::types::list::List;
+use crate::types::string::{EMBEDDED_BYTES_MAX, INLINE_BYTES_MAX, StringRef};
+use crate::types::{Kind, Object, ObjectRef};
+
+const HEADER_BYTES: usize = 8;
+const LONG_KEY_BYTES: usize = 8;
+const DEADLINE_BYTES: usize = 6;
+const WIDE_DEADLINE_BYTES: usize = 8;
+const WORD_BYTES: usize = 8;
+/// Lengths in the header have 12 bits; a longer key has its length behind the header.
+const HEADER_LENGTH_MAX: usize = (1 << 12) - 1;
+const _: () = assert!(INLINE_BYTES_MAX <= HEADER_LENGTH_MAX);
+const _: () = assert!(size_of::<usize>() == WORD_BYTES && size_of::<Entry>() == WORD_BYTES);
+
+const HAS_DEADLINE: u8 = 1 << 0;
+const WIDE_DEADLINE: u8 = 1 << 1;
+const DEADLINE_FLAGS: u8 = HAS_DEADLINE | WIDE_DEADLINE;
+const LONG_KEY: u8 = 1 << 2;
+/// The string was grown in place: Redis reports `raw` for such a one, however short.
+const FORCED_RAW: u8 = 1 << 3;
+
+/// What the value bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Tag {
+    /// The bytes of a string.
+    Inline,
+    /// An `i64`.
+    Int,
+    /// An `Arc<Vec<u8>>`.
+    Shared,
+    /// A `Box<List>`.
+    List,
+    /// A `Box<Hash>`.
+    Hash,
+    /// Nothing: the collection is in the hands of a guard.
+    Lent,
+}
+
+impl Tag {
+    #[inline]
+    fn of(byte: u8) -> Tag {
+        match byte {
+            0 => Tag::Inline,
+            1 => Tag::Int,
+            2 => Tag::Shared,
+            3 => Tag::List,
+            4 => Tag::Hash,
+            _ => Tag::Lent,
+        }
+    }
+}
+
+/// A value on its way into an entry.
+#[derive(Debug)]
+pub enum NewValue<'a> {
+    /// A string of at most `INLINE_BYTES_MAX` bytes, copied into the entry.
+    Inline(&'a [u8]),
+    /// The same, grown in place and hence `raw`.
+    Raw(&'a [u8]),
+    /// An integer.
+    Int(i64),
+    /// A long string.
+    Shared(Arc<Vec<u8>>),
+    /// A collection.
+    Object(Object),
+}
+
+impl<'a> NewValue<'a> {
+    /// The representation that Redis would choose for a string: an integer if canonical, else its bytes.
+    #[inline]
+    pub fn from_bytes(bytes: &'a [u8]) -> NewValue<'a> {
+        match number::parse_i64(bytes) {
+            Some(value) => NewValue::Int(value),
+            None if bytes.len() <= INLINE_BYTES_MAX => NewValue::Inline(bytes),
+            None => NewValue::Shared(Arc::new(bytes.to_vec())),
+        }
+    }
+
+    /// The bytes of a string that was grown in place.
+    pub fn raw(bytes: &'a [u8]) -> NewValue<'a> {
+        if bytes.len() <= INLINE_BYTES_MAX { NewValue::Raw(bytes) } else { NewValue::Shared(Arc::new(bytes.to_vec())) }
+    }
+
+    fn tag(&self) -> Tag {
+        match self {
+            NewValue::Inline(_) | NewValue::Raw(_) => Tag::Inline,
+            NewValue::Int(_) => Tag::Int,
+            NewValue::Shared(_) => Tag::Shared,
+            NewValue::Object(Object::List(_)) => Tag::List,
+            NewValue::Object(Object::Hash(_)) => Tag::Hash,
+        }
+    }
+
+    fn inline_bytes(&self) -> usize {
+        match self {
+            NewValue::Inline(bytes) | NewValue::Raw(bytes) => bytes.len(),
+            NewValue::Int(_) | NewValue::Shared(_) | NewValue::Object(_) => 0,
+        }
+    }
+
+    fn raw_flag(&self) -> u8 {
+        if matches!(self, NewValue::Raw(_)) { FORCED_RAW } else { 0 }
+    }
+}
+
+/// One key with its value and deadline: the owner of one allocation.
+pub struct Entry(NonNull<u8>);
+
+// SAFETY: an entry owns its allocation and what the value word points to, all of which may move between threads.
+unsafe impl Send for Entry {}
+// SAFETY: shared access only reads, and everything owned is `Sync`.
+unsafe impl Sync for Entry {}
+
+/// What decides where each part of an entry lies.
+#[derive(Clone, Copy)]
+struct Shape {
+    tag: Tag,
+    flags: u8,
+    key_bytes: usize,
+    inline_bytes: usize,
+}
+
+impl Shape {
+    fn deadline_at(self) -> usize {
+        HEADER_BYTES + if self.flags & LONG_KEY != 0 { LONG_KEY_BYTES } else { 0 }
+    }
+
+    fn deadline_bytes(self) -> usize {
+        match self.flags & DEADLINE_FLAGS {
+            0 => 0,
+            HAS_DEADLINE => DEADLINE_BYTES,
+            _ => WIDE_DEADLINE_BYTES,
+        }
+    }
+
+    fn key_at(self) -> usize {
+        self.deadline_at() + self.deadline_bytes()
+    }
+
+    fn value_at(self) -> usize {
+        let at = self.key_at() + self.key_bytes;
+        // References to the handle of a shared buffer are given out, so it is aligned.
+        if self.tag == Tag::Shared { at.next_multiple_of(WORD_BYTES) } else { at }
+    }
+
+    fn value_bytes(self) -> usize {
+        if self.tag == Tag::Inline { self.inline_bytes } else { WORD_BYTES }
+    }
+
+    fn block_bytes(self) -> usize {
+        allocation_bytes(self.value_at() + self.value_bytes())
+    }
+
+    fn layout(self) -> Layout {
+        Layout::from_size_align(self.block_bytes(), WORD_BYTES).expect("invariant: keys and values are bounded")
+    }
+}
+
+fn long_key_flag(key_bytes: usize) -> u8 {
+    if key_bytes > HEADER_LENGTH_MAX { LONG_KEY } else { 0 }
+}
+
+fn deadline_flags(deadline_ms: Option<i64>) -> u8 {
+    match deadline_ms {
+        None => 0,
+        Some(ms) if (0..1 << (8 * DEADLINE_BYTES)).contains(&ms) => HAS_DEADLINE,
+        Some(_) => DEADLINE_FLAGS,
+    }
+}
+
+impl Entry {
+    /// A new entry.
+    pub fn new(key: &[u8], value: NewValue<'_>, deadline_ms: Option<i64>, clock: u32) -> Entry {
+        let flags = value.raw_flag() | long_key_flag(key.len()) | deadline_flags(deadline_ms);
+        let shape = Shape { tag: value.tag(), flags, key_bytes: key.len(), inline_bytes: value.inline_bytes() };
+        let mut entry = Entry::allocate(shape, clock);
+        entry.write_deadline(shape, deadline_ms);
+        entry.write(shape.key_at(), key);
+        entry.write_value(shape, value);
+        entry
+    }
+
+    /// Its type.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        match self.tag() {
+            Tag::Inline | Tag::Int | Tag::Shared => Kind::String,
+            Tag::List => Kind::List,
+            Tag::Hash => Kind::Hash,
+            Tag::Lent => unreachable!("a guard that holds the value also holds the shard"),
+        }
+    }
+
+    /// When it expires: Unix milliseconds.
+    #[inline]
+    pub fn deadline_ms(&self) -> Option<i64> {
+        let shape = self.shape();
+        let used = shape.deadline_bytes();
+        if used == 0 {
+            return None;
+        }
+        let mut bytes = [0; WIDE_DEADLINE_BYTES];
+        bytes[..used].copy_from_slice(self.read(shape.deadline_at(), used));
+        Some(i64::from_le_bytes(bytes))
+    }
+
+    /// Seconds of the access clock at the last access, 24 bits.
+    pub fn clock(&self) -> u32 {
+        let bytes = self.read(CLOCK_AT, CLOCK_BYTES);
+        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0])
+    }
+
+    /// Notes an access.
+    #[inline]
+    pub fn touch(&mut self, clock: u32) {
+        self.write(CLOCK_AT, &clock.to_le_bytes()[..CLOCK_BYTES]);
+    }
+
+    /// The value, if it is a string.
+    #[inline]
+    pub fn string(&self) -> Option<StringRef<'_>> {
+        let shape = self.shape();
+        match shape.tag {
+            Tag::Inline => Some(StringRef::Bytes(self.read(shape.value_at(), shape.inline_bytes))),
+            Tag::Int => Some(StringRef::Int(self.word(shape) as i64)),
+            // SAFETY: the tag says that the value word is an `Arc<Vec<u8>>`, aligned by `value_at`; the reference points
+            // into the block and lives as long as `self`.
+            Tag::Shared => Some(StringRef::Shared(unsafe { self.shared(shape).as_ref() })),
+            Tag::List | Tag::Hash | Tag::Lent => None,
+        }
+    }
+
+    /// The value, if it is a collection.
+    #[inline]
+    pub fn object(&self) -> Option<ObjectRef<'_>> {
+        let shape = self.shape();
+        match shape.tag {
+            // SAFETY: the tag says what the value word points to; the box is owned by this entry and lives as long.
+            Tag::List => Some(ObjectRef::List(unsafe { &*(self.word(shape) as *const List) })),
+            // SAFETY: as above.
+            Tag::Hash => Some(ObjectRef::Hash(unsafe { &*(self.word(shape) as *const Hash) })),
+            Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => None,
+        }
+    }
+
+    /// Takes the collection out, for a guard that gives it back with [`Entry::give_back`].
+    pub fn lend(&mut self) -> Option<Object> {
+        let shape = self.shape();
+        if !matches!(shape.tag, Tag::List | Tag::Hash) {
+            return None;
+        }
+        let word = self.word(shape);
+        self.write(TAG_AT, &[Tag::Lent as u8]);
+        Some(match shape.tag {
+            // SAFETY: the tag said that the word is a box which this entry owned; the tag has changed, so it is taken
+            // once.
+            Tag::List => Object::List(unsafe { Box::from_raw(word as *mut List) }),
+            // SAFETY: as above; only these two tags get here.
+            _ => Object::Hash(unsafe { Box::from_raw(word as *mut Hash) }),
+        })
+    }
+
+    /// Takes a lent collection back.
+    pub fn give_back(&mut self, object: Object) {
+        assert_eq!(self.tag(), Tag::Lent);
+        let value = NewValue::Object(object);
+        self.write(TAG_AT, &[value.tag() as u8]);
+        self.write_value(self.shape(), value);
+    }
+
+    /// Puts a value in the place of a short string or integer without moving the entry, if the size class of the block
+    /// stays; else hands it back.
+    pub fn replace_in_place<'a>(&mut self, value: NewValue<'a>) -> Result<(), NewValue<'a>> {
+        let old = self.shape();
+        let flags = old.flags & !FORCED_RAW | value.raw_flag();
+        let new = Shape { tag: value.tag(), flags, inline_bytes: value.inline_bytes(), ..old };
+        let plain = |tag| matches!(tag, Tag::Inline | Tag::Int);
+        if !plain(old.tag) || !plain(new.tag) || new.block_bytes() != old.block_bytes() {
+            return Err(value);
+        }
+        self.write_header(new, self.clock());
+        self.write_value(new, value);
+        Ok(())
+    }
+
+    /// The buffer of a long string, to be changed in place.
+    pub fn shared_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
+        let shape = self.shape();
+        // SAFETY: as in `string`, and `&mut self` makes it exclusive.
+        (shape.tag == Tag::Shared).then(|| unsafe { self.shared(shape).as_mut() })
+    }
+
+    /// Changes the deadline; the entry moves only if the room for it changes.
+    pub fn set_deadline(&mut self, deadline_ms: Option<i64>) {
+        let shape = self.shape();
+        if shape.flags & DEADLINE_FLAGS == deadline_flags(deadline_ms) {
+            self.write_deadline(shape, deadline_ms);
+        } else {
+            self.rebuild(None, deadline_ms);
+        }
+    }
+
+    /// The same value and deadline under another key.
+    pub fn with_key(mut self, key: &[u8]) -> Entry {
+        let deadline_ms = self.deadline_ms();
+        self.rebuild(Some(key), deadline_ms);
+        self
+    }
+
+    /// A deep copy under another key. A long string is shared until one of the two changes.
+    pub fn duplicate(&self, key: &[u8], clock: u32) -> Entry {
+        let value = match (self.string(), self.object()) {
+            (Some(StringRef::Int(value)), _) => NewValue::Int(value),
+            (Some(StringRef::Bytes(bytes)), _) if self.is_forced_raw() => NewValue::Raw(bytes),
+            (Some(StringRef::Bytes(bytes)), _) => NewValue::Inline(bytes),
+            (Some(StringRef::Shared(bytes)), _) => NewValue::Shared(Arc::clone(bytes)),
+            (None, Some(object)) => NewValue::Object(object.duplicate()),
+            (None, None) => unreachable!("an entry is a string or a collection"),
+        };
+        Entry::new(key, value, self.deadline_ms(), clock)
+    }
+
+    /// Heap bytes of the entry and its value.
+    pub fn weight_bytes(&self) -> usize {
+        let behind = match self.string() {
+            Some(StringRef::Shared(bytes)) => SHARED_BYTES + allocation_bytes(bytes.capacity()),
+            Some(StringRef::Bytes(_) | StringRef::Int(_)) => 0,
+            None => self.object().map_or(0, ObjectRef::weight_bytes),
+        };
+        self.shape().block_bytes() + behind
+    }
+
+    /// How the value is stored, as `OBJECT ENCODING` says it.
+    pub fn encoding_name(&self) -> &'static str {
+        match self.string() {
+            Some(StringRef::Int(_)) => "int",
+            Some(StringRef::Bytes(bytes)) if bytes.len() <= EMBEDDED_BYTES_MAX && !self.is_forced_raw() => "embstr",
+            Some(_) => "raw",
+            None => self.object().map_or("raw", ObjectRef::encoding_name),
+        }
+    }
+
+    /// A block with its header; the parts behind it are for the caller to write.
+    fn allocate(shape: Shape, clock: u32) -> Entry {
+        let layout = shape.layout();
+        // SAFETY: the layout is at least a header long, so not empty.
+        let block = unsafe { alloc(layout) };
+        let Some(block) = NonNull::new(block) else { handle_alloc_error(layout) };
+        let mut entry = Entry(block);
+        entry.write_header(shape, clock);
+        entry
+    }
+
+    /// Moves to a new block, with another deadline and perhaps another key; the value moves along.
+    fn rebuild(&mut self, key: Option<&[u8]>, deadline_ms: Option<i64>) {
+        let old = self.shape();
+        let key = key.unwrap_or(self.key());
+        let flags = old.flags & FORCED_RAW | long_key_flag(key.len()) | deadline_flags(deadline_ms);
+        let new = Shape { flags, key_bytes: key.len(), ..old };
+        let mut entry = Entry::allocate(new, self.clock());
+        entry.write_deadline(new, deadline_ms);
+        entry.write(new.key_at(), key);
+        entry.write(new.value_at(), self.read(old.value_at(), old.value_bytes()));
+        let emptied = ManuallyDrop::new(std::mem::replace(self, entry));
+        // SAFETY: the block was allocated with a layout of this size and alignment; nobody uses `emptied` any more, and
+        // as it is never dropped, its value lives on in the new block.
+        unsafe { dealloc(emptied.0.as_ptr(), old.layout()) };
+    }
+
+    fn tag(&self) -> Tag {
+        Tag::of(self.read(TAG_AT, 1)[0])
+    }
+
+    fn is_forced_raw(&self) -> bool {
+        self.shape().flags & FORCED_RAW != 0
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        // SAFETY: every block starts with a header of eight bytes and is aligned to a word.
+        let header = u64::from_le(unsafe { self.0.cast::<u64>().read() });
+        let flags = (header >> 8) as u8;
+        let lengths = (header >> 40) as usize;
+        let key_bytes = if flags & LONG_KEY == 0 {
+            lengths & HEADER_LENGTH_MAX
+        } else {
+            // SAFETY: the flag says that the word behind the header is the length of the key.
+            unsafe { self.0.cast::<u64>().add(1).read() as usize }
+        };
+        Shape { tag: Tag::of(header as u8), flags, key_bytes, inline_bytes: lengths >> 12 }
+    }
+
+    fn write_header(&mut self, shape: Shape, clock: u32) {
+        let is_long = shape.flags & LONG_KEY != 0;
+        let key_bytes = if is_long { 0 } else { shape.key_bytes as u64 };
+        let lengths = key_bytes | (shape.inline_bytes as u64) << 12;
+        let clock = u64::from(clock & CLOCK_MASK);
+        let header = shape.tag as u64 | u64::from(shape.flags) << 8 | clock << 16 | lengths << 40;
+        self.write(TAG_AT, &header.to_le_bytes());
+        if is_long {
+            self.write(HEADER_BYTES, &(shape.key_bytes as u64).to_ne_bytes());
+        }
+    }
+
+    fn write_deadline(&mut self, shape: Shape, deadline_ms: Option<i64>) {
+        if let Some(ms) = deadline_ms {
+            self.write(shape.deadline_at(), &ms.to_le_bytes()[..shape.deadline_bytes()]);
+        }
+    }
+
+    /// Writes the value; whatever was there must have been moved out or need no drop.
+    fn write_value(&mut self, shape: Shape, value: NewValue<'_>) {
+        let word = match value {
+            NewValue::Inline(bytes) | NewValue::Raw(bytes) => return self.write(shape.value_at(), bytes),
+            NewValue::Int(value) => value as usize,
+            // SAFETY: the value word of this shape lies inside the block and is aligned for the handle.
+            NewValue::Shared(bytes) => return unsafe { self.shared(shape).write(bytes) },
+            NewValue::Object(Object::List(list)) => Box::into_raw(list) as usize,
+            NewValue::Object(Object::Hash(hash)) => Box::into_raw(hash) as usize,
+        };
+        self.write(shape.value_at(), &word.to_ne_bytes());
+    }
+
+    /// Where the handle of a long string's buffer stands; only meaningful if the tag says so.
+    fn shared(&self, shape: Shape) -> NonNull<Arc<Vec<u8>>> {
+        // SAFETY: the value word lies inside the block.
+        unsafe { self.0.add(shape.value_at()).cast() }
+    }
+
+    /// The value word.
+    #[inline]
+    fn word(&self, shape: Shape) -> usize {
+        let mut bytes = [0; WORD_BYTES];
+        bytes.copy_from_slice(self.read(shape.value_at(), WORD_BYTES));
+        usize::from_ne_bytes(bytes)
+    }
+
+    #[inline]
+    fn read(&self, at: usize, len: usize) -> &[u8] {
+        // SAFETY: callers ask for parts that the shape of this entry places inside its block, all of them written
+        // when the entry was made.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(at), len) }
+    }
+
+    #[inline]
+    fn write(&mut self, at: usize, bytes: &[u8]) {
+        // SAFETY: callers write parts that the shape of this entry places inside its block; `&mut self` makes it
+        // exclusive, and `bytes` is no part of the block.
+        unsafe { self.0.add(at).as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    }
+}
+
+impl TableEntry for Entry {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        self.read(shape.key_at(), shape.key_bytes)
+    }
+
+    #[inline]
+    fn address(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        drop(self.lend());
+        let shape = self.shape();
+        if shape.tag == Tag::Shared {
+            // SAFETY: the tag says that the word is a handle owned by this entry, which is being dropped: read once.
+            drop(unsafe { self.shared(shape).read() });
+        }
+        // SAFETY: the block was allocated with a layout of this size and alignment.
+        unsafe { dealloc(self.0.as_ptr(), shape.layout()) };
+    }
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &String::from_utf8_lossy(self.key()))
+            .field("encoding", &self.encoding_name())
+            .field("deadline_ms", &self.deadline_ms())
+            .finish_non_exhaustive()
+    }
+}
+
+const TAG_AT: usize = 0;
+const CLOCK_AT: usize = 2;
+const CLOCK_BYTES: usize = 3;
+/// The access clock wraps at 24 bits.
+pub const CLOCK_MASK: u32 = (1 << (8 * CLOCK_BYTES)) - 1;
+/// The counters and the vector in front of a shared buffer.
+const SHARED_BYTES: usize = allocation_bytes(2 * WORD_BYTES + size_of::<Vec<u8>>());
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn values() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..100),
+            proptest::collection::vec(any::<u8>(), 1000..1100),
+            any::<i64>().prop_map(|n| n.to_string().into_bytes()),
+        ]
+    }
+
+    fn deadlines() -> impl Strategy<Value = Option<i64>> {
+        prop_oneof![Just(None), (0..1i64 << 47).prop_map(Some), any::<i64>().prop_map(Some)]
+    }
+
+    proptest! {
+        /// Whatever happens to an entry, it reads back what a plain struct of its parts would.
+        #[test]
+        fn entry_equals_its_parts(
+            keys in proptest::collection::vec(prop_oneof![
+                proptest::collection::vec(any::<u8>(), 0..40),
+                proptest::collection::vec(any::<u8>(), 4090..4100),
+            ], 1..4),
+            changes in proptest::collection::vec((values(), deadlines(), any::<u32>()), 1..8),
+        ) {
+            let mut key = keys[0].clone();
+            let mut entry = Entry::new(&key, NewValue::from_bytes(b"first"), None, 0);
+            let mut clock = 0;
+            for (n, (value, deadline_ms, new_clock)) in changes.iter().enumerate() {
+                if entry.replace_in_place(NewValue::from_bytes(value)).is_err() {
+                    entry = Entry::new(&key, NewValue::from_bytes(value), entry.deadline_ms(), clock);
+                }
+                entry.set_deadline(*deadline_ms);
+                entry.touch(*new_clock);
+                clock = new_clock & CLOCK_MASK;
+                if n % 2 == 1 {
+                    key = keys[n % keys.len()].clone();
+                    entry = entry.with_key(&key);
+                }
+                let copy = entry.duplicate(b"copy", clock);
+                for (entry, key) in [(&entry, &key[..]), (&copy, b"copy")] {
+                    prop_assert_eq!(entry.key(), key);
+                    prop_assert_eq!(&entry.string().unwrap().to_vec(), value);
+                    prop_assert_eq!(entry.deadline_ms(), *deadline_ms);
+                    prop_assert_eq!(entry.clock(), clock);
+                    prop_assert_eq!(entry.kind(), Kind::String);
+                    prop_assert!(entry.weight_bytes() >= key.len() + value.len().min(8));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lent_collections_come_back() {
+        let mut entry = Entry::new(b"k", NewValue::Object(Object::Hash(Box::default())), Some(5), 1);
+        let object = entry.lend().unwrap();
+        assert!(entry.lend().is_none() && entry.object().is_none());
+        entry.give_back(object);
+        assert_eq!(entry.kind(), Kind::Hash);
+        assert_eq!(entry.with_key(b"other").kind(), Kind::Hash);
+    }
+
+    #[test]
+    fn encodings_are_those_of_redis() {
+        let encoding = |value: NewValue<'_>| Entry::new(b"k", value, None, 0).encoding_name();
+        assert_eq!(encoding(NewValue::from_bytes(b"12")), "int");
+        assert_eq!(encoding(NewValue::from_bytes(b"012")), "embstr");
+        assert_eq!(encoding(NewValue::from_bytes(&[b'x'; 44])), "embstr");
+        assert_eq!(encoding(NewValue::from_bytes(&[b'x'; 45])), "raw");
+        assert_eq!(encoding(NewValue::from_bytes(&[b'x'; 5000])), "raw");
+        assert_eq!(encoding(NewValue::raw(b"short")), "raw");
+    }
+}

@@ -1,0 +1,92 @@
+//! Active expiry: a cycle walks the tables bucket by bucket, one shard locked at a time, and removes what is due. Lazy
+//! expiry, on access, is in `view` and `transaction`.
+//!
+//! The cycle knows no clock and no budget of time: its driver calls [`ExpiryCycle::step`] as often as it can afford.
+
+use super::change::Change;
+use super::scope::{Hold, Patience, Scope};
+use super::transaction::Detached;
+use super::{Db, Key, Keyspace};
+use crate::table::TableEntry;
+
+/// Where the walk over all tables stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ExpiryCycle {
+    shard: usize,
+    db: u16,
+    bucket: u64,
+}
+
+/// What a step of the cycle did.
+#[derive(Debug, Default)]
+pub struct CycleStep {
+    /// The database it was in.
+    pub db: Db,
+    /// Keys with a deadline that it looked at.
+    pub sampled: usize,
+    /// Keys that it removed.
+    pub expired: usize,
+    /// Milliseconds that the sampled live keys have left, added up.
+    pub left_ms: i64,
+    /// Whether the walk has come round.
+    pub is_round: bool,
+    /// What it changed, if anybody listened.
+    pub changes: Vec<Change>,
+    /// What is too heavy to be freed by the caller's thread.
+    pub garbage: Detached,
+}
+
+impl ExpiryCycle {
+    /// Visits up to `buckets_max` buckets of the current table and moves on. A shard that is busy is left for the next
+    /// round.
+    pub fn step(&mut self, keyspace: &Keyspace, now_ms: i64, buckets_max: usize) -> CycleStep {
+        let mut done = CycleStep { db: Db(self.db), ..CycleStep::default() };
+        let scope = Scope::One(self.shard);
+        let Ok(mut txn) = keyspace.begin(scope, Patience::Short, Hold::Short, now_ms) else {
+            done.is_round = self.next_shard(keyspace);
+            return done;
+        };
+        let db = Db(self.db);
+        txn.select(db);
+        let mut due: Vec<Box<[u8]>> = Vec::new();
+        let database = txn.shard_at(self.shard).database(db);
+        let mut is_over = database.deadlines == 0;
+        for _ in 0..buckets_max {
+            if is_over {
+                break;
+            }
+            self.bucket = database.table.scan(self.bucket, &mut |entry| {
+                let Some(deadline) = entry.deadline_ms() else { return };
+                done.sampled += 1;
+                if deadline <= now_ms {
+                    due.push(entry.key().into());
+                } else {
+                    done.left_ms = done.left_ms.saturating_add(deadline - now_ms);
+                }
+            });
+            is_over = self.bucket == 0;
+        }
+        for key in &due {
+            done.expired += usize::from(txn.expire(&Key::with_hash(key, keyspace.hash(key))));
+        }
+        let settled = txn.settle();
+        (done.changes, done.garbage) = (settled.changes, settled.garbage);
+        if is_over {
+            done.is_round = self.next_table(keyspace);
+        }
+        done
+    }
+
+    fn next_table(&mut self, keyspace: &Keyspace) -> bool {
+        self.bucket = 0;
+        self.db += 1;
+        self.db >= keyspace.databases && self.next_shard(keyspace)
+    }
+
+    /// Moves on; whether that was the last shard.
+    fn next_shard(&mut self, keyspace: &Keyspace) -> bool {
+        (self.db, self.bucket) = (0, 0);
+        self.shard = (self.shard + 1) & (keyspace.slots.len() - 1);
+        self.shard == 0
+    }
+}

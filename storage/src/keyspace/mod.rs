@@ -1,0 +1,205 @@
+//! Keys: where they live, when they die, what they weigh.
+//!
+//! # Locks, in five sentences
+//!
+//! 1. Only this module locks a shard, once per outermost command, from the scope that the command declared.
+//! 2. One shard (almost everything, every expiry step): lock it; never wait for another while holding it.
+//! 3. Several known shards: take `order` shared, then the shards in ascending index.
+//! 4. Shards discovered while running: take `order` exclusive, then lock each shard on first touch and keep it.
+//! 5. Whoever may hold shards for long marks them; who cannot wait for long gets [`Contended`] and comes back when the
+//!    keyspace says that something long was released.
+//!
+//! Nobody deadlocks: holders under 2 never wait while holding, under 3 they wait in one global order, and under 4 there
+//! is at most one, which excludes 3.
+
+mod change;
+mod edit;
+#[expect(unsafe_code, reason = "key, value and deadline in one allocation: 43 bytes a small key, not 75")]
+mod entry;
+mod expiry;
+mod scan;
+mod scope;
+mod shard;
+mod strings;
+mod transaction;
+mod view;
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicU32;
+
+use parking_lot::RwLock;
+
+pub use self::change::{Change, Interest, What};
+pub use self::edit::Edit;
+pub use self::expiry::{CycleStep, ExpiryCycle};
+pub use self::scope::{Contended, Hold, Patience, Scope};
+pub use self::shard::{DatabaseTotals, ShardTotals};
+use self::shard::{Database, Slot};
+pub use self::strings::Deadline;
+pub use self::transaction::{Detached, Moved, Settled, Transaction};
+pub use self::view::{EntryRef, View};
+use crate::table::hash::SHARD_BITS_MAX;
+use crate::table::{Hasher, KeyHash};
+
+/// The number of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Db(pub u16);
+
+/// A key with its hash, made once per command.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    bytes: &'a [u8],
+    hash: KeyHash,
+}
+
+impl<'a> Key<'a> {
+    /// A key whose hash is known already, by [`Keyspace::hash`].
+    pub fn with_hash(bytes: &'a [u8], hash: KeyHash) -> Key<'a> {
+        Key { bytes, hash }
+    }
+
+    /// The key itself.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Its hash.
+    pub fn hash(&self) -> KeyHash {
+        self.hash
+    }
+}
+
+/// How a keyspace is laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyspaceOptions {
+    /// Shards: a power of two, at most 65536.
+    pub shards: usize,
+    /// Numbered databases.
+    pub databases: u16,
+    /// Seed of the hash.
+    pub seed: u64,
+}
+
+/// All keys of one server.
+pub struct Keyspace {
+    slots: Box<[Slot]>,
+    shard_bits: u32,
+    order: RwLock<()>,
+    /// Long transactions that hold `order` in either way.
+    order_holders_long: AtomicU32,
+    hasher: Hasher,
+    databases: u16,
+    interest: Interest,
+    on_release: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+impl std::fmt::Debug for Keyspace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyspace").field("shards", &self.slots.len()).finish_non_exhaustive()
+    }
+}
+
+impl Keyspace {
+    /// An empty keyspace. Tables are allocated with their first key.
+    pub fn new(options: KeyspaceOptions) -> Keyspace {
+        assert!(options.shards.is_power_of_two() && options.shards <= 1 << SHARD_BITS_MAX);
+        assert!(options.databases > 0);
+        Keyspace {
+            slots: (0..options.shards).map(|_| Slot::default()).collect(),
+            shard_bits: options.shards.trailing_zeros(),
+            order: RwLock::new(()),
+            order_holders_long: AtomicU32::new(0),
+            hasher: Hasher::new(options.seed),
+            databases: options.databases,
+            interest: Interest::default(),
+            on_release: OnceLock::new(),
+        }
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> u16 {
+        self.databases
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub fn hash(&self, bytes: &[u8]) -> KeyHash {
+        self.hasher.hash(bytes)
+    }
+
+    /// A key with its hash.
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: self.hash(bytes) }
+    }
+
+    /// The shard of a key.
+    #[inline]
+    pub fn shard_of(&self, hash: KeyHash) -> usize {
+        hash.shard(self.shard_bits)
+    }
+
+    /// Who listens to changes.
+    pub fn interest(&self) -> &Interest {
+        &self.interest
+    }
+
+    /// What to call, without any lock held, whenever a long holder has released its shards. Set once, at start.
+    pub fn on_release(&self, call: impl Fn() + Send + Sync + 'static) {
+        let set = self.on_release.set(Box::new(call)).is_ok();
+        assert!(set, "the release hook is set once");
+    }
+
+    /// First step of a prefetch: asks for the line of the bucket. Skipped when the shard is busy.
+    #[inline]
+    pub fn prefetch_bucket(&self, db: Db, hash: KeyHash) {
+        if let Some(shard) = self.slots[self.shard_of(hash)].try_lock() {
+            shard.database(db).table.prefetch_bucket(hash);
+        }
+    }
+
+    /// Second step: reads the bucket and asks for the line of the entry. Skipped when the shard is busy.
+    #[inline]
+    pub fn prefetch_entry(&self, db: Db, hash: KeyHash) {
+        if let Some(shard) = self.slots[self.shard_of(hash)].try_lock() {
+            shard.database(db).table.prefetch_entry(hash);
+        }
+    }
+
+    /// Counters and sizes, shard by shard: the sum is no single instant. Waits for each shard.
+    pub fn totals(&self) -> ShardTotals {
+        let mut totals = ShardTotals::new(self.databases);
+        for slot in &self.slots {
+            slot.lock().add_to(&mut totals);
+        }
+        totals.memory_bytes += self.slots.len() * size_of::<Slot>();
+        totals
+    }
+
+    /// Sets hits, misses and expired keys to zero.
+    pub fn reset_counters(&self) {
+        for slot in &self.slots {
+            slot.lock().reset_counters();
+        }
+    }
+
+    /// Asserts what must hold of every shard at any time.
+    pub fn check_invariants(&self) {
+        for (index, slot) in self.slots.iter().enumerate() {
+            slot.lock().check_invariants(&self.hasher, |hash| self.shard_of(hash) == index);
+        }
+    }
+
+    fn released(&self) {
+        if let Some(call) = self.on_release.get() {
+            call();
+        }
+    }
+}
+
+static EMPTY: Database = Database::new();

@@ -1,0 +1,166 @@
+//! A shard: one lock over the tables of all databases, with the counters that are kept under it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::entry::Entry;
+use super::{Db, EMPTY};
+use crate::table::{Hasher, KeyHash, Table, TableEntry};
+
+/// A shard behind its lock. The mark says that the holder may keep it for long.
+#[derive(Default)]
+#[repr(align(64))]
+pub(super) struct Slot {
+    shard: Mutex<Shard>,
+    held_long: AtomicBool,
+}
+
+impl Slot {
+    #[inline]
+    pub fn try_lock(&self) -> Option<MutexGuard<'_, Shard>> {
+        self.shard.try_lock()
+    }
+
+    pub fn try_lock_for(&self, duration: std::time::Duration) -> Option<MutexGuard<'_, Shard>> {
+        self.shard.try_lock_for(duration)
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Shard> {
+        self.shard.lock()
+    }
+
+    pub fn is_held_long(&self) -> bool {
+        self.held_long.load(Ordering::Acquire)
+    }
+
+    /// Set and cleared by the holder only, while it holds the lock.
+    pub fn mark_held_long(&self, long: bool) {
+        self.held_long.store(long, Ordering::Release);
+    }
+}
+
+/// One numbered database of one shard.
+#[derive(Default)]
+pub(super) struct Database {
+    pub table: Table<Entry>,
+    /// Keys that have a deadline.
+    pub deadlines: usize,
+    /// Heap bytes of the entries.
+    pub weight_bytes: usize,
+}
+
+impl Database {
+    pub const fn new() -> Database {
+        Database { table: Table::new(), deadlines: 0, weight_bytes: 0 }
+    }
+}
+
+/// What one lock protects.
+#[derive(Default)]
+pub(super) struct Shard {
+    first: Database,
+    /// Databases from 1 on, made when they are first written to.
+    others: Vec<Database>,
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+}
+
+impl Shard {
+    #[inline]
+    pub fn database(&self, db: Db) -> &Database {
+        match db.0 {
+            0 => &self.first,
+            n => self.others.get(usize::from(n) - 1).unwrap_or(&EMPTY),
+        }
+    }
+
+    #[inline]
+    pub fn database_mut(&mut self, db: Db) -> &mut Database {
+        match db.0 {
+            0 => &mut self.first,
+            n => self.other_mut(usize::from(n)),
+        }
+    }
+
+    #[cold]
+    fn other_mut(&mut self, n: usize) -> &mut Database {
+        if self.others.len() < n {
+            self.others.resize_with(n, Database::default);
+        }
+        &mut self.others[n - 1]
+    }
+
+    pub fn swap(&mut self, a: Db, b: Db) {
+        let taken = std::mem::take(self.database_mut(a));
+        let taken = std::mem::replace(self.database_mut(b), taken);
+        *self.database_mut(a) = taken;
+    }
+
+    pub fn reset_counters(&mut self) {
+        (self.hits, self.misses, self.expired) = (0, 0, 0);
+    }
+
+    pub fn add_to(&self, totals: &mut ShardTotals) {
+        for (database, sum) in self.databases().zip(&mut totals.databases) {
+            sum.keys += database.table.len();
+            sum.deadlines += database.deadlines;
+            totals.memory_bytes += database.weight_bytes + database.table.memory_bytes();
+            totals.table_bytes += database.table.memory_bytes();
+        }
+        totals.memory_bytes += self.others.capacity() * size_of::<Database>();
+        totals.hits += self.hits;
+        totals.misses += self.misses;
+        totals.expired += self.expired;
+    }
+
+    pub fn check_invariants(&self, hasher: &Hasher, is_ours: impl Fn(KeyHash) -> bool) {
+        for database in self.databases() {
+            database.table.check_invariants(hasher);
+            let (mut deadlines, mut weight_bytes) = (0, 0);
+            for entry in database.table.iter() {
+                assert!(is_ours(hasher.hash(entry.key())), "a key lives in its shard");
+                deadlines += usize::from(entry.deadline_ms().is_some());
+                weight_bytes += entry.weight_bytes();
+            }
+            assert_eq!((deadlines, weight_bytes), (database.deadlines, database.weight_bytes));
+        }
+    }
+
+    fn databases(&self) -> impl Iterator<Item = &Database> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+}
+
+/// Counters and sizes of a keyspace.
+#[derive(Clone, Debug, Default)]
+pub struct ShardTotals {
+    /// One for each database.
+    pub databases: Vec<DatabaseTotals>,
+    /// Bytes of entries, tables and shards.
+    pub memory_bytes: usize,
+    /// Bytes of tables, part of the above.
+    pub table_bytes: usize,
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not.
+    pub misses: u64,
+    /// Keys removed because their time had come.
+    pub expired: u64,
+}
+
+/// Sizes of one database.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DatabaseTotals {
+    /// Keys, expired ones that nobody has met yet included.
+    pub keys: usize,
+    /// Keys with a deadline.
+    pub deadlines: usize,
+}
+
+impl ShardTotals {
+    pub(super) fn new(databases: u16) -> ShardTotals {
+        ShardTotals { databases: vec![DatabaseTotals::default(); databases.into()], ..ShardTotals::default() }
+    }
+}

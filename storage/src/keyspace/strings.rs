@@ -1,0 +1,160 @@
+//! Writing strings. A string lives in its entry, so changing one may move the entry; this is the one place that does.
+
+use std::sync::Arc;
+
+use super::change::What;
+use super::entry::{Entry, NewValue};
+use super::transaction::Transaction;
+use super::{Key};
+use crate::table::Position;
+use crate::types::Kind;
+use crate::types::WrongType;
+use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringTooLong};
+
+/// What becomes of a key's deadline when its value is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    /// It stays as it is.
+    Keep,
+    /// The key does not expire.
+    Never,
+    /// It expires then: Unix milliseconds.
+    At(i64),
+}
+
+impl Transaction<'_> {
+    /// Sets a string in the place of whatever is there. A canonical integer is kept as one.
+    #[inline]
+    pub fn set_string(&mut self, key: &Key<'_>, value: &[u8], deadline: Deadline) {
+        self.set_value(key, NewValue::from_bytes(value), deadline);
+    }
+
+    /// Sets a string that counts as grown in place: `raw`, never an integer.
+    pub fn set_raw_string(&mut self, key: &Key<'_>, value: &[u8], deadline: Deadline) {
+        self.set_value(key, NewValue::raw(value), deadline);
+    }
+
+    /// Sets an integer and keeps the deadline.
+    pub fn set_integer(&mut self, key: &Key<'_>, value: i64) {
+        self.set_value(key, NewValue::Int(value), Deadline::Keep);
+    }
+
+    /// Appends to the string at a key, which is created if need be; the new length.
+    pub fn append(
+        &mut self,
+        key: &Key<'_>,
+        tail: &[u8],
+        bytes_max: usize,
+    ) -> Result<Result<usize, StringTooLong>, WrongType> {
+        let Some(position) = self.live_position(key) else {
+            if tail.len() > bytes_max {
+                return Ok(Err(StringTooLong));
+            }
+            self.set_string(key, tail, Deadline::Never);
+            return Ok(Ok(tail.len()));
+        };
+        let len = self.string_len(key, position)?;
+        let Some(total) = len.checked_add(tail.len()).filter(|&total| total <= bytes_max) else {
+            return Ok(Err(StringTooLong));
+        };
+        self.rewrite(key, position, total, |bytes| bytes.extend_from_slice(tail));
+        Ok(Ok(total))
+    }
+
+    /// Writes `bytes` at `offset` of the string at a key, filling a gap with zeros; the new length. Writing nothing to
+    /// a missing key does not create it.
+    pub fn write_range(
+        &mut self,
+        key: &Key<'_>,
+        offset: usize,
+        bytes: &[u8],
+        bytes_max: usize,
+    ) -> Result<Result<usize, StringTooLong>, WrongType> {
+        let position = self.live_position(key);
+        let len = position.map_or(Ok(0), |position| self.string_len(key, position))?;
+        if bytes.is_empty() {
+            return Ok(Ok(len));
+        }
+        let Some(end) = offset.checked_add(bytes.len()).filter(|&end| end <= bytes_max) else {
+            return Ok(Err(StringTooLong));
+        };
+        let total = len.max(end);
+        let write = |target: &mut Vec<u8>| {
+            target.resize(total, 0);
+            target[offset..end].copy_from_slice(bytes);
+        };
+        match position {
+            Some(position) => self.rewrite(key, position, total, write),
+            None => {
+                let mut value = Vec::with_capacity(total);
+                write(&mut value);
+                self.set_raw_string(key, &value, Deadline::Never);
+            }
+        }
+        Ok(Ok(total))
+    }
+
+    fn set_value(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {
+        let clock = self.0.clock;
+        let Some(position) = self.live_position(key) else {
+            let deadline_ms = match deadline {
+                Deadline::At(ms) => Some(ms),
+                Deadline::Keep | Deadline::Never => None,
+            };
+            self.insert(key, Entry::new(key.bytes(), value, deadline_ms, clock), What::Created);
+            return;
+        };
+        let database = self.0.database_mut(key.hash());
+        let entry = database.table.at_mut(position);
+        let (old_deadline, old_weight) = (entry.deadline_ms(), entry.weight_bytes());
+        let deadline_ms = match deadline {
+            Deadline::Keep => old_deadline,
+            Deadline::Never => None,
+            Deadline::At(ms) => Some(ms),
+        };
+        let in_place = if deadline_ms == old_deadline { entry.replace_in_place(value) } else { Err(value) };
+        let replaced = match in_place {
+            Ok(()) => None,
+            Err(value) => Some(std::mem::replace(entry, Entry::new(key.bytes(), value, deadline_ms, clock))),
+        };
+        entry.touch(clock);
+        database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
+        database.deadlines = database.deadlines + usize::from(deadline_ms.is_some())
+            - usize::from(old_deadline.is_some());
+        if let Some(old) = replaced {
+            self.0.discard(old);
+        }
+        self.0.log(key.bytes(), Kind::String, What::Overwritten);
+    }
+
+    fn string_len(&mut self, key: &Key<'_>, position: Position) -> Result<usize, WrongType> {
+        let entry = self.0.database_mut(key.hash()).table.at(position);
+        entry.string().map(|string| string.len()).ok_or(WrongType)
+    }
+
+    /// Lets `write` change the bytes of an existing string to `total` of them. A long one changes in its own buffer,
+    /// which is copied first only if a reply still holds on to it.
+    fn rewrite(&mut self, key: &Key<'_>, position: Position, total: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let clock = self.0.clock;
+        let database = self.0.database_mut(key.hash());
+        let entry = database.table.at_mut(position);
+        let old_weight = entry.weight_bytes();
+        entry.touch(clock);
+        if let Some(shared) = entry.shared_mut() {
+            write(Arc::make_mut(shared));
+        } else {
+            let mut bytes = Vec::with_capacity(total);
+            if let Some(string) = entry.string() {
+                bytes.extend_from_slice(string.bytes(&mut IntBuffer::new()));
+            }
+            write(&mut bytes);
+            let value = if total <= INLINE_BYTES_MAX { NewValue::Raw(&bytes) } else { NewValue::Shared(Arc::new(bytes.clone())) };
+            if let Err(value) = entry.replace_in_place(value) {
+                let deadline_ms = entry.deadline_ms();
+                *entry = Entry::new(key.bytes(), value, deadline_ms, clock);
+            }
+        }
+        database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
+        self.0.log(key.bytes(), Kind::String, What::Modified);
+    }
+}

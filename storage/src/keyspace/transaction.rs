@@ -1,0 +1,232 @@
+//! The read-write face of the locked shards: the only way to change a key.
+//!
+//! Every change passes through here or through an [`Edit`] from here, so that what must follow a change (books, change
+//! log) cannot be forgotten. Strings are in `strings`.
+
+use std::ops::{Deref, DerefMut};
+
+use super::change::{Change, What};
+use super::edit::Edit;
+use super::entry::{Entry, NewValue};
+use super::scope::{Contended, Hold, Patience, Scope};
+use super::shard::Database;
+use super::view::View;
+use super::{Db, Key, Keyspace};
+use crate::table::Position;
+use crate::types::{Collection, Kind, WrongType};
+
+/// The locked shards, to be read and written.
+pub struct Transaction<'k>(pub(super) View<'k>);
+
+/// A value that was taken from its key, with its deadline.
+#[derive(Debug)]
+pub struct Moved(Entry);
+
+/// Databases that were emptied: dropping this frees them.
+#[derive(Default)]
+pub struct Detached {
+    databases: Vec<Database>,
+    entries: Vec<Entry>,
+}
+
+impl Detached {
+    /// Keys that will be freed.
+    pub fn keys(&self) -> usize {
+        self.entries.len() + self.databases.iter().map(|database| database.table.len()).sum::<usize>()
+    }
+
+    /// Whether there is nothing to free.
+    pub fn is_empty(&self) -> bool {
+        self.keys() == 0
+    }
+}
+
+impl std::fmt::Debug for Detached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detached").field("keys", &self.keys()).finish()
+    }
+}
+
+/// What a transaction leaves behind when it is over.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// What it changed, if anybody listened.
+    pub changes: Vec<Change>,
+    /// What is too heavy to be freed by a thread that serves clients.
+    pub garbage: Detached,
+}
+
+impl Keyspace {
+    /// Locks the shards of a scope and begins. `now_ms` is the instant of everything in the transaction.
+    #[inline]
+    pub fn begin(
+        &self,
+        scope: Scope<'_>,
+        patience: Patience,
+        hold: Hold,
+        now_ms: i64,
+    ) -> Result<Transaction<'_>, Contended> {
+        Ok(Transaction(View::begin(self, scope, patience, hold, now_ms)?))
+    }
+}
+
+impl<'k> Deref for Transaction<'k> {
+    type Target = View<'k>;
+
+    fn deref(&self) -> &View<'k> {
+        &self.0
+    }
+}
+
+impl<'k> DerefMut for Transaction<'k> {
+    fn deref_mut(&mut self) -> &mut View<'k> {
+        &mut self.0
+    }
+}
+
+impl<'k> Transaction<'k> {
+    /// Removes a key; whether it was there.
+    pub fn remove(&mut self, key: &Key<'_>) -> bool {
+        let removed = self.take(key);
+        let was_there = removed.is_some();
+        if let Some(Moved(entry)) = removed {
+            self.0.discard(entry);
+        }
+        was_there
+    }
+
+    /// Takes the value from a key, with its deadline.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<Moved> {
+        let position = self.live_position(key)?;
+        let entry = self.0.remove_at(key.hash, position);
+        self.0.log(key.bytes, entry.kind(), What::Removed);
+        Some(Moved(entry))
+    }
+
+    /// Gives a key a value that was taken from another or copied, in the place of what it had.
+    pub fn put(&mut self, key: &Key<'_>, moved: Moved) {
+        let replaced = self.live_position(key).map(|position| self.0.remove_at(key.hash, position));
+        let what = if replaced.is_some() { What::Overwritten } else { What::Created };
+        if let Some(entry) = replaced {
+            self.0.discard(entry);
+        }
+        self.insert(key, moved.0.with_key(key.bytes), what);
+    }
+
+    /// A deep copy of the value at a key, with its deadline.
+    pub fn duplicate(&mut self, key: &Key<'_>) -> Option<Moved> {
+        let position = self.live_position(key)?;
+        let clock = self.0.clock;
+        Some(Moved(self.0.database_mut(key.hash).table.at(position).duplicate(key.bytes, clock)))
+    }
+
+    /// Changes when a key expires; false if there is no such key.
+    pub fn set_deadline(&mut self, key: &Key<'_>, deadline_ms: Option<i64>) -> bool {
+        let Some(position) = self.live_position(key) else { return false };
+        let database = self.0.database_mut(key.hash);
+        let entry = database.table.at_mut(position);
+        let (old_weight, old_deadline) = (entry.weight_bytes(), entry.deadline_ms());
+        entry.set_deadline(deadline_ms);
+        let kind = entry.kind();
+        database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
+        database.deadlines = database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(old_deadline.is_some());
+        self.0.log(key.bytes, kind, What::Deadline);
+        true
+    }
+
+    /// The collection at a key, to be changed.
+    pub fn edit<T: Collection>(&mut self, key: &Key<'_>) -> Result<Option<Edit<'_, 'k, T>>, WrongType> {
+        match self.live_position(key) {
+            None => Ok(None),
+            Some(position) => Edit::existing(&mut self.0, key, position).map(Some),
+        }
+    }
+
+    /// The collection at a key, to be changed; an empty one if there is none. It is not kept if it stays empty.
+    pub fn upsert<T: Collection>(&mut self, key: &Key<'_>) -> Result<Edit<'_, 'k, T>, WrongType> {
+        let position = match self.live_position(key) {
+            Some(position) => return Edit::existing(&mut self.0, key, position),
+            None => {
+                let value = NewValue::Object(Box::<T>::default().into_object());
+                self.insert(key, Entry::new(key.bytes, value, None, self.0.clock), What::Created);
+                let table = &self.0.database_mut(key.hash).table;
+                table.position(key.hash, key.bytes).expect("invariant: just inserted")
+            }
+        };
+        Edit::existing(&mut self.0, key, position)
+    }
+
+    /// Empties one database or all; needs every shard. The keys are freed when the result is dropped.
+    pub fn flush(&mut self, db: Option<Db>) -> Detached {
+        let databases = match db {
+            Some(db) => db.0..db.0 + 1,
+            None => 0..self.0.keyspace.databases,
+        };
+        let mut detached = Detached::default();
+        for db in databases {
+            let mut keys = 0;
+            for index in 0..self.0.keyspace.slots.len() {
+                let shard = self.0.shard_at(index);
+                if !shard.database(Db(db)).table.is_empty() {
+                    let taken = std::mem::take(shard.database_mut(Db(db)));
+                    keys += taken.table.len();
+                    detached.databases.push(taken);
+                }
+            }
+            self.log_whole(Db(db), What::Flushed, keys > 0);
+        }
+        detached
+    }
+
+    /// Exchanges two databases; needs every shard.
+    pub fn swap(&mut self, a: Db, b: Db) {
+        for index in 0..self.0.keyspace.slots.len() {
+            self.0.shard_at(index).swap(a, b);
+        }
+        self.log_whole(a, What::Swapped, true);
+        self.log_whole(b, What::Swapped, true);
+    }
+
+    /// Whether there is anything for [`Transaction::settle`] to do.
+    #[inline]
+    pub fn has_leftovers(&self) -> bool {
+        self.0.has_leftovers()
+    }
+
+    /// Ends the transaction but for its locks: removes the expired keys it met and hands out what it left behind.
+    pub fn settle(&mut self) -> Settled {
+        self.0.remove_expired();
+        let garbage = Detached { databases: Vec::new(), entries: std::mem::take(&mut self.0.garbage) };
+        Settled { changes: std::mem::take(&mut self.0.changes), garbage }
+    }
+
+    /// Where a live key stands; one whose time has come is removed on the way.
+    #[inline]
+    pub(super) fn live_position(&mut self, key: &Key<'_>) -> Option<Position> {
+        let now_ms = self.0.now_ms;
+        let table = &self.0.database_mut(key.hash).table;
+        let position = table.position(key.hash, key.bytes)?;
+        if table.at(position).deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
+            self.0.expire(key);
+            return None;
+        }
+        Some(position)
+    }
+
+    /// Adds an entry for a key that has none.
+    pub(super) fn insert(&mut self, key: &Key<'_>, entry: Entry, what: What) {
+        let hasher = self.0.keyspace.hasher;
+        let kind = entry.kind();
+        let database = self.0.database_mut(key.hash);
+        database.weight_bytes += entry.weight_bytes();
+        database.deadlines += usize::from(entry.deadline_ms().is_some());
+        database.table.insert(key.hash, entry, &hasher);
+        self.0.log(key.bytes, kind, what);
+    }
+
+    fn log_whole(&mut self, db: Db, what: What, happened: bool) {
+        if happened && self.0.is_observed {
+            self.0.changes.push(Change { db, key: Box::default(), kind: Kind::String, what });
+        }
+    }
+}

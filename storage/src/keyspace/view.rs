@@ -1,0 +1,355 @@
+//! The read-only face of the locked shards, with a current database.
+//!
+//! A reader meets expired keys but cannot delete: it takes them for absent and notes them, and when the transaction
+//! settles they are removed under the same lock, as if the read had done it.
+
+use std::sync::atomic::Ordering;
+
+use super::change::{Change, What};
+use super::entry::{CLOCK_MASK, Entry};
+use super::scope::{Contended, Held, Hold, Order, Patience, Scope};
+use super::shard::{Database, Shard};
+use super::{Db, Key, Keyspace};
+use crate::random::Random;
+use crate::table::{KeyHash, Position, TableEntry};
+use crate::types::string::StringRef;
+use crate::types::{Collection, Kind, ObjectRef, WrongType};
+
+/// The locked shards, to be read.
+pub struct View<'k> {
+    pub(super) keyspace: &'k Keyspace,
+    held: Held<'k>,
+    order: Order<'k>,
+    hold: Hold,
+    pub(super) db: Db,
+    pub(super) now_ms: i64,
+    /// The access clock of this instant.
+    pub(super) clock: u32,
+    /// Whether changes are logged.
+    pub(super) is_observed: bool,
+    expired: Vec<(Db, KeyHash, Box<[u8]>)>,
+    pub(super) changes: Vec<Change>,
+    /// Entries that are too heavy to be freed under a lock.
+    pub(super) garbage: Vec<Entry>,
+}
+
+/// An entry in place.
+#[derive(Clone, Copy, Debug)]
+pub struct EntryRef<'a> {
+    entry: &'a Entry,
+    clock: u32,
+}
+
+impl<'a> EntryRef<'a> {
+    pub(super) fn new(entry: &'a Entry, clock: u32) -> EntryRef<'a> {
+        EntryRef { entry, clock }
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> Kind {
+        self.entry.kind()
+    }
+
+    /// How the value is stored, as `OBJECT ENCODING` says it.
+    pub fn encoding(&self) -> &'static str {
+        self.entry.encoding_name()
+    }
+
+    /// When it expires: Unix milliseconds.
+    pub fn deadline_ms(&self) -> Option<i64> {
+        self.entry.deadline_ms()
+    }
+
+    /// Milliseconds since the last access, in steps of a second.
+    pub fn idle_ms(&self) -> i64 {
+        i64::from(self.clock.wrapping_sub(self.entry.clock()) & CLOCK_MASK) * 1000
+    }
+
+    /// The access clock at the last access: seconds, 24 bits.
+    pub fn access_clock(&self) -> u32 {
+        self.entry.clock()
+    }
+
+    /// The value, if it is a string.
+    pub fn string(&self) -> Option<StringRef<'a>> {
+        self.entry.string()
+    }
+
+    /// The value, if it is a collection of this type.
+    pub fn object<T: Collection>(&self) -> Option<&'a T> {
+        self.entry.object().and_then(T::from_ref)
+    }
+
+    /// The value, if it is a collection.
+    pub fn any_object(&self) -> Option<ObjectRef<'a>> {
+        self.entry.object()
+    }
+
+    /// Heap bytes of the entry and its value.
+    pub fn memory_bytes(&self) -> usize {
+        self.entry.weight_bytes()
+    }
+}
+
+impl<'k> View<'k> {
+    pub(super) fn begin(
+        keyspace: &'k Keyspace,
+        scope: Scope<'_>,
+        patience: Patience,
+        hold: Hold,
+        now_ms: i64,
+    ) -> Result<View<'k>, Contended> {
+        let (held, order) = Held::take(keyspace, scope, patience)?;
+        let view = View {
+            keyspace,
+            held,
+            order,
+            hold,
+            db: Db(0),
+            now_ms,
+            clock: (now_ms / 1000) as u32 & CLOCK_MASK,
+            is_observed: keyspace.interest.any(),
+            expired: Vec::new(),
+            changes: Vec::new(),
+            garbage: Vec::new(),
+        };
+        if hold == Hold::Long {
+            view.mark(true);
+        }
+        Ok(view)
+    }
+
+    /// The current database.
+    pub fn db(&self) -> Db {
+        self.db
+    }
+
+    /// Makes another database the current one.
+    pub fn select(&mut self, db: Db) {
+        debug_assert!(db.0 < self.keyspace.databases);
+        self.db = db;
+    }
+
+    /// The instant of this transaction: Unix milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// The entry at a key, counted and noted as an access.
+    #[inline]
+    pub fn lookup(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        let clock = self.clock;
+        let position = self.counted_position(key)?;
+        let entry = self.database_mut(key.hash).table.at_mut(position);
+        entry.touch(clock);
+        Some(EntryRef { entry, clock })
+    }
+
+    /// The entry at a key, counted but not noted as an access.
+    pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        let clock = self.clock;
+        let position = self.counted_position(key)?;
+        Some(EntryRef { entry: self.database_mut(key.hash).table.at(position), clock })
+    }
+
+    /// The entry at a key, neither counted nor noted. Its shard must be locked by the scope or have been touched.
+    pub fn inspect(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        let shard = self.held.shard(self.keyspace.shard_of(key.hash));
+        let entry = shard.database(self.db).table.find(key.hash, key.bytes)?;
+        (!self.is_expired(entry)).then_some(EntryRef { entry, clock: self.clock })
+    }
+
+    /// The string at a key.
+    #[inline]
+    pub fn string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
+        match self.lookup(key) {
+            None => Ok(None),
+            Some(found) => found.string().map(Some).ok_or(WrongType),
+        }
+    }
+
+    /// The collection at a key.
+    #[inline]
+    pub fn read<T: Collection>(&mut self, key: &Key<'_>) -> Result<Option<&T>, WrongType> {
+        match self.lookup(key) {
+            None => Ok(None),
+            Some(found) => found.object().map(Some).ok_or(WrongType),
+        }
+    }
+
+    /// Keys in the current database, expired ones that nobody has met yet included.
+    pub fn len(&self) -> usize {
+        self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.len()).sum()
+    }
+
+    /// Whether the current database has no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A key by chance, each as likely as any other.
+    pub fn random_key(&mut self, random: &mut Random) -> Option<Vec<u8>> {
+        for _ in 0..RANDOM_KEY_TRIES_MAX {
+            let (key, is_expired) = {
+                let entry = self.random_entry(random)?;
+                (entry.key().to_vec(), self.is_expired(entry))
+            };
+            if !is_expired {
+                return Some(key);
+            }
+            let hash = self.keyspace.hash(&key);
+            self.note_expired(&Key { bytes: &key, hash });
+            self.remove_expired();
+        }
+        None
+    }
+
+    /// Every live key of the current database.
+    pub fn for_each_key(&self, visit: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
+        for (_, shard) in self.held.all() {
+            for entry in shard.database(self.db).table.iter().filter(|entry| !self.is_expired(entry)) {
+                visit(entry.key(), EntryRef { entry, clock: self.clock });
+            }
+        }
+    }
+
+    fn random_entry(&self, random: &mut Random) -> Option<&Entry> {
+        let shards = self.held.all();
+        let mut at = random.below(self.len().max(1) as u64) as usize;
+        for (_, shard) in shards {
+            let table = &shard.database(self.db).table;
+            match at.checked_sub(table.len()) {
+                Some(rest) => at = rest,
+                None => return table.random(random),
+            }
+        }
+        None
+    }
+
+    /// Where a live key stands; counts the hit or miss, and notes an expired key for removal.
+    #[inline]
+    fn counted_position(&mut self, key: &Key<'_>) -> Option<Position> {
+        let (db, now_ms) = (self.db, self.now_ms);
+        let shard = self.shard_mut(key.hash);
+        let table = &shard.database(db).table;
+        let Some(position) = table.position(key.hash, key.bytes) else {
+            shard.misses += 1;
+            return None;
+        };
+        if table.at(position).deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
+            shard.misses += 1;
+            self.note_expired(key);
+            return None;
+        }
+        shard.hits += 1;
+        Some(position)
+    }
+
+    #[inline]
+    pub(super) fn shard_mut(&mut self, hash: KeyHash) -> &mut Shard {
+        self.held.shard_mut(self.keyspace, self.keyspace.shard_of(hash))
+    }
+
+    #[inline]
+    pub(super) fn database_mut(&mut self, hash: KeyHash) -> &mut Database {
+        let db = self.db;
+        self.shard_mut(hash).database_mut(db)
+    }
+
+    pub(super) fn shard_at(&mut self, index: usize) -> &mut Shard {
+        self.held.shard_mut(self.keyspace, index)
+    }
+
+    pub(super) fn walk_to(&mut self, index: usize) -> Result<(), Contended> {
+        self.held.walk_to(self.keyspace, index)
+    }
+
+    pub(super) fn is_expired(&self, entry: &Entry) -> bool {
+        entry.deadline_ms().is_some_and(|deadline| deadline <= self.now_ms)
+    }
+
+    pub(super) fn has_leftovers(&self) -> bool {
+        !(self.expired.is_empty() && self.changes.is_empty() && self.garbage.is_empty())
+    }
+
+    #[cold]
+    fn note_expired(&mut self, key: &Key<'_>) {
+        self.expired.push((self.db, key.hash, key.bytes.into()));
+    }
+
+    /// Removes what was met expired and is so still.
+    pub(super) fn remove_expired(&mut self) {
+        let current = self.db;
+        for (db, hash, bytes) in std::mem::take(&mut self.expired) {
+            self.db = db;
+            self.expire(&Key { bytes: &bytes, hash });
+        }
+        self.db = current;
+    }
+
+    /// Removes a key whose time has come; whether it was such a one.
+    #[cold]
+    pub(super) fn expire(&mut self, key: &Key<'_>) -> bool {
+        let table = &self.database_mut(key.hash).table;
+        let Some(position) = table.position(key.hash, key.bytes) else { return false };
+        let deadline_ms = table.at(position).deadline_ms();
+        if deadline_ms.is_none_or(|deadline| deadline > self.now_ms) {
+            return false;
+        }
+        let entry = self.remove_at(key.hash, position);
+        self.log(key.bytes, entry.kind(), What::Expired);
+        self.discard(entry);
+        self.shard_mut(key.hash).expired += 1;
+        true
+    }
+
+    /// Takes an entry out of its table and out of the books.
+    pub(super) fn remove_at(&mut self, hash: KeyHash, position: Position) -> Entry {
+        let hasher = self.keyspace.hasher;
+        let database = self.database_mut(hash);
+        let entry = database.table.remove_at(position, &hasher);
+        database.weight_bytes -= entry.weight_bytes();
+        database.deadlines -= usize::from(entry.deadline_ms().is_some());
+        entry
+    }
+
+    /// Frees an entry, or keeps it for whoever settles this transaction when that would take long.
+    pub(super) fn discard(&mut self, entry: Entry) {
+        if entry.weight_bytes() > DISCARD_BYTES_MAX {
+            self.garbage.push(entry);
+        }
+    }
+
+    #[inline]
+    pub(super) fn log(&mut self, key: &[u8], kind: Kind, what: What) {
+        if self.is_observed {
+            self.changes.push(Change { db: self.db, key: key.into(), kind, what });
+        }
+    }
+
+    fn mark(&self, long: bool) {
+        for (index, _) in self.held.all() {
+            self.keyspace.slots[index].mark_held_long(long);
+        }
+        if !matches!(self.order, Order::None) {
+            let holders = &self.keyspace.order_holders_long;
+            let _ = if long { holders.fetch_add(1, Ordering::AcqRel) } else { holders.fetch_sub(1, Ordering::AcqRel) };
+        }
+    }
+}
+
+impl Drop for View<'_> {
+    fn drop(&mut self) {
+        if self.hold == Hold::Long {
+            self.mark(false);
+            self.held = Held::None;
+            self.order = Order::None;
+            self.keyspace.released();
+        }
+    }
+}
+
+/// A random key that keeps being expired ends the search here; the next one finds fewer of them.
+const RANDOM_KEY_TRIES_MAX: usize = 100;
+/// Entries heavier than this are freed in the background: freeing them may take more than some ten microseconds.
+const DISCARD_BYTES_MAX: usize = 64 * 1024;

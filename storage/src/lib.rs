@@ -1,0 +1,28 @@
+//! Data and keys: what Shardis holds in memory. No networking, no async, no RESP, and no clock: time is an argument.
+//!
+//! The model on one page: a [`Keyspace`] is a power of two of shards, each one lock over the numbered databases'
+//! tables. A command begins a [`Transaction`] over the shards its keys fall into, reads through [`View`], writes
+//! through the transaction's guards, and what it changed stands in the transaction's log, if anyone listens.
+//!
+//! - `table`: the cache-line hash table, also used by large hashes;
+//! - `types`: the values, as plain data structures;
+//! - `keyspace`: keys: where they live, when they die, what they weigh.
+
+#![deny(unsafe_code)]
+
+pub mod glob;
+pub mod keyspace;
+pub mod number;
+pub mod random;
+pub mod table;
+pub mod types;
+
+pub use self::keyspace::{
+    Change, Contended, Db, Deadline, Detached, Edit, EntryRef, ExpiryCycle, Hold, Interest, Key, Keyspace,
+    KeyspaceOptions, Moved, Patience, Scope, Settled, ShardTotals, Transaction, View, What,
+    CycleStep, DatabaseTotals,
+};
+pub use self::random::Random;
+pub use self::table::{Hasher, KeyHash};
+pub use self::types::string::{IntBuffer, StringRef, StringTooLong};
+pub use self::types::{Collection, Kind, Object, ObjectRef, WrongType};

@@ -1,0 +1,183 @@
+//! Plain data structures: they know nothing of keys, expiry or clients.
+//!
+//! A string lives in its entry (`string` says what one is); a collection is a box that the entry owns. What the
+//! keyspace must know of a collection is the trait [`Collection`]; which collections there are is [`Object`].
+
+pub mod allocation;
+pub mod hash;
+pub mod list;
+pub mod packed;
+pub mod string;
+
+use self::hash::Hash;
+use self::list::List;
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A byte string or an integer.
+    String,
+    /// A list.
+    List,
+    /// A hash.
+    Hash,
+}
+
+impl Kind {
+    /// As `TYPE` reports it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::String => "string",
+            Kind::List => "list",
+            Kind::Hash => "hash",
+        }
+    }
+}
+
+/// The key holds another type than the operation needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// A value that keys can hold beside strings.
+pub trait Collection: Default + 'static {
+    /// Its type.
+    const KIND: Kind;
+
+    /// Whether it holds nothing: its key is removed then.
+    fn is_empty(&self) -> bool;
+
+    /// Heap bytes, the box included, in constant time.
+    fn weight_bytes(&self) -> usize;
+
+    /// How it is stored, as `OBJECT ENCODING` says it.
+    fn encoding_name(&self) -> &'static str;
+
+    /// The collection as an object.
+    fn into_object(self: Box<Self>) -> Object;
+
+    /// The collection in an object, if it is of this type.
+    fn from_object(object: Object) -> Option<Box<Self>>;
+
+    /// The collection behind a reference, if it is of this type.
+    fn from_ref(object: ObjectRef<'_>) -> Option<&Self>;
+}
+
+/// An owned collection of any type.
+#[derive(Debug)]
+pub enum Object {
+    /// A list.
+    List(Box<List>),
+    /// A hash.
+    Hash(Box<Hash>),
+}
+
+/// A collection of any type, in place.
+#[derive(Clone, Copy, Debug)]
+pub enum ObjectRef<'a> {
+    /// A list.
+    List(&'a List),
+    /// A hash.
+    Hash(&'a Hash),
+}
+
+impl ObjectRef<'_> {
+    /// Its type.
+    pub fn kind(self) -> Kind {
+        match self {
+            ObjectRef::List(_) => Kind::List,
+            ObjectRef::Hash(_) => Kind::Hash,
+        }
+    }
+
+    /// Heap bytes, the box included.
+    pub fn weight_bytes(self) -> usize {
+        match self {
+            ObjectRef::List(list) => list.weight_bytes(),
+            ObjectRef::Hash(hash) => hash.weight_bytes(),
+        }
+    }
+
+    /// How it is stored, as `OBJECT ENCODING` says it.
+    pub fn encoding_name(self) -> &'static str {
+        match self {
+            ObjectRef::List(list) => list.encoding_name(),
+            ObjectRef::Hash(hash) => hash.encoding_name(),
+        }
+    }
+
+    /// A deep copy.
+    pub fn duplicate(self) -> Object {
+        match self {
+            ObjectRef::List(list) => Object::List(Box::new(list.clone())),
+            ObjectRef::Hash(hash) => Object::Hash(Box::new(hash.clone())),
+        }
+    }
+}
+
+impl Collection for List {
+    const KIND: Kind = Kind::List;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn weight_bytes(&self) -> usize {
+        allocation::allocation_bytes(size_of::<List>()) + self.memory_bytes()
+    }
+
+    fn encoding_name(&self) -> &'static str {
+        self.encoding().name()
+    }
+
+    fn into_object(self: Box<Self>) -> Object {
+        Object::List(self)
+    }
+
+    fn from_object(object: Object) -> Option<Box<Self>> {
+        match object {
+            Object::List(list) => Some(list),
+            Object::Hash(_) => None,
+        }
+    }
+
+    fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
+        match object {
+            ObjectRef::List(list) => Some(list),
+            ObjectRef::Hash(_) => None,
+        }
+    }
+}
+
+impl Collection for Hash {
+    const KIND: Kind = Kind::Hash;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn weight_bytes(&self) -> usize {
+        allocation::allocation_bytes(size_of::<Hash>()) + self.memory_bytes()
+    }
+
+    fn encoding_name(&self) -> &'static str {
+        self.encoding().name()
+    }
+
+    fn into_object(self: Box<Self>) -> Object {
+        Object::Hash(self)
+    }
+
+    fn from_object(object: Object) -> Option<Box<Self>> {
+        match object {
+            Object::Hash(hash) => Some(hash),
+            Object::List(_) => None,
+        }
+    }
+
+    fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
+        match object {
+            ObjectRef::Hash(hash) => Some(hash),
+            ObjectRef::List(_) => None,
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Random commands: a shape with its words filled in, now and then damaged.
+
+use fastrand::Rng;
+
+use super::grammar::{Part, Shape, shapes};
+use super::words::{deadline, odd};
+use crate::reference::Reference;
+
+/// One command in so many is damaged.
+const DAMAGED_SHARE: u32 = 8;
+/// One word of a command in so many is written in another case.
+const RECASED_SHARE: u32 = 10;
+/// Shorter relative deadlines could pass during a run, on one server earlier than on the other.
+const DEADLINE_SECONDS_MIN: i64 = 1000;
+
+/// One command.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// Name and arguments.
+    pub words: Vec<Vec<u8>>,
+}
+
+/// A source of commands for one reference.
+pub struct Generator {
+    random: Rng,
+    shapes: Vec<Shape>,
+    weights: u32,
+}
+
+impl Generator {
+    /// The same seed gives the same commands.
+    pub fn new(seed: u64, reference: Reference) -> Self {
+        let shapes = shapes(reference);
+        let weights = shapes.iter().map(|shape| shape.weight).sum();
+        Self { random: Rng::with_seed(seed), shapes, weights }
+    }
+
+    /// The next command.
+    pub fn step(&mut self) -> Step {
+        let mut chosen = self.random.u32(..self.weights);
+        let shape = self.shapes.iter().find(|shape| {
+            let found = chosen < shape.weight;
+            chosen = chosen.saturating_sub(shape.weight);
+            found
+        });
+        let mut words = Vec::new();
+        fill(&shape.expect("invariant: the weights add up").parts, &mut words, &mut self.random);
+        if self.random.u32(..DAMAGED_SHARE) == 0 {
+            damage(&mut words, &mut self.random);
+        }
+        keep_deadlines_away(&mut words, &mut self.random);
+        Step { words }
+    }
+}
+
+impl Step {
+    /// The command's name in upper case.
+    pub fn name(&self) -> String {
+        self.upper(0)
+    }
+
+    /// A word in upper case; empty when there is none.
+    pub fn upper(&self, index: usize) -> String {
+        upper(self.words.get(index).map_or(&[], Vec::as_slice))
+    }
+}
+
+fn fill(parts: &[Part], words: &mut Vec<Vec<u8>>, random: &mut Rng) {
+    for part in parts {
+        match part {
+            Part::Literal(text) if random.u32(..RECASED_SHARE) == 0 => words.push(recased(text, random)),
+            Part::Literal(text) => words.push(text.as_bytes().to_vec()),
+            Part::Word(kind) => words.push(kind.word(random)),
+            Part::Choice { of, least, most } => {
+                for _ in 0..random.usize(*least..=*most) {
+                    fill(&of[random.usize(..of.len())], words, random);
+                }
+            }
+        }
+    }
+}
+
+fn recased(text: &str, random: &mut Rng) -> Vec<u8> {
+    if random.bool() { text.to_ascii_lowercase().into() } else { text.to_ascii_uppercase().into() }
+}
+
+/// Leaves the command's name alone: what is unknown is always answered alike.
+fn damage(words: &mut Vec<Vec<u8>>, random: &mut Rng) {
+    let arguments = words.len() - 1;
+    if arguments == 0 {
+        return words.push(odd(random));
+    }
+    let chosen = random.usize(1..=arguments);
+    match random.u32(..5) {
+        0 => drop(words.remove(chosen)),
+        1 => words.insert(chosen, words[chosen].clone()),
+        2 => words.push(odd(random)),
+        3 if chosen < arguments => words.swap(chosen, chosen + 1),
+        _ => words[chosen] = odd(random),
+    }
+}
+
+/// Replaces relative deadlines that would pass during the run, and sleeps that would outlast it.
+fn keep_deadlines_away(words: &mut [Vec<u8>], random: &mut Rng) {
+    let name = words.first().map_or_else(String::new, |name| upper(name));
+    for index in 1..words.len() {
+        let unit = match (name.as_str(), index, upper(&words[index - 1]).as_str()) {
+            ("EXPIRE" | "SETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "EX") => 1,
+            ("PEXPIRE" | "PSETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "PX") => 1000,
+            ("DEBUG", 2, "SLEEP") => {
+                words[index] = b"0".to_vec();
+                continue;
+            }
+            _ => continue,
+        };
+        let soon = 1..DEADLINE_SECONDS_MIN * unit;
+        let number = std::str::from_utf8(&words[index]).ok().and_then(|text| text.parse::<i64>().ok());
+        if number.is_some_and(|number| soon.contains(&number)) {
+            words[index] = deadline(random, 0, unit.unsigned_abs());
+        }
+    }
+}
+
+fn upper(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_commands() {
+        let commands = |seed| {
+            let mut generator = Generator::new(seed, Reference::Valkey);
+            (0..1000).map(|_| generator.step()).collect::<Vec<_>>()
+        };
+        assert_eq!(commands(7), commands(7));
+        assert_ne!(commands(7), commands(8));
+    }
+
+    #[test]
+    fn no_deadline_passes_during_a_run() {
+        let mut random = Rng::with_seed(1);
+        for (text, index) in [("SETEX k 5 v", 2), ("SET k v nx px 200000", 5), ("PEXPIRE k 1 GT", 2)] {
+            let mut words: Vec<Vec<u8>> = text.split(' ').map(Into::into).collect();
+            let before = words.clone();
+            keep_deadlines_away(&mut words, &mut random);
+            assert_ne!(words[index], before[index], "{text}");
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Random words of each kind: mostly sensible ones, so that most commands succeed, and a steady share of odd ones.
+//!
+//! Deadlines keep away from now, and from each other by far more than a run lasts: the same command reaches the two
+//! servers at slightly different times, and both must still see the same keys.
+
+use fastrand::Rng;
+
+/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list.
+const KEY_PREFIXES: [char; 5] = ['s', 'n', 'f', 'h', 'l'];
+/// Keys of a kind: few, so that commands meet each other's data.
+const KEYS_PER_KIND: usize = 5;
+/// Fields of a hash that commands choose from.
+const FIELDS_MAX: usize = 12;
+/// Commands use these databases; mutations reach the others.
+const DATABASES: usize = 3;
+/// One key in so many is of another kind than the command expects.
+const WRONG_KEY_SHARE: u32 = 12;
+/// One number in so many is odd.
+const ODD_SHARE: u32 = 8;
+/// Far in the future, and far from every relative deadline.
+const UNIX_SECONDS_BASE: u64 = 33_000_000_000;
+/// Between two deadlines.
+const DEADLINE_STEP_SECONDS: u64 = 1000;
+
+/// What integers should not look like, and where they end. None of them is a deadline that would pass during a run.
+const ODD_INTEGERS: [&[u8]; 22] = [
+    b"", b"+1", b" 1", b"1 ", b"01", b"-0", b"0", b"-1", b"1.0", b"1e3", b"0x10", b"abc", b"\x00", b"1\x00",
+    b"9223372036854775807", b"9223372036854775808", b"-9223372036854775808", b"-9223372036854775809",
+    b"2147483648", b"4294967296", b"18446744073709551615", b"18446744073709551616",
+];
+const ODD_FLOATS: [&[u8]; 18] = [
+    b"", b" 1", b"1 ", b"abc", b"nan", b"inf", b"-inf", b"infinity", b"1e400", b"1e-400", b"1e5000", b"0x10", b"-0",
+    b"1e", b".5", b"5.", b"+3", b"--1",
+];
+const PATTERNS: [&[u8]; 16] = [
+    b"*", b"s*", b"?1", b"[sn]*", b"[^s]*", b"*[0-2]", b"n?", b"", b"s1", b"\\s1", b"**1", b"[s", b"s[0-", b"*\\",
+    b"[l-h]*", b"f[!1]",
+];
+const SETTINGS: [&[u8]; 9] = [
+    b"timeout", b"databases", b"maxclients", b"hash-max-listpack-*", b"nosuch", b"MAXMEMORY", b"maxmemory-policy",
+    b"list-max-ziplist-size", b"proto-max-bulk-len",
+];
+const TYPES: [&[u8]; 4] = [b"string", b"list", b"hash", b"zset"];
+const NAMES: [&[u8]; 6] = [b"worker", b"w-1", b"", b"a b", b"a\nb", b"\xff"];
+const CURSORS: [&[u8]; 7] = [b"0", b"0", b"0", b"abc", b"", b"18446744073709551616", b"1.5"];
+
+/// A kind of word.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    Key,
+    StringKey,
+    NumberKey,
+    FloatKey,
+    HashKey,
+    ListKey,
+    Value,
+    Integer,
+    Small,
+    Offset,
+    Index,
+    Float,
+    Seconds,
+    Milliseconds,
+    UnixSeconds,
+    UnixMilliseconds,
+    Field,
+    NumberField,
+    Pattern,
+    Type,
+    Db,
+    Cursor,
+    Name,
+    Text,
+    Setting,
+    PackedLimit,
+}
+
+/// The names of the kinds in `commands.txt`.
+const NAMED: [(&str, Kind); 26] = [
+    ("key", Kind::Key),
+    ("string-key", Kind::StringKey),
+    ("number-key", Kind::NumberKey),
+    ("float-key", Kind::FloatKey),
+    ("hash-key", Kind::HashKey),
+    ("list-key", Kind::ListKey),
+    ("value", Kind::Value),
+    ("integer", Kind::Integer),
+    ("small", Kind::Small),
+    ("offset", Kind::Offset),
+    ("index", Kind::Index),
+    ("float", Kind::Float),
+    ("seconds", Kind::Seconds),
+    ("milliseconds", Kind::Milliseconds),
+    ("unix-seconds", Kind::UnixSeconds),
+    ("unix-milliseconds", Kind::UnixMilliseconds),
+    ("field", Kind::Field),
+    ("number-field", Kind::NumberField),
+    ("pattern", Kind::Pattern),
+    ("type", Kind::Type),
+    ("db", Kind::Db),
+    ("cursor", Kind::Cursor),
+    ("name", Kind::Name),
+    ("text", Kind::Text),
+    ("setting", Kind::Setting),
+    ("packed-limit", Kind::PackedLimit),
+];
+
+impl Kind {
+    /// The kind of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        NAMED.iter().find(|(known, _)| *known == name).map(|(_, kind)| *kind)
+    }
+
+    /// A word of this kind.
+    pub fn word(self, random: &mut Rng) -> Vec<u8> {
+        match self {
+            Self::Key => key(any_prefix(random), random),
+            Self::StringKey => key_of('s', random),
+            Self::NumberKey => key_of('n', random),
+            Self::FloatKey => key_of('f', random),
+            Self::HashKey => key_of('h', random),
+            Self::ListKey => key_of('l', random),
+            Self::Value => value(random),
+            Self::Integer => number(random, |random| random.i64(-100..1000)),
+            Self::Small => number(random, |random| random.i64(0..6)),
+            Self::Offset => number(random, |random| random.i64(0..80)),
+            Self::Index => number(random, |random| random.i64(-8..12)),
+            Self::Float => float(random),
+            Self::Seconds => deadline(random, 0, 1),
+            Self::Milliseconds => deadline(random, 0, 1000),
+            Self::UnixSeconds => deadline(random, UNIX_SECONDS_BASE, 1),
+            Self::UnixMilliseconds => deadline(random, UNIX_SECONDS_BASE, 1000),
+            Self::Field => format!("f{}", random.usize(..FIELDS_MAX)).into(),
+            Self::NumberField => format!("n{}", random.usize(..4)).into(),
+            Self::Pattern => one_of(&PATTERNS, random),
+            Self::Type => one_of(&TYPES, random),
+            Self::Db => number(random, |random| random.usize(..DATABASES) as i64),
+            Self::Cursor => one_of(&CURSORS, random),
+            Self::Name => one_of(&NAMES, random),
+            Self::Text => value(random),
+            Self::Setting => one_of(&SETTINGS, random),
+            Self::PackedLimit => random.u32(0..30).to_string().into(),
+        }
+    }
+}
+
+/// A word that fits nowhere in particular.
+pub fn odd(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..4) {
+        0 => one_of(&ODD_FLOATS, random),
+        1 => value(random),
+        2 => key(any_prefix(random), random),
+        _ => one_of(&ODD_INTEGERS, random),
+    }
+}
+
+/// Seconds or milliseconds (`unit` 1 or 1000) from `base`, one of very many.
+pub fn deadline(random: &mut Rng, base: u64, unit: u64) -> Vec<u8> {
+    if random.u32(..ODD_SHARE) == 0 {
+        return one_of(&ODD_INTEGERS, random);
+    }
+    ((base + DEADLINE_STEP_SECONDS * random.u64(1..1_000_000)) * unit).to_string().into()
+}
+
+fn key_of(prefix: char, random: &mut Rng) -> Vec<u8> {
+    let prefix = if random.u32(..WRONG_KEY_SHARE) == 0 { any_prefix(random) } else { prefix };
+    key(prefix, random)
+}
+
+fn any_prefix(random: &mut Rng) -> char {
+    KEY_PREFIXES[random.usize(..KEY_PREFIXES.len())]
+}
+
+fn key(prefix: char, random: &mut Rng) -> Vec<u8> {
+    format!("{prefix}{}", random.usize(..KEYS_PER_KIND)).into()
+}
+
+fn value(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..100) {
+        0..5 => Vec::new(),
+        5..15 => (0..random.usize(1..8)).map(|_| random.u8(..)).collect(),
+        15..25 => one_of(&ODD_INTEGERS, random),
+        25..40 => random.i64(-1000..20_000).to_string().into(),
+        40..45 => letters(random.usize(43..47), random),
+        45..50 => letters(random.usize(63..67), random),
+        50..55 => letters(random.usize(80..200), random),
+        55 => letters(random.usize(4000..9000), random),
+        _ => letters(random.usize(1..10), random),
+    }
+}
+
+fn letters(length: usize, random: &mut Rng) -> Vec<u8> {
+    (0..length).map(|_| random.u8(b'a'..b'e')).collect()
+}
+
+fn number(random: &mut Rng, usual: impl Fn(&mut Rng) -> i64) -> Vec<u8> {
+    if random.u32(..ODD_SHARE) == 0 {
+        return one_of(&ODD_INTEGERS, random);
+    }
+    usual(random).to_string().into()
+}
+
+fn float(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..8) {
+        0 => one_of(&ODD_FLOATS, random),
+        1 => format!("{}e{}", random.i32(-999..999), random.i32(-12..20)).into(),
+        2 => random.i64(-1000..1000).to_string().into(),
+        _ => format!("{}.{}", random.i32(-99..99), random.u32(..100_000)).into(),
+    }
+}
+
+fn one_of(words: &[&[u8]], random: &mut Rng) -> Vec<u8> {
+    words[random.usize(..words.len())].to_vec()
+}

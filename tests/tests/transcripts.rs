@@ -1,0 +1,88 @@
+//! Every transcript against ours, and against every reference that is installed.
+//!
+//! `TRANSCRIPT=string/set` runs only the transcripts whose path contains it; `UPDATE=1` writes down what the references
+//! answer instead of comparing.
+
+use std::sync::Mutex;
+use std::thread;
+
+use shardis_tests::reference::Reference;
+use shardis_tests::transcript::{Script, Target, paths, run, update};
+
+/// Servers started at a time.
+const WORKERS: usize = 4;
+/// Differences printed before the rest is only counted.
+const FAILURES_SHOWN_MAX: usize = 50;
+
+#[test]
+fn ours_answers_every_transcript() {
+    check(&Target::Ours, |_| true);
+}
+
+#[test]
+fn redis_answers_every_transcript_that_claims_it() {
+    check_reference(Reference::Redis);
+}
+
+#[test]
+fn valkey_answers_every_transcript_that_claims_it() {
+    check_reference(Reference::Valkey);
+}
+
+fn check_reference(reference: Reference) {
+    let Some(program) = reference.find() else { return };
+    check(&Target::Reference(reference, program), |script| script.references.contains(&reference));
+}
+
+fn check(target: &Target, applies: impl Fn(&Script) -> bool) {
+    if std::env::var_os("UPDATE").is_some() {
+        return update_once(target);
+    }
+    let mut scripts = load();
+    scripts.retain(applies);
+    let count = scripts.len();
+    let failures = each(scripts, |script| run(&script, target).iter().map(ToString::to_string).collect());
+    let shown = failures.iter().take(FAILURES_SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("\n");
+    assert!(failures.is_empty(), "{} differences in {count} transcripts on {target}:\n{shown}", failures.len());
+}
+
+/// One of the tests updates, with both references; the others have nothing to do.
+fn update_once(target: &Target) {
+    if !matches!(target, Target::Ours) {
+        return;
+    }
+    let find = |reference: &Reference| reference.find().map(|program| Target::Reference(*reference, program));
+    let references: Vec<Target> = Reference::ALL.iter().filter_map(find).collect();
+    let report = |script: Script| match update(&script, &references) {
+        0 => Vec::new(),
+        count => vec![format!("{}: {count} steps rewritten", script.name())],
+    };
+    each(load(), report).iter().for_each(|line| println!("{line}"));
+}
+
+fn load() -> Vec<Script> {
+    let scripts: Vec<Script> =
+        paths().iter().map(|path| Script::load(path).unwrap_or_else(|error| panic!("{error}"))).collect();
+    assert!(!scripts.is_empty(), "no transcript found");
+    scripts
+}
+
+/// Does `work` for every script, several at a time, and collects what it returns.
+fn each(scripts: Vec<Script>, work: impl Fn(Script) -> Vec<String> + Sync) -> Vec<String> {
+    let queue = Mutex::new(scripts.into_iter());
+    let results = Mutex::new(Vec::new());
+    let next = || queue.lock().expect("no worker panicked").next();
+    thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                while let Some(script) = next() {
+                    let lines = work(script);
+                    results.lock().expect("no worker panicked").extend(lines);
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no worker panicked");
+    results.sort();
+    results
+}
