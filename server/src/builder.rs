@@ -16,6 +16,7 @@ use crate::command::table::Table;
 use crate::commands::FAMILIES;
 use crate::config::{Config, ConfigError};
 use crate::jobs::executor::Executor;
+use crate::jobs::pool::Pool;
 use crate::log::{Log, Sink};
 use crate::net::listener::{self, Door, Listener, Peer};
 use crate::net::thread;
@@ -156,6 +157,7 @@ impl ServerBuilder {
         let stats = Arc::new(Stats::new(commands.entries().len()));
         Arc::new(State {
             executor: Executor::new(stats.clone()),
+            pool: Pool::default(),
             stats,
             log: Log::new(self.sink, config.clone(), move || log_clock.now_ms()),
             run_id: random.fill_hex(RUN_ID_DIGITS),
@@ -171,6 +173,7 @@ impl ServerBuilder {
             listening: Default::default(),
             random: Mutex::new(random),
             memory_peak: Default::default(),
+            is_expiry_paused: Default::default(),
             average_ttl_ms: Default::default(),
         })
     }
@@ -339,6 +342,7 @@ fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {
         // A panic over there has been reported already.
         let _ = thread.join();
     }
+    state.pool.stop();
     state.executor.stop();
 }
 

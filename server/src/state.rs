@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
-use shardis_storage::{Keyspace, Random};
+use shardis_storage::{Keyspace, Random, ShardTotals};
 use tokio::sync::{Notify, watch};
 
 use crate::client::Registry;
@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::command::table::Table;
 use crate::config::Config;
 use crate::jobs::executor::Executor;
+use crate::jobs::pool::Pool;
 use crate::log::Log;
 use crate::observe::stats::Stats;
 use crate::poison::Poison;
@@ -34,6 +35,8 @@ pub struct State {
     pub log: Log,
     /// Threads for what takes long.
     pub executor: Executor,
+    /// Threads that compute.
+    pub pool: Pool,
     /// Whether a panic has struck.
     pub poison: Poison,
     /// Forty hexadecimal digits that name this run of the server.
@@ -48,6 +51,8 @@ pub struct State {
     pub(crate) listening: Mutex<Listening>,
     pub(crate) random: Mutex<Random>,
     pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
+    /// Whether expired keys stay until somebody meets them: for tests, by DEBUG SET-ACTIVE-EXPIRE.
+    pub(crate) is_expiry_paused: std::sync::atomic::AtomicBool,
     /// Average milliseconds that keys with a deadline have left, by database, as the expiry cycle last saw it.
     pub(crate) average_ttl_ms: Mutex<Vec<i64>>,
 }
@@ -85,14 +90,19 @@ impl State {
 
     /// Bytes of data, and of everything else that is counted.
     pub fn used_memory(&self) -> usize {
+        self.used_memory_with(&self.keyspace.totals())
+    }
+
+    /// The same, where the sizes of the data are known already.
+    pub fn used_memory_with(&self, totals: &ShardTotals) -> usize {
         use std::sync::atomic::Ordering;
-        let used = self.keyspace.totals().memory_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES;
+        let used = totals.memory_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES;
         self.memory_peak.fetch_max(used, Ordering::Relaxed);
         used
     }
 }
 
 /// The server without any data: tables, buffers and threads; a figure measured once.
-const BASE_BYTES: usize = 512 * 1024;
+pub(crate) const BASE_BYTES: usize = 512 * 1024;
 /// An idle connection: its task, its entry in the registry.
-const CLIENT_BYTES: usize = 2 * 1024;
+pub(crate) const CLIENT_BYTES: usize = 2 * 1024;

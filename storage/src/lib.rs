@@ -19,10 +19,10 @@ pub mod types;
 
 pub use self::keyspace::{
     Change, Contended, Db, Deadline, Detached, Edit, EntryRef, ExpiryCycle, Hold, Interest, Key, Keyspace,
-    KeyspaceOptions, Moved, Patience, Scope, Settled, ShardTotals, Transaction, View, What,
+    KeyspaceOptions, Moved, Patience, Scope, Settled, ShardTotals, ShardVisit, Transaction, View, What,
     CycleStep, DatabaseTotals,
 };
 pub use self::random::Random;
-pub use self::table::{Hasher, KeyHash};
+pub use self::table::{Frontier, Hasher, KeyHash};
 pub use self::types::string::{IntBuffer, StringRef, StringTooLong};
 pub use self::types::{Collection, Kind, Object, ObjectRef, WrongType};

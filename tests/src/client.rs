@@ -1,7 +1,7 @@
 //! One blocking connection to a server: commands out, replies in, each as a value and as its exact bytes.
 //!
-//! Every read has a deadline, so that a server that says nothing fails a test instead of hanging it. It knows no
-//! command; `HELLO` is sent like any other.
+//! Every read has a deadline, so that a server that says nothing fails a test instead of hanging it. It knows
+//! no command; `HELLO` is sent like any other.
 
 use std::io::{Error, ErrorKind, Read, Result, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -56,7 +56,8 @@ impl Client {
         Ok(self.frame(PATIENCE)?.1)
     }
 
-    /// The next reply and its bytes, within `patience`; `UnexpectedEof` when the server has closed the connection.
+    /// The next reply and its bytes, within `patience`; `UnexpectedEof` when the server has closed the
+    /// connection.
     pub fn frame(&mut self, patience: Duration) -> Result<(Vec<u8>, Reply)> {
         let deadline = Instant::now() + patience;
         loop {
@@ -74,7 +75,8 @@ impl Client {
         }
     }
 
-    /// The next `count` replies, split but neither copied apart nor given to the second decoder: for long pipelines.
+    /// The next `count` replies, split but neither copied apart nor given to the second decoder: for long
+    /// pipelines.
     pub fn frames(&mut self, count: usize) -> Result<Vec<(Vec<u8>, Reply)>> {
         let deadline = Instant::now() + PATIENCE;
         let (mut frames, mut start) = (Vec::with_capacity(count), 0);
@@ -133,12 +135,14 @@ pub fn encode(arguments: &[impl AsRef<[u8]>]) -> Vec<u8> {
     bytes
 }
 
-/// Whether `redis-protocol`, where it takes the bytes at all, sees the same end. It cannot hold everything that servers
-/// send (a set of maps, as in `COMMAND INFO`), and has a decoder for each protocol, of which either may apply.
+/// Whether `redis-protocol`, where it takes the bytes at all, sees the same end. It cannot hold everything
+/// that servers send (a set of maps, as in `COMMAND INFO`), and has a decoder for each protocol, of which
+/// either may apply.
 fn another_decoder_agrees(frame: &[u8]) -> bool {
     let bytes = Bytes::copy_from_slice(frame);
     let whole = |length: usize| length == frame.len();
-    let three = resp3::decode::complete::decode_bytes(&bytes).map(|decoded| decoded.map(|(_, length)| length));
+    let three =
+        resp3::decode::complete::decode_bytes(&bytes).map(|decoded| decoded.map(|(_, length)| length));
     let two = resp2::decode::decode_bytes(&bytes).map(|decoded| decoded.map(|(_, length)| length));
     match (two, three) {
         (Ok(Some(length)), _) | (Err(_), Ok(Some(length))) => whole(length),

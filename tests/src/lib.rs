@@ -1,8 +1,10 @@
 //! The harness: starts ours and real servers, and holds them against each other.
 //!
-//! Reading order: `reply` (what came over the wire), `notation` (how people write it), `client` (one connection),
-//! `server` and `reference` (whom to ask), `transcript` (recorded conversations), `differential` (random ones).
-//! It knows the server only by its program and its protocol: nothing here links against it.
+//! Reading order: `reply` (what came over the wire), `notation` (how people write it), `client` (one
+//! connection), `server` and `reference` (whom to ask), `transcript` (recorded conversations), `differential`
+//! (random ones). It knows the server only by its program and its protocol: nothing here links against it.
+
+#![forbid(unsafe_code)]
 
 pub mod client;
 pub mod differential;

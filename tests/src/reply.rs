@@ -1,8 +1,9 @@
-//! One reply as it came over the wire, in RESP2 or RESP3, with nothing lost: order, duplicates and the digits of a
-//! double stay as sent. It also finds where one reply ends and the next begins, for comparisons byte for byte.
+//! One reply as it came over the wire, in RESP2 or RESP3, with nothing lost: order, duplicates and the digits
+//! of a double stay as sent. It also finds where one reply ends and the next begins, for comparisons byte for
+//! byte.
 //!
-//! Not a general decoder: streamed types and attributes, which no command sends, count as malformed. Each frame that
-//! `client` reads is also given to `redis-protocol`, the second opinion.
+//! Not a general decoder: streamed types and attributes, which no command sends, count as malformed. Each
+//! frame that `client` reads is also given to `redis-protocol`, the second opinion.
 
 /// What kind of aggregate a reply is; a map is kept as its keys and values in turn.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -85,7 +86,9 @@ impl Reply {
     pub fn for_protocol(&self, protocol: u8) -> Self {
         match (protocol, self) {
             (2, Self::Null) => Self::Nil,
-            (2, Self::Double(text) | Self::BigNumber(text) | Self::Verbatim(_, text)) => Self::Bulk(text.clone()),
+            (2, Self::Double(text) | Self::BigNumber(text) | Self::Verbatim(_, text)) => {
+                Self::Bulk(text.clone())
+            }
             (2, Self::Boolean(truth)) => Self::Integer((*truth).into()),
             (2, Self::Items(_, items)) => {
                 Self::Items(Kind::Array, items.iter().map(|item| item.for_protocol(2)).collect())
@@ -181,7 +184,8 @@ fn size(digits: &[u8]) -> Result<usize, Malformed> {
 mod tests {
     use super::*;
 
-    const EVERY_TYPE: &[u8] = b"*12\r\n+OK\r\n-ERR no\r\n:-5\r\n$2\r\na\n\r\n$-1\r\n*-1\r\n_\r\n,1.50\r\n#t\r\n\
+    const EVERY_TYPE: &[u8] =
+        b"*12\r\n+OK\r\n-ERR no\r\n:-5\r\n$2\r\na\n\r\n$-1\r\n*-1\r\n_\r\n,1.50\r\n#t\r\n\
         (123456789012345678901\r\n=6\r\ntxt:ab\r\n%1\r\n+k\r\n~1\r\n>0\r\n";
 
     #[test]
@@ -203,7 +207,8 @@ mod tests {
 
     #[test]
     fn what_no_server_sends_is_malformed() {
-        for bytes in ["\r\n", "OK\r\n", "+OK\n", ":x\r\n", "$-2\r\n", "$1\r\nabc", "#x\r\n", "=3\r\ntxt\r\n"] {
+        for bytes in ["\r\n", "OK\r\n", "+OK\n", ":x\r\n", "$-2\r\n", "$1\r\nabc", "#x\r\n", "=3\r\ntxt\r\n"]
+        {
             assert_eq!(Reply::parse(bytes.as_bytes()), Err(Malformed), "{bytes:?}");
         }
         assert_eq!(Reply::parse("*1\r\n".repeat(1000).as_bytes()), Err(Malformed));

@@ -1,7 +1,8 @@
 //! Server programs as child processes: ours and, through `reference`, real ones.
 //!
-//! A `Server` is ready when its constructor returns and gone when it is dropped. It is driven from outside only: this
-//! file knows a command line, two sockets and a process id, and asks nothing of the server's insides.
+//! A `Server` is ready when its constructor returns and gone when it is dropped. It is driven from outside
+//! only: this file knows a command line, two sockets and a process id, and asks nothing of the server's
+//! insides.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -26,7 +27,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// A running server.
 pub struct Server {
     child: Child,
-    directory: PathBuf,
+    directory: Directory,
     address: SocketAddr,
 }
 
@@ -46,11 +47,12 @@ impl Server {
     /// Starts `program` with `arguments` on a free port, and waits until it answers.
     pub fn start(program: &Path, arguments: &[&str]) -> Self {
         for _ in 1..START_ATTEMPTS_MAX {
-            if let Ok(server) = Self::attempt(program, arguments) {
-                return server;
+            match Self::attempt(program, arguments) {
+                Err(reason) if reason.contains("Address already in use") => {}
+                result => return result.unwrap_or_else(|reason| panic!("{}: {reason}", program.display())),
             }
         }
-        Self::attempt(program, arguments).unwrap_or_else(|reason| panic!("{} {arguments:?}: {reason}", program.display()))
+        panic!("{}: no free port in {START_ATTEMPTS_MAX} attempts", program.display())
     }
 
     /// Where it listens.
@@ -77,15 +79,15 @@ impl Server {
     }
 
     fn attempt(program: &Path, arguments: &[&str]) -> Result<Self, String> {
-        let directory = new_directory().map_err(|error| error.to_string())?;
+        let directory = Directory::new().map_err(|error| error.to_string())?;
         let address = free_address();
-        let output = File::create(directory.join("output")).map_err(|error| error.to_string())?;
+        let output = File::create(directory.0.join("output")).map_err(|error| error.to_string())?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
         let child = Command::new(program)
             .args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--unixsocket"])
-            .arg(directory.join("socket"))
+            .arg(directory.0.join("socket"))
             .arg("--dir")
-            .arg(&directory)
+            .arg(&directory.0)
             .args(["--save", "", "--appendonly", "no", "--enable-debug-command", "yes"])
             .args(arguments)
             .stdin(Stdio::null())
@@ -100,22 +102,21 @@ impl Server {
 
     /// Asks on the UNIX socket, whose path is this server's alone: on the port another program could answer.
     fn wait_until_ready(&mut self) -> Result<(), String> {
-        let socket = self.directory.join("socket");
+        let socket = self.directory.0.join("socket");
         let ready = eventually(START_PATIENCE, || !self.is_running() || answers(&socket));
         if ready && self.is_running() {
             return Ok(());
         }
-        let output = fs::read_to_string(self.directory.join("output")).unwrap_or_default();
+        let output = fs::read_to_string(self.directory.0.join("output")).unwrap_or_default();
         Err(format!("did not become ready; its output:\n{output}"))
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // All three may fail only when there is nothing left to end or remove.
+        // Both may fail only when there is nothing left to end.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -165,11 +166,23 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-/// Short, because a UNIX socket's path must fit into 108 bytes.
-fn new_directory() -> std::io::Result<PathBuf> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let directory = std::env::temp_dir().join(format!("shardis-{}-{number}", std::process::id()));
-    fs::create_dir_all(&directory)?;
-    Ok(directory)
+/// A directory of a server's own, which goes with it.
+struct Directory(PathBuf);
+
+impl Directory {
+    /// Its path is short, because that of a UNIX socket must fit into 108 bytes.
+    fn new() -> std::io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("shardis-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory)?;
+        Ok(Self(directory))
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // What cannot be removed is left to the system's own cleaning.
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

@@ -33,7 +33,12 @@ fn compare(reference: Reference, protocol: u8) {
     let Some(theirs) = reference.start(&[]) else { return };
     let pair = Pair::new(Server::ours(reference.personality(), &[]), theirs, reference, protocol);
     let report = run(&pair, &Settings::from_environment());
-    assert!(report.failures.is_empty(), "{} differences:\n\n{}", report.failures.len(), report.failures.join("\n"));
+    assert!(
+        report.failures.is_empty(),
+        "{} differences:\n\n{}",
+        report.failures.len(),
+        report.failures.join("\n")
+    );
     let refused = report.too_often_refused();
     assert!(refused.is_empty(), "refused too often to have been compared: {refused:?}");
 }

@@ -1,8 +1,9 @@
 //! Every transcript against ours, and against every reference that is installed.
 //!
-//! `TRANSCRIPT=string/set` runs only the transcripts whose path contains it; `UPDATE=1` writes down what the references
-//! answer instead of comparing.
+//! `TRANSCRIPT=string/set` runs only the transcripts whose path contains it; `UPDATE=1` writes down what the
+//! references answer instead of comparing.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::thread;
 
@@ -43,7 +44,13 @@ fn check(target: &Target, applies: impl Fn(&Script) -> bool) {
     let count = scripts.len();
     let failures = each(scripts, |script| run(&script, target).iter().map(ToString::to_string).collect());
     let shown = failures.iter().take(FAILURES_SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join("\n");
-    assert!(failures.is_empty(), "{} differences in {count} transcripts on {target}:\n{shown}", failures.len());
+    let mut files: BTreeMap<&str, usize> = BTreeMap::new();
+    for failure in &failures {
+        *files.entry(failure.split(':').next().unwrap_or_default()).or_default() += 1;
+    }
+    let total =
+        format!("{} differences in {} of {count} transcripts on {target}", failures.len(), files.len());
+    assert!(failures.is_empty(), "{total}: {files:#?}\n{shown}");
 }
 
 /// One of the tests updates, with both references; the others have nothing to do.
@@ -67,22 +74,20 @@ fn load() -> Vec<Script> {
     scripts
 }
 
-/// Does `work` for every script, several at a time, and collects what it returns.
+/// Does `work` for every script, several at a time, and collects what it returns in the order of the scripts.
 fn each(scripts: Vec<Script>, work: impl Fn(Script) -> Vec<String> + Sync) -> Vec<String> {
-    let queue = Mutex::new(scripts.into_iter());
-    let results = Mutex::new(Vec::new());
+    let queue = Mutex::new(scripts.into_iter().enumerate());
+    let results = Mutex::new(BTreeMap::new());
     let next = || queue.lock().expect("no worker panicked").next();
     thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
-                while let Some(script) = next() {
+                while let Some((number, script)) = next() {
                     let lines = work(script);
-                    results.lock().expect("no worker panicked").extend(lines);
+                    results.lock().expect("no worker panicked").insert(number, lines);
                 }
             });
         }
     });
-    let mut results = results.into_inner().expect("no worker panicked");
-    results.sort();
-    results
+    results.into_inner().expect("no worker panicked").into_values().flatten().collect()
 }

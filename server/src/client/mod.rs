@@ -57,12 +57,12 @@ impl Client {
         self.info.protocol.store(number, Ordering::Relaxed);
     }
 
-    /// Back to what a new connection is, but for its number.
+    /// Back to what a new connection is, but for its number and the library that drives it.
     pub fn reset(&mut self, is_authenticated: bool) {
         self.select(Db(0));
         self.set_version(Version::Resp2);
         self.is_authenticated = is_authenticated;
-        *self.info.names.lock() = registry::Names::default();
+        self.info.names.lock().name.clear();
     }
 }
 

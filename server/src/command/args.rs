@@ -78,7 +78,7 @@ impl<'a> Args<'a> {
 
     /// Takes the next one if it is this word in any case; `word` is upper case.
     pub fn take_word(&mut self, word: &str) -> bool {
-        let found = self.peek().is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        let found = self.peek().is_some_and(|arg| is_word(arg, word));
         self.at += usize::from(found);
         found
     }
@@ -87,6 +87,14 @@ impl<'a> Args<'a> {
     pub fn finish(&self) -> Result<(), Error> {
         if self.is_empty() { Ok(()) } else { Err(Error::SYNTAX) }
     }
+}
+
+/// Whether an argument is this word in any case. The real servers compare C strings here, so a zero byte ends the
+/// argument.
+pub fn is_word(arg: &[u8], word: &str) -> bool {
+    arg.split_at_checked(word.len()).is_some_and(|(head, tail)| {
+        head.eq_ignore_ascii_case(word.as_bytes()) && tail.first().is_none_or(|&byte| byte == 0)
+    })
 }
 
 impl<'a> IntoIterator for Args<'a> {

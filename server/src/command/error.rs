@@ -5,6 +5,8 @@ use std::borrow::Cow;
 
 use shardis_storage::{StringTooLong, WrongType};
 
+use crate::config::Personality;
+
 /// An error reply: its code and text, without the leading `-`. CR and LF are replaced when it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error(Cow<'static, [u8]>);
@@ -13,7 +15,8 @@ impl Error {
     /// The option grammar was not met.
     pub const SYNTAX: Error = Error::fixed("ERR syntax error");
     /// The key holds another type.
-    pub const WRONG_TYPE: Error = Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+    pub const WRONG_TYPE: Error =
+        Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
     /// Not an integer, or beyond 64 bits.
     pub const NOT_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
     /// Not a floating point number.
@@ -52,7 +55,8 @@ impl Error {
     pub const CONDITION_NEEDS_STRING: Error =
         Error::fixed("ERR Key should be of string type if conditions are specified");
     /// DELEX with an unknown condition.
-    pub const INVALID_CONDITION: Error = Error::fixed("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
+    pub const INVALID_CONDITION: Error =
+        Error::fixed("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
     /// A number of keys that is not positive or no number.
     pub const INVALID_NUMKEYS: Error = Error::fixed("ERR invalid numkeys value or out of range");
     /// LCS of another type.
@@ -89,6 +93,34 @@ impl Error {
     /// The client has to authenticate first.
     pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
 
+    /// AUTH with a wrong name or password.
+    pub const WRONG_PASSWORD: Error =
+        Error::fixed("WRONGPASS invalid username-password pair or user is disabled.");
+    /// AUTH with a password while none is set.
+    pub const NO_PASSWORD_SET: Error = Error::fixed(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+         configuration is correct?",
+    );
+    /// HELLO with a protocol that does not exist.
+    pub const UNSUPPORTED_PROTOCOL: Error = Error::fixed("NOPROTO unsupported protocol version");
+    /// HELLO with a protocol that is no number.
+    pub const INVALID_PROTOCOL: Error =
+        Error::fixed("ERR Protocol version is not an integer or out of range");
+    /// A client's name that does not fit into a line.
+    pub const CLIENT_NAME: Error =
+        Error::fixed("ERR Client names cannot contain spaces, newlines or special characters.");
+    /// The number of a client that is none.
+    pub const INVALID_CLIENT_ID: Error = Error::fixed("ERR Invalid client ID");
+    /// The number of a client in Valkey, which none has.
+    pub const CLIENT_ID_NOT_POSITIVE: Error = Error::fixed("ERR client-id should be greater than 0");
+    /// SHUTDOWN ABORT while the server is not ending.
+    pub const NO_SHUTDOWN: Error = Error::fixed("ERR No shutdown in progress.");
+    /// SHUTDOWN SAVE.
+    pub const NOTHING_IS_SAVED: Error = Error::fixed(
+        "ERR Errors trying to SHUTDOWN: this server keeps its data in memory only and cannot save it. Use SHUTDOWN \
+         NOSAVE.",
+    );
+
     /// A panic has struck this server.
     pub const POISONED: Error = Error::fixed("ERR the server has failed internally and must be restarted");
 
@@ -119,7 +151,46 @@ impl Error {
 
     /// An option that EXPIRE does not have.
     pub fn unsupported_option(option: &[u8]) -> Error {
-        Error::new([b"ERR Unsupported option ", option].concat())
+        // Written as a C string by the real servers: it ends at a zero byte.
+        let shown = option.split(|&byte| byte == 0).next().unwrap_or_default();
+        Error::new([b"ERR Unsupported option ", shown].concat())
+    }
+
+    /// HELLO before AUTH.
+    pub fn hello_needs_authentication(personality: Personality) -> Error {
+        let version = if personality == Personality::Redis70 { "" } else { "<proto> " };
+        Error::new(format!(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO {version}AUTH <user> \
+             <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+        ))
+    }
+
+    /// An option that HELLO does not have, or that lacks its value.
+    pub fn hello_option(option: &[u8]) -> Error {
+        Error::new([b"ERR Syntax error in HELLO option '", option, b"'"].concat())
+    }
+
+    /// CLIENT LIST of a type that does not exist.
+    pub fn unknown_client_type(name: &[u8]) -> Error {
+        Error::new([b"ERR Unknown client type '", name, b"'"].concat())
+    }
+
+    /// An attribute that CLIENT SETINFO does not know.
+    pub fn unrecognized_option(option: &[u8]) -> Error {
+        Error::new([b"ERR Unrecognized option '", option, b"'"].concat())
+    }
+
+    /// An attribute of a client that does not fit into a line.
+    pub fn client_attribute(attribute: &[u8]) -> Error {
+        Error::new([b"ERR ", attribute, b" cannot contain spaces, newlines or special characters."].concat())
+    }
+
+    /// A subcommand that a command takes apart by itself, unknown or with the wrong number of arguments.
+    pub fn unknown_subcommand_or_arity(container: &str, subcommand: &[u8]) -> Error {
+        let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
+        text.extend_from_slice(&subcommand[..subcommand.len().min(UNKNOWN_COMMAND_BYTES_MAX)]);
+        text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
+        Error::new(text)
     }
 
     /// A command that `enable-debug-command` does not allow.

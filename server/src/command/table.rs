@@ -303,10 +303,11 @@ impl Entry {
     }
 }
 
-/// The declared flags and those that the shape implies. A command without keys that does not reach for shards either is
-/// about the server, whatever it is given.
+/// The declared flags and those that the shape implies. A command without keys is about the server, whatever it is given,
+/// unless it reaches for shards; and a protected one is even then.
 fn flags(command: &Command, movable: bool) -> Flags {
-    let touches_data = !command.keys.is_empty() || command.reach != Reach::Keys;
+    let reaches = command.reach != Reach::Keys && !command.flags.contains(Flags::PROTECTED);
+    let touches_data = !command.keys.is_empty() || reaches;
     let data = match command.run {
         Run::Write(_) if touches_data => Flags::WRITE,
         Run::Read(_) if touches_data => Flags::READONLY,
@@ -398,6 +399,7 @@ mod tests {
     static STORE: Command =
         Command::write("ZUNIONSTORE", change).arity(AtLeast(4)).keys(&[key(1), numbered(2, 1)]);
     static SIZE: Command = Command::read("DBSIZE", look).every();
+    static DEBUG: Command = Command::read("DEBUG", look).every().flags(Flags::PROTECTED);
     static TIME: Command = Command::client("TIME", ask);
     static LONG: Command = Command::client("A-NAME-OF-24-BYTES-IN-IT", ask).arity(AtLeast(1));
     static CONFIG: Command = Command::container("CONFIG", &[&CONFIG_GET, &CONFIG_SET]);
@@ -409,7 +411,7 @@ mod tests {
 
     static DATA: Family = Family::new("string", Category::STRING, &[&GET, &MSET, &MOVE, &STORE]);
     static SERVER: Family =
-        Family::new("server", Category::CONNECTION, &[&SIZE, &TIME, &LONG, &CONFIG, &COMMAND]);
+        Family::new("server", Category::CONNECTION, &[&SIZE, &DEBUG, &TIME, &LONG, &CONFIG, &COMMAND]);
 
     static FAMILIES: &[&Family] = &[&DATA, &SERVER];
 
@@ -496,7 +498,7 @@ mod tests {
         let config = table.lookup(b"config").expect("it is declared");
         let names: Vec<_> = table.subcommands(config).iter().map(|entry| entry.full_name.as_str()).collect();
         assert_eq!(names, ["config|get", "config|set"]);
-        assert_eq!(table.commands().count(), 9);
+        assert_eq!(table.commands().count(), 10);
         assert!(table.subcommands(&table.entries()[0]).is_empty());
     }
 
@@ -511,6 +513,7 @@ mod tests {
         assert_eq!(facts("mset"), (vec!["write"], vec!["write", "string", "slow"]));
         assert_eq!(facts("zunionstore"), (vec!["write", "movablekeys"], vec!["write", "string", "slow"]));
         assert_eq!(facts("dbsize"), (vec!["readonly"], vec!["read", "slow", "connection"]));
+        assert_eq!(facts("debug"), (vec![], vec!["slow", "connection"]));
         assert_eq!(facts("time"), (vec![], vec!["slow", "connection"]));
         assert_eq!(facts("config"), (vec![], vec!["slow"]));
         let implied = vec!["admin", "slow", "blocking", "dangerous", "connection"];

@@ -6,13 +6,10 @@ use std::collections::BTreeMap;
 use shardis_storage::glob;
 
 use crate::client::Client;
-use crate::command::{Arity, Call, Category, Command, Done, Error, Family, Flags, Flow};
+use crate::command::{Arity, Call, Command, Done, Error, Flags, Flow};
 use crate::config::{ConfigError, options};
 
-/// The commands of this file.
-pub static FAMILY: Family = Family::new("server", Category::NONE, &[&CONFIG]);
-
-static CONFIG: Command = Command::container("CONFIG", &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET])
+pub static CONFIG: Command = Command::container("CONFIG", &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET])
     .since("2.0.0")
     .complexity("Depends on subcommand.")
     .summary("A container for server configuration commands.");

@@ -4,15 +4,28 @@
 //! What becomes of a declaration is told in `command/`, how a command is carried out in `dispatch/`. Nothing outside
 //! this folder names a command.
 
+mod client;
 mod command;
+mod compute;
 mod config;
+mod connection;
+mod debug;
 mod hash;
+mod info;
 mod keys;
 mod list;
+mod server;
 mod string;
 
 use crate::command::Family;
 
 /// Every family, in the order of the documentation.
-pub static FAMILIES: &[&Family] =
-    &[&string::FAMILY, &keys::FAMILY, &hash::FAMILY, &list::FAMILY, &config::FAMILY];
+pub static FAMILIES: &[&Family] = &[
+    &string::FAMILY,
+    &keys::FAMILY,
+    &hash::FAMILY,
+    &list::FAMILY,
+    &connection::FAMILY,
+    &server::FAMILY,
+    &compute::FAMILY,
+];

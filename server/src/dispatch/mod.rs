@@ -78,6 +78,14 @@ impl<'s> Plan<'s> {
         Plan { entry: Some(entry), first_key }
     }
 
+    /// Before the first step.
+    #[inline]
+    pub fn prefetch_shard(&self, state: &State) {
+        if let Some((_, hash)) = self.first_key {
+            state.keyspace.prefetch_shard(hash);
+        }
+    }
+
     /// First step of the prefetch.
     #[inline]
     pub fn prefetch_bucket(&self, state: &State, db: Db) {

@@ -3,6 +3,10 @@
 //! connection waits for the answer.
 
 pub mod executor;
+pub mod pool;
+mod queue;
+pub mod run;
+mod visit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

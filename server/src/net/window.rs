@@ -151,12 +151,11 @@ impl Window {
         let mut plans: SmallVec<[Plan<'_>; WINDOW_COMMANDS_MAX]> = SmallVec::new();
         for frame in &self.frames {
             let plan = Plan::new(state, frame.request(input, &self.spans));
-            if self.frames.len() > 1 {
-                plan.prefetch_bucket(state, client.db);
-            }
+            plan.prefetch_shard(state);
             plans.push(plan);
         }
         if self.frames.len() > 1 {
+            plans.iter().for_each(|plan| plan.prefetch_bucket(state, client.db));
             plans.iter().for_each(|plan| plan.prefetch_entry(state, client.db));
         }
         let mut timing = Timing::start(ctx);

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -86,6 +87,7 @@ impl ThreadStats {
 pub struct Stats {
     commands: usize,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
+    sampled: Mutex<Sampled>,
 }
 
 /// The sum over threads for one command.
@@ -101,10 +103,29 @@ pub struct CommandTotals {
     pub failed: u64,
 }
 
+/// What is done in a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rates {
+    /// Calls of all commands.
+    pub calls: u64,
+    /// Bytes read from clients.
+    pub input_bytes: u64,
+    /// Bytes written to clients.
+    pub output_bytes: u64,
+}
+
+/// What the last sample found, and what follows from it and the one before.
+#[derive(Debug, Default)]
+struct Sampled {
+    elapsed: Duration,
+    counts: Rates,
+    rates: Rates,
+}
+
 impl Stats {
     /// Statistics over a table of so many commands.
     pub fn new(commands: usize) -> Stats {
-        Stats { commands, threads: Mutex::default() }
+        Stats { commands, threads: Mutex::default(), sampled: Mutex::default() }
     }
 
     /// Statistics for one more thread.
@@ -158,6 +179,30 @@ impl Stats {
         sums
     }
 
+    /// Looks at the counters, `elapsed` after the start; the rates are those between two such looks.
+    pub fn sample(&self, elapsed: Duration) {
+        let counts = Rates {
+            calls: self.calls(),
+            input_bytes: self.sum(|thread| &thread.input_bytes),
+            output_bytes: self.sum(|thread| &thread.output_bytes),
+        };
+        let mut sampled = self.sampled.lock();
+        let period_ms = elapsed.saturating_sub(sampled.elapsed).as_millis().max(1) as u64;
+        let per_second = |now: u64, before: u64| now.saturating_sub(before).saturating_mul(1000) / period_ms;
+        let before = sampled.counts;
+        let rates = Rates {
+            calls: per_second(counts.calls, before.calls),
+            input_bytes: per_second(counts.input_bytes, before.input_bytes),
+            output_bytes: per_second(counts.output_bytes, before.output_bytes),
+        };
+        *sampled = Sampled { elapsed, counts, rates };
+    }
+
+    /// What was done per second between the last two samples.
+    pub fn rates(&self) -> Rates {
+        self.sampled.lock().rates
+    }
+
     /// Sets everything to zero. A count made at the same moment may survive.
     pub fn reset(&self) {
         for thread in self.threads.lock().iter() {
@@ -170,8 +215,30 @@ impl Stats {
             of_connections.into_iter().chain([&thread.reads, &thread.writes]).for_each(Counter::reset);
             thread.errors.lock().clear();
         }
+        let mut sampled = self.sampled.lock();
+        (sampled.counts, sampled.rates) = (Rates::default(), Rates::default());
     }
 }
 
 /// Kinds of errors beyond this many are not told apart, so that a client cannot fill the memory with them.
 const ERROR_KINDS_MAX: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_those_of_the_time_between_two_samples() {
+        let stats = Stats::new(1);
+        let thread = stats.thread();
+        stats.sample(Duration::from_secs(1));
+        thread.input_bytes.add(3000);
+        stats.sample(Duration::from_secs(4));
+        assert_eq!(stats.rates(), Rates { calls: 0, input_bytes: 1000, output_bytes: 0 });
+        stats.reset();
+        assert_eq!(stats.rates(), Rates::default());
+        thread.input_bytes.add(50);
+        stats.sample(Duration::from_millis(4500));
+        assert_eq!(stats.rates().input_bytes, 100);
+    }
+}

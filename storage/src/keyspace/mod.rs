@@ -23,6 +23,7 @@ mod shard;
 mod strings;
 mod transaction;
 mod view;
+mod visit;
 
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU32;
@@ -38,8 +39,9 @@ use self::shard::{Database, Slot};
 pub use self::strings::Deadline;
 pub use self::transaction::{Detached, Moved, Settled, Transaction};
 pub use self::view::{EntryRef, View};
+pub use self::visit::{GROUP_BUCKETS, ShardVisit};
 use crate::table::hash::SHARD_BITS_MAX;
-use crate::table::{Hasher, KeyHash};
+use crate::table::{Hasher, KeyHash, prefetch};
 
 /// The number of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -153,6 +155,12 @@ impl Keyspace {
     pub fn on_release(&self, call: impl Fn() + Send + Sync + 'static) {
         let set = self.on_release.set(Box::new(call)).is_ok();
         assert!(set, "the release hook is set once");
+    }
+
+    /// Before the first step: asks for the line of the lock. Address arithmetic only.
+    #[inline]
+    pub fn prefetch_shard(&self, hash: KeyHash) {
+        prefetch(&raw const self.slots[self.shard_of(hash)]);
     }
 
     /// First step of a prefetch: asks for the line of the bucket. Skipped when the shard is busy.

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
-use smallvec::SmallVec;
 
 use super::Keyspace;
 use super::shard::{Shard, Slot};
@@ -52,7 +51,7 @@ pub struct Contended;
 pub(super) enum Held<'k> {
     None,
     One(usize, MutexGuard<'k, Shard>),
-    Several(SmallVec<[(usize, MutexGuard<'k, Shard>); SEVERAL_INLINE]>),
+    Several(Vec<(usize, MutexGuard<'k, Shard>)>),
     Every(Vec<MutexGuard<'k, Shard>>),
     /// At most one, exchanged for the next.
     Walk(Patience, Option<(usize, MutexGuard<'k, Shard>)>),
@@ -67,8 +66,6 @@ pub(super) enum Order<'k> {
     Exclusive { _guard: RwLockWriteGuard<'k, ()> },
 }
 
-/// Shards that a transaction can hold without allocating: an MSET of ten keys and its like.
-const SEVERAL_INLINE: usize = 12;
 /// A wait between two looks at the mark of a holder.
 const SHORT_WAIT: Duration = Duration::from_micros(100);
 

@@ -196,8 +196,9 @@ impl<'k> Transaction<'k> {
     /// Ends the transaction but for its locks: removes the expired keys it met and hands out what it left behind.
     pub fn settle(&mut self) -> Settled {
         self.0.remove_expired();
-        let garbage = Detached { databases: Vec::new(), entries: std::mem::take(&mut self.0.garbage) };
-        Settled { changes: std::mem::take(&mut self.0.changes), garbage }
+        let leftovers = self.0.take_leftovers();
+        let garbage = Detached { databases: Vec::new(), entries: leftovers.garbage };
+        Settled { changes: leftovers.changes, garbage }
     }
 
     /// Where a live key stands; one whose time has come is removed on the way.
@@ -226,7 +227,7 @@ impl<'k> Transaction<'k> {
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {
         if happened && self.0.is_observed {
-            self.0.changes.push(Change { db, key: Box::default(), kind: Kind::String, what });
+            self.0.leftovers().changes.push(Change { db, key: Box::default(), kind: Kind::String, what });
         }
     }
 }

@@ -27,10 +27,19 @@ pub struct View<'k> {
     pub(super) clock: u32,
     /// Whether changes are logged.
     pub(super) is_observed: bool,
+    /// Rarely there, so behind one word: most transactions leave nothing behind.
+    leftovers: Option<Box<Leftovers>>,
+}
+
+/// What a transaction gathers for its end.
+#[derive(Default)]
+pub(super) struct Leftovers {
+    /// Keys met expired.
     expired: Vec<(Db, KeyHash, Box<[u8]>)>,
-    pub(super) changes: Vec<Change>,
+    /// What was changed, if anybody listens.
+    pub changes: Vec<Change>,
     /// Entries that are too heavy to be freed under a lock.
-    pub(super) garbage: Vec<Entry>,
+    pub garbage: Vec<Entry>,
 }
 
 /// An entry in place.
@@ -109,9 +118,7 @@ impl<'k> View<'k> {
             now_ms,
             clock: (now_ms / 1000) as u32 & CLOCK_MASK,
             is_observed: keyspace.interest.any(),
-            expired: Vec::new(),
-            changes: Vec::new(),
-            garbage: Vec::new(),
+            leftovers: None,
         };
         if hold == Hold::Long {
             view.mark(true);
@@ -269,18 +276,27 @@ impl<'k> View<'k> {
     }
 
     pub(super) fn has_leftovers(&self) -> bool {
-        !(self.expired.is_empty() && self.changes.is_empty() && self.garbage.is_empty())
+        self.leftovers.is_some()
     }
 
     #[cold]
     fn note_expired(&mut self, key: &Key<'_>) {
-        self.expired.push((self.db, key.hash, key.bytes.into()));
+        let noted = (self.db, key.hash, key.bytes.into());
+        self.leftovers().expired.push(noted);
+    }
+
+    pub(super) fn leftovers(&mut self) -> &mut Leftovers {
+        self.leftovers.get_or_insert_default()
+    }
+
+    pub(super) fn take_leftovers(&mut self) -> Leftovers {
+        self.leftovers.take().map(|leftovers| *leftovers).unwrap_or_default()
     }
 
     /// Removes what was met expired and is so still.
     pub(super) fn remove_expired(&mut self) {
         let current = self.db;
-        for (db, hash, bytes) in std::mem::take(&mut self.expired) {
+        for (db, hash, bytes) in std::mem::take(&mut self.leftovers().expired) {
             self.db = db;
             self.expire(&Key { bytes: &bytes, hash });
         }
@@ -316,14 +332,15 @@ impl<'k> View<'k> {
     /// Frees an entry, or keeps it for whoever settles this transaction when that would take long.
     pub(super) fn discard(&mut self, entry: Entry) {
         if entry.weight_bytes() > DISCARD_BYTES_MAX {
-            self.garbage.push(entry);
+            self.leftovers().garbage.push(entry);
         }
     }
 
     #[inline]
     pub(super) fn log(&mut self, key: &[u8], kind: Kind, what: What) {
         if self.is_observed {
-            self.changes.push(Change { db: self.db, key: key.into(), kind, what });
+            let db = self.db;
+            self.leftovers().changes.push(Change { db, key: key.into(), kind, what });
         }
     }
 

@@ -15,11 +15,13 @@ mod growth;
 pub mod hash;
 #[expect(unsafe_code, reason = "the prefetch instruction: 0.21 us per pipelined GET, not 0.37")]
 mod prefetch;
+mod sweep;
 
 pub use self::bucket::Place;
 use self::bucket::{Bucket, Probe};
 pub use self::hash::{Hasher, KeyHash};
-use self::prefetch::prefetch;
+pub(crate) use self::prefetch::prefetch;
+pub use self::sweep::Frontier;
 use crate::random::Random;
 
 /// What a table needs to know of an entry. An entry is one word: a thin owning pointer.
@@ -32,7 +34,7 @@ pub trait TableEntry {
 }
 
 /// Buckets of one chunk: 512 bytes, so that a table of a few entries stays small and slack is a few hundred bytes.
-const CHUNK_BUCKETS: usize = 8;
+const CHUNK_BUCKETS: usize = 32;
 const CHUNK_BITS: u32 = CHUNK_BUCKETS.trailing_zeros();
 
 type Chunk<E> = Box<[Bucket<E>; CHUNK_BUCKETS]>;

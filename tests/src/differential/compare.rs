@@ -1,7 +1,8 @@
-//! When two replies to the same command are the same: byte for byte, but for what is random by nature and for the
-//! listed exceptions.
+//! When two replies to the same command are the same: byte for byte, but for what is random by nature and for
+//! the listed exceptions.
 //!
-//! What is random by nature is named per command in `RULES`; its errors are compared byte for byte all the same.
+//! What is random by nature is named per command in `RULES`; its errors are compared byte for byte all the
+//! same.
 
 use super::generate::Step;
 use crate::reference::Reference;
@@ -17,7 +18,7 @@ enum Rule {
     Unordered { width: usize },
     /// The same, where the hash is a table.
     UnorderedInTable { width: usize },
-    /// A complete SCAN: the same keys. One that is not complete has no order and no cursor to compare.
+    /// A complete SCAN: the same keys. A page has nothing to compare, neither order nor cursor.
     Scan,
     /// Times pass between the two servers: integers at most so far apart.
     Near(i64),
@@ -27,7 +28,8 @@ enum Rule {
     Hello,
 }
 
-/// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one does.
+/// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one
+/// does.
 const RULES: [(&str, &str, Rule); 18] = [
     ("KEYS", "", Rule::Unordered { width: 1 }),
     ("CONFIG", "GET", Rule::Unordered { width: 2 }),
@@ -39,7 +41,8 @@ const RULES: [(&str, &str, Rule); 18] = [
     ("EXPIRETIME", "", Rule::Near(1)),
     ("PTTL", "", Rule::Near(50)),
     ("PEXPIRETIME", "", Rule::Near(50)),
-    ("OBJECT", "IDLETIME", Rule::Near(1)),
+    // Redis shares small integers, and with them their idle time.
+    ("OBJECT", "IDLETIME", Rule::Kind),
     ("RANDOMKEY", "", Rule::Kind),
     ("TIME", "", Rule::Kind),
     ("INFO", "", Rule::Kind),
@@ -69,7 +72,13 @@ pub struct Exception {
 pub static EXCEPTIONS: &[Exception] = &[];
 
 /// Whether two replies to `step` are the same; `encoding` is that of its key, where it was asked for.
-pub fn same(step: &Step, ours: &Frame, theirs: &Frame, encoding: Option<&Frame>, reference: Reference) -> bool {
+pub fn same(
+    step: &Step,
+    ours: &Frame,
+    theirs: &Frame,
+    encoding: Option<&Frame>,
+    reference: Reference,
+) -> bool {
     ours.0 == theirs.0
         || is_same_by_rule(step, &ours.1, &theirs.1, encoding)
         || EXCEPTIONS.iter().any(|exception| {
@@ -78,6 +87,11 @@ pub fn same(step: &Step, ours: &Frame, theirs: &Frame, encoding: Option<&Frame>,
                 && (exception.condition)(step)
                 && (exception.ours, exception.theirs) == (&ours.0, &theirs.0)
         })
+}
+
+/// Whether a difference in the replies to `step` may come from the time between the two servers.
+pub fn is_about_time(step: &Step) -> bool {
+    matches!(rule(step), Some(Rule::Near(_)))
 }
 
 /// The command that must be asked right behind `step` so that its replies can be compared.
@@ -99,13 +113,16 @@ fn rule(step: &Step) -> Option<Rule> {
 fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, encoding: Option<&Frame>) -> bool {
     match (rule(step), ours, theirs) {
         (None, _, _) | (_, Reply::Error(_), _) | (_, _, Reply::Error(_)) => false,
-        (Some(Rule::Unordered { width }), Reply::Items(..), Reply::Items(..)) => same_groups(ours, theirs, width),
+        (Some(Rule::Unordered { width }), Reply::Items(..), Reply::Items(..)) => {
+            same_groups(ours, theirs, width)
+        }
         (Some(Rule::UnorderedInTable { width }), Reply::Items(..), Reply::Items(..)) => {
-            encoding.is_some_and(|(bytes, _)| bytes.ends_with(b"hashtable\r\n")) && same_groups(ours, theirs, width)
+            encoding.is_some_and(|(bytes, _)| bytes.ends_with(b"hashtable\r\n"))
+                && same_groups(ours, theirs, width)
         }
         (Some(Rule::Scan), _, _) => match (ours.items(), theirs.items()) {
             ([our_cursor, ours], [their_cursor, theirs]) => {
-                let complete = |cursor: &Reply| cursor.text() == Some(b"0");
+                let complete = |cursor: &Reply| step.words[1] == b"0" && cursor.text() == Some(b"0");
                 !complete(our_cursor) || !complete(their_cursor) || same_set(ours, theirs)
             }
             _ => false,
@@ -179,7 +196,10 @@ mod tests {
     fn times_may_differ_a_little_and_their_absence_not_at_all() {
         assert!(holds("PTTL k", b":1050\r\n", b":1000\r\n", b"_\r\n"));
         assert!(!holds("PTTL k", b":1051\r\n", b":1000\r\n", b"_\r\n"));
-        assert!(!holds("TTL k", b":-1\r\n", b":-2\r\n", b"_\r\n") && !holds("TTL k", b":0\r\n", b":-1\r\n", b"_\r\n"));
+        assert!(
+            !holds("TTL k", b":-1\r\n", b":-2\r\n", b"_\r\n")
+                && !holds("TTL k", b":0\r\n", b":-1\r\n", b"_\r\n")
+        );
     }
 
     #[test]
@@ -191,14 +211,18 @@ mod tests {
 
     #[test]
     fn a_complete_scan_returns_the_same_keys() {
-        let page = |cursor: &str, key: &str| format!("*2\r\n$1\r\n{cursor}\r\n*1\r\n$1\r\n{key}\r\n").into_bytes();
+        let page =
+            |cursor: &str, key: &str| format!("*2\r\n$1\r\n{cursor}\r\n*1\r\n$1\r\n{key}\r\n").into_bytes();
         assert!(!holds("SCAN 0", &page("0", "a"), &page("0", "b"), b"_\r\n"));
         assert!(holds("SCAN 0", &page("0", "a"), &page("7", "b"), b"_\r\n"));
+        assert!(holds("SCAN 1", &page("0", "a"), &page("0", "b"), b"_\r\n"));
     }
 
     #[test]
     fn hello_differs_in_the_id_only() {
-        let map = |id: u8, version: u8| format!("%2\r\n$2\r\nid\r\n:{id}\r\n$7\r\nversion\r\n:{version}\r\n").into_bytes();
+        let map = |id: u8, version: u8| {
+            format!("%2\r\n$2\r\nid\r\n:{id}\r\n$7\r\nversion\r\n:{version}\r\n").into_bytes()
+        };
         assert!(holds("HELLO 3", &map(1, 7), &map(2, 7), b"_\r\n"));
         assert!(!holds("HELLO 3", &map(1, 7), &map(1, 8), b"_\r\n"));
     }

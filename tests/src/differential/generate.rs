@@ -13,6 +13,9 @@ const RECASED_SHARE: u32 = 10;
 /// Shorter relative deadlines could pass during a run, on one server earlier than on the other.
 const DEADLINE_SECONDS_MIN: i64 = 1000;
 
+/// Commands that are many.
+const CONTAINERS: [&str; 5] = ["CLIENT", "COMMAND", "CONFIG", "DEBUG", "OBJECT"];
+
 /// One command.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Step {
@@ -57,6 +60,12 @@ impl Step {
     /// The command's name in upper case.
     pub fn name(&self) -> String {
         self.upper(0)
+    }
+
+    /// The name, with its subcommand where the command is a container.
+    pub fn full_name(&self) -> String {
+        let name = self.name();
+        if CONTAINERS.contains(&name.as_str()) { format!("{name} {}", self.upper(1)) } else { name }
     }
 
     /// A word in upper case; empty when there is none.

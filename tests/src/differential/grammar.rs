@@ -8,8 +8,8 @@
 //! | `( NX \| XX )` | one of these |
 //! | `valkey 8 DELIFEQ …` | only where the reference is Valkey |
 //!
-//! Kinds begin with a lower-case letter, everything else is literal; where both could be meant, `words` decides: a word
-//! that it does not know is literal.
+//! Kinds begin with a lower-case letter, everything else is literal; where both could be meant, `words`
+//! decides: a word that it does not know is literal.
 
 use crate::reference::Reference;
 
@@ -39,11 +39,13 @@ pub enum Part {
 pub fn shapes(reference: Reference) -> Vec<Shape> {
     let lines = include_str!("commands.txt").lines().map(str::trim);
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
-    lines.filter_map(|line| match (line.strip_prefix("valkey "), reference) {
-        (Some(rest), Reference::Valkey) => Some(shape(rest)),
-        (Some(_), Reference::Redis) => None,
-        (None, _) => Some(shape(line)),
-    }).collect()
+    lines
+        .filter_map(|line| match (line.strip_prefix("valkey "), reference) {
+            (Some(rest), Reference::Valkey) => Some(shape(rest)),
+            (Some(_), Reference::Redis) => None,
+            (None, _) => Some(shape(line)),
+        })
+        .collect()
 }
 
 fn shape(line: &str) -> Shape {
@@ -77,7 +79,8 @@ fn choice<'a>(tokens: &mut impl Iterator<Item = &'a str>) -> Part {
             "|" => {}
             "]" => return Part::Choice { of, least: 0, most: 1 },
             close => {
-                let most = close.strip_prefix(")+").map_or(1, |count| count.parse().expect("a count after +"));
+                let most =
+                    close.strip_prefix(")+").map_or(1, |count| count.parse().expect("a count after +"));
                 return Part::Choice { of, least: 1, most };
             }
         }

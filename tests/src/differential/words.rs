@@ -1,7 +1,8 @@
-//! Random words of each kind: mostly sensible ones, so that most commands succeed, and a steady share of odd ones.
+//! Random words of each kind: mostly sensible ones, so that most commands succeed, and a steady share of odd
+//! ones.
 //!
-//! Deadlines keep away from now, and from each other by far more than a run lasts: the same command reaches the two
-//! servers at slightly different times, and both must still see the same keys.
+//! Deadlines keep away from now, and from each other by far more than a run lasts: the same command reaches
+//! the two servers at slightly different times, and both must still see the same keys.
 
 use fastrand::Rng;
 
@@ -22,23 +23,66 @@ const UNIX_SECONDS_BASE: u64 = 33_000_000_000;
 /// Between two deadlines.
 const DEADLINE_STEP_SECONDS: u64 = 1000;
 
-/// What integers should not look like, and where they end. None of them is a deadline that would pass during a run.
+/// What integers should not look like, and where they end. None of them is a deadline that would pass during
+/// a run.
 const ODD_INTEGERS: [&[u8]; 22] = [
-    b"", b"+1", b" 1", b"1 ", b"01", b"-0", b"0", b"-1", b"1.0", b"1e3", b"0x10", b"abc", b"\x00", b"1\x00",
-    b"9223372036854775807", b"9223372036854775808", b"-9223372036854775808", b"-9223372036854775809",
-    b"2147483648", b"4294967296", b"18446744073709551615", b"18446744073709551616",
+    b"",
+    b"+1",
+    b" 1",
+    b"1 ",
+    b"01",
+    b"-0",
+    b"0",
+    b"-1",
+    b"1.0",
+    b"1e3",
+    b"0x10",
+    b"abc",
+    b"\x00",
+    b"1\x00",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"-9223372036854775808",
+    b"-9223372036854775809",
+    b"2147483648",
+    b"4294967296",
+    b"18446744073709551615",
+    b"18446744073709551616",
 ];
 const ODD_FLOATS: [&[u8]; 18] = [
-    b"", b" 1", b"1 ", b"abc", b"nan", b"inf", b"-inf", b"infinity", b"1e400", b"1e-400", b"1e5000", b"0x10", b"-0",
-    b"1e", b".5", b"5.", b"+3", b"--1",
+    b"",
+    b" 1",
+    b"1 ",
+    b"abc",
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"infinity",
+    b"1e400",
+    b"1e-400",
+    b"1e5000",
+    b"0x10",
+    b"-0",
+    b"1e",
+    b".5",
+    b"5.",
+    b"+3",
+    b"--1",
 ];
 const PATTERNS: [&[u8]; 16] = [
-    b"*", b"s*", b"?1", b"[sn]*", b"[^s]*", b"*[0-2]", b"n?", b"", b"s1", b"\\s1", b"**1", b"[s", b"s[0-", b"*\\",
-    b"[l-h]*", b"f[!1]",
+    b"*", b"s*", b"?1", b"[sn]*", b"[^s]*", b"*[0-2]", b"n?", b"", b"s1", b"\\s1", b"**1", b"[s", b"s[0-",
+    b"*\\", b"[l-h]*", b"f[!1]",
 ];
 const SETTINGS: [&[u8]; 9] = [
-    b"timeout", b"databases", b"maxclients", b"hash-max-listpack-*", b"nosuch", b"MAXMEMORY", b"maxmemory-policy",
-    b"list-max-ziplist-size", b"proto-max-bulk-len",
+    b"timeout",
+    b"databases",
+    b"maxclients",
+    b"hash-max-listpack-*",
+    b"nosuch",
+    b"MAXMEMORY",
+    b"maxmemory-policy",
+    b"list-max-ziplist-size",
+    b"proto-max-bulk-len",
 ];
 const TYPES: [&[u8]; 4] = [b"string", b"list", b"hash", b"zset"];
 const NAMES: [&[u8]; 6] = [b"worker", b"w-1", b"", b"a b", b"a\nb", b"\xff"];
@@ -54,6 +98,7 @@ pub enum Kind {
     HashKey,
     ListKey,
     Value,
+    Bulk,
     Integer,
     Small,
     Offset,
@@ -76,7 +121,7 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 26] = [
+const NAMED: [(&str, Kind); 27] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -84,6 +129,7 @@ const NAMED: [(&str, Kind); 26] = [
     ("hash-key", Kind::HashKey),
     ("list-key", Kind::ListKey),
     ("value", Kind::Value),
+    ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
     ("small", Kind::Small),
     ("offset", Kind::Offset),
@@ -121,6 +167,7 @@ impl Kind {
             Self::HashKey => key_of('h', random),
             Self::ListKey => key_of('l', random),
             Self::Value => value(random),
+            Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),
             Self::Small => number(random, |random| random.i64(0..6)),
             Self::Offset => number(random, |random| random.i64(0..80)),
@@ -184,7 +231,6 @@ fn value(random: &mut Rng) -> Vec<u8> {
         40..45 => letters(random.usize(43..47), random),
         45..50 => letters(random.usize(63..67), random),
         50..55 => letters(random.usize(80..200), random),
-        55 => letters(random.usize(4000..9000), random),
         _ => letters(random.usize(1..10), random),
     }
 }

@@ -32,7 +32,8 @@ pub enum Pattern {
     Exactly(Reply),
     /// An integer within these bounds.
     Between(i64, i64),
-    /// A string whose bytes begin with the first piece, end with the last and hold the others in order between.
+    /// A string whose bytes begin with the first piece, end with the last and hold the others in order
+    /// between.
     Like(Vec<Vec<u8>>),
     /// An aggregate.
     Items {
@@ -58,7 +59,9 @@ impl Pattern {
         match self {
             Self::Any => true,
             Self::Exactly(expected) => expected.for_protocol(protocol) == *reply,
-            Self::Between(low, high) => matches!(reply, Reply::Integer(number) if (low..=high).contains(&number)),
+            Self::Between(low, high) => {
+                matches!(reply, Reply::Integer(number) if (low..=high).contains(&number))
+            }
             Self::Like(pieces) => reply.text().is_some_and(|text| is_like(text, pieces)),
             Self::Items { kind, items, unordered, open } => {
                 let sent_as = if protocol == 2 { Kind::Array } else { *kind };
@@ -167,7 +170,8 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "nul", "[ :1", "{ :1 }", "\"a", ":x", ":5..1", "[ :1 ] :2", "\"\\q\"", "[ * … * ]"] {
+        for text in ["", "nul", "[ :1", "{ :1 }", "\"a", ":x", ":5..1", "[ :1 ] :2", "\"\\q\"", "[ * … * ]"]
+        {
             assert!(Pattern::parse(text).is_err(), "{text:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! Reading the notation: patterns, and the words of commands. Not the lines of a transcript, which `transcript` splits.
+//! Reading the notation: patterns, and the words of commands. Not the lines of a transcript, which
+//! `transcript` splits.
 
 use std::fmt;
 
@@ -42,7 +43,8 @@ impl Iterator for Words<'_> {
     }
 }
 
-/// One pattern, which must be all of `text`. Outside an aggregate a simple string or an error takes the whole line.
+/// One pattern, which must be all of `text`. Outside an aggregate a simple string or an error takes the whole
+/// line.
 pub fn pattern(text: &str) -> Result<Pattern> {
     let text = text.trim();
     let mut characters = text.chars();
@@ -190,7 +192,8 @@ impl<'a> Reader<'a> {
             Some('x') => {
                 let digits = characters.as_str().get(..2).unwrap_or_default();
                 characters = characters.as_str().get(2..).unwrap_or_default().chars();
-                u8::from_str_radix(digits, 16).map_err(|_| NotationError(format!("\\x{digits} is no byte")))?
+                u8::from_str_radix(digits, 16)
+                    .map_err(|_| NotationError(format!("\\x{digits} is no byte")))?
             }
             _ => return Err(self.error("an escape")),
         };
@@ -200,7 +203,8 @@ impl<'a> Reader<'a> {
 
     fn repeated(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>> {
         if !self.skip("*") {
-            let ended = self.text.chars().next().is_none_or(|next| next.is_whitespace() || "]}".contains(next));
+            let ended =
+                self.text.chars().next().is_none_or(|next| next.is_whitespace() || "]}".contains(next));
             return if ended { Ok(bytes) } else { Err(self.error("a space after the quote")) };
         }
         let word = self.bare();

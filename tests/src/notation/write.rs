@@ -1,5 +1,5 @@
-//! Writing the notation: replies and words as a transcript shows them. Patterns other than exact ones are written by
-//! people only.
+//! Writing the notation: replies and words as a transcript shows them. Patterns other than exact ones are
+//! written by people only.
 
 use std::iter;
 
@@ -24,7 +24,9 @@ pub fn quote(word: &[u8]) -> String {
     let bare = |&byte: &u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'#';
     match word {
         [] => "\"\"".into(),
-        _ if word.len() < REPETITION_BYTES_MIN && word.iter().all(bare) => String::from_utf8_lossy(word).into(),
+        _ if word.len() < REPETITION_BYTES_MIN && word.iter().all(bare) => {
+            String::from_utf8_lossy(word).into()
+        }
         _ => quoted(word),
     }
 }
@@ -38,9 +40,10 @@ pub fn merge(two: &Reply, three: &Reply) -> Option<Reply> {
 fn with_nulls_of(three: &Reply, two: &Reply) -> Reply {
     match (three, two) {
         (Reply::Null, Reply::Nil | Reply::NilArray) => two.clone(),
-        (Reply::Items(kind, items), Reply::Items(_, nulls)) if items.len() == nulls.len() => {
-            Reply::Items(*kind, iter::zip(items, nulls).map(|(item, null)| with_nulls_of(item, null)).collect())
-        }
+        (Reply::Items(kind, items), Reply::Items(_, nulls)) if items.len() == nulls.len() => Reply::Items(
+            *kind,
+            iter::zip(items, nulls).map(|(item, null)| with_nulls_of(item, null)).collect(),
+        ),
         _ => three.clone(),
     }
 }
@@ -73,7 +76,11 @@ fn aggregate(kind: Kind, items: &[Reply], depth: usize) -> String {
         .chunks(width)
         .map(|entry| entry.iter().map(|item| nested(item, depth + 1)).collect::<Vec<_>>().join(" => "))
         .collect();
-    let line = iter::once(open).chain(entries.iter().map(String::as_str)).chain([close]).collect::<Vec<_>>().join(" ");
+    let line = iter::once(open)
+        .chain(entries.iter().map(String::as_str))
+        .chain([close])
+        .collect::<Vec<_>>()
+        .join(" ");
     if line.len() + depth * 2 <= LINE_WIDTH_MAX && !line.contains('\n') {
         return line;
     }

@@ -3,34 +3,28 @@
 //! A transcript is a text file, `scripts/<family>/<command>.txt`:
 //!
 //! ```text
-//! @references valkey          # redis, valkey, none; both when the line is missing
-//! # A comment.
-//! a> SET k v                  # client `a` sends a command; words as in `notation`
-//! +OK                         # and this is the reply
-//! b> OBJECT ENCODING list
-//! "listpack"                  # what ours answers by default: a Redis 7.2
-//! [redis-7.0] "quicklist"     # what differs, and where
-//! a*600> RPUSH list #         # sent 600 times, `#` counts from 1; the last reply is compared, no other may be an error
-//! :600
-//! a~> EXISTS soon             # asked again until the reply is the expected one
-//! :0
-//! raw> "*1\r\n$-5\r\n"        # a client whose name begins with `raw` sends its words as they are
-//! -ERR Protocol error: invalid bulk length
-//! closed                      # the server closes the connection
-//! a> BLPOP q 0                # no reply yet,
-//! a< [ "q" "x" ]              # which comes here; also what is pushed
-//! clock> advance 15           # 15 ms pass on the server
+//! @references valkey          # redis, valkey, none; both when the line is missing # A comment. a> SET k v
+//! # client `a` sends a command; words as in `notation` +OK                         # and this is the reply
+//! b> OBJECT ENCODING list "listpack"                  # what ours answers by default: a Redis 7.2
+//! [redis-7.0] "quicklist"     # what differs, and where a*600> RPUSH list #         # sent 600 times, `#`
+//! counts from 1; the last reply is compared, no other may be an error :600 a~> EXISTS soon             #
+//! asked again until the reply is the expected one :0 raw> "*1\r\n$-5\r\n"        # a client whose name
+//! begins with `raw` sends its words as they are -ERR Protocol error: invalid bulk length closed
+//! # the server closes the connection a> BLPOP q 0                # no reply yet, a< [ "q" "x" ]
+//! # which comes here; also what is pushed clock> advance 15           # 15 ms pass on the server
 //! ```
 //!
 //! After `HELLO 2`, `HELLO 3` and `RESET` a client's replies are read in the protocol that it then speaks.
 //!
-//! Comments stand on lines of their own (the ones beside the lines above are for this page only). An indented line
-//! continues the reply above it; further unindented ones are further replies. A variant's brackets hold one or
-//! several of `redis-7.0`, `redis-7.2`, `valkey-9.1`, `resp2`, `resp3`, joined by commas; the one that names most wins.
+//! Comments stand on lines of their own (the ones beside the lines above are for this page only). An indented
+//! line continues the reply above it; further unindented ones are further replies. A variant's brackets hold
+//! one or several of `redis-7.0`, `redis-7.2`, `valkey-9.1`, `resp2`, `resp3`, joined by commas; the one that
+//! names most wins.
 //!
-//! Other headers: `@protocol 2` or `3` (both, one after the other, when missing), `@config name value` for the server's
-//! command line, `@only shardis <reason>` for what differs on purpose, `@recorded <how>` for answers of a server that
-//! is not at hand, `@unverified <source>` for those that no server has confirmed. The last three run on no reference.
+//! Other headers: `@protocol 2` or `3` (both, one after the other, when missing), `@config name value` for
+//! the server's command line, `@only shardis <reason>` for what differs on purpose, `@recorded <how>` for
+//! answers of a server that is not at hand, `@unverified <source>` for those that no server has confirmed.
+//! The last three run on no reference.
 //!
 //! `UPDATE=1 cargo test -p shardis-tests --test transcripts` asks the references and writes down every missing or
 //! different reply; a reply that already matches is left as people wrote it.
@@ -91,8 +85,6 @@ pub enum Action {
     Eventually(Vec<u8>),
     /// Sends nothing, only reads.
     Read,
-    /// Lets so many milliseconds pass.
-    Advance(u32),
 }
 
 /// One expected reply, with what differs between servers and protocols.
@@ -120,7 +112,8 @@ impl Script {
 
     /// Whether a later line of the same client reads what this one has no reply for.
     fn is_read_later(&self, step: &Step) -> bool {
-        let mut later = self.steps.iter().filter(|later| later.line > step.line && later.client == step.client);
+        let mut later =
+            self.steps.iter().filter(|later| later.line > step.line && later.client == step.client);
         later.any(|later| matches!(later.action, Action::Read))
     }
 
@@ -135,13 +128,15 @@ impl Expected {
     /// What a server with `personality` answers in `protocol`.
     pub fn select(&self, personality: &str, protocol: u8) -> Option<&Outcome> {
         let protocol = format!("resp{protocol}");
-        let applies = |selectors: &[String]| selectors.iter().all(|one| *one == personality || *one == protocol);
+        let applies =
+            |selectors: &[String]| selectors.iter().all(|one| *one == personality || *one == protocol);
         let matching = self.variants.iter().filter(|(selectors, _)| applies(selectors));
         matching.max_by_key(|(selectors, _)| selectors.len()).map(|(_, outcome)| outcome)
     }
 }
 
-/// Every transcript, in the order of their paths; `TRANSCRIPT` in the environment picks those whose path contains it.
+/// Every transcript, in the order of their paths; `TRANSCRIPT` in the environment picks those whose path
+/// contains it.
 pub fn paths() -> Vec<PathBuf> {
     let wanted = std::env::var("TRANSCRIPT").unwrap_or_default();
     let mut found = Vec::new();

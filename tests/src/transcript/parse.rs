@@ -17,12 +17,14 @@ pub fn script(path: &Path, text: &str) -> Result<Script, String> {
         steps: Vec::new(),
     };
     for (number, line) in logical_lines(text) {
-        add_line(&mut script, number, &line).map_err(|reason| format!("{}:{number}: {reason}", path.display()))?;
+        add_line(&mut script, number, &line)
+            .map_err(|reason| format!("{}:{number}: {reason}", path.display()))?;
     }
     Ok(script)
 }
 
-/// Lines with their numbers; comments and empty ones left out, continuations joined to the line they continue.
+/// Lines with their numbers; comments and empty ones left out, continuations joined to the line they
+/// continue.
 pub(super) fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut lines: Vec<(usize, String)> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -50,9 +52,13 @@ fn add_line(script: &mut Script, number: usize, line: &str) -> Result<(), String
         };
         match (action, client) {
             ("<", _) => step.replies.push(Expected { variants: vec![(Vec::new(), outcome(rest)?)] }),
-            (_, "clock") => step.action = advance(rest)?,
+            (_, "clock") => {
+                step.action = advance(rest)?;
+                step.replies.push(Expected { variants: vec![(Vec::new(), outcome("+OK")?)] });
+            }
             _ => {
-                let words: Vec<Vec<u8>> = Words::new(rest).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+                let words: Vec<Vec<u8>> =
+                    Words::new(rest).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
                 step.switches_to = switches_to(&words);
                 step.action = sending(client, repeat, action, &words)?;
             }
@@ -64,7 +70,9 @@ fn add_line(script: &mut Script, number: usize, line: &str) -> Result<(), String
     let (selectors, reply) = split_selectors(line)?;
     let outcome = outcome(reply)?;
     match step.replies.last_mut() {
-        Some(last) if !selectors.is_empty() && last.variants.iter().all(|(others, _)| *others != selectors) => {
+        Some(last)
+            if !selectors.is_empty() && last.variants.iter().all(|(others, _)| *others != selectors) =>
+        {
             last.variants.push((selectors, outcome));
         }
         _ => step.replies.push(Expected { variants: vec![(selectors, outcome)] }),
@@ -120,9 +128,11 @@ pub(super) fn action_mark(line: &str) -> Option<(&str, &str, &str, &str)> {
     (!client.is_empty()).then_some((client, repeat, mark, rest))
 }
 
+/// Time passes on the server itself, so that no other program's sleep has to be as long.
 fn advance(rest: &str) -> Result<Action, String> {
-    let milliseconds = rest.strip_prefix("advance ").and_then(|number| number.parse().ok());
-    Ok(Action::Advance(milliseconds.ok_or("clock> advance <milliseconds>")?))
+    let milliseconds = rest.strip_prefix("advance ").and_then(|number| number.parse::<u32>().ok());
+    let seconds = f64::from(milliseconds.ok_or("clock> advance <milliseconds>")?) / 1000.0;
+    Ok(Action::Send(encode(&["DEBUG", "SLEEP", &seconds.to_string()])))
 }
 
 fn sending(client: &str, repeat: &str, mark: &str, words: &[Vec<u8>]) -> Result<Action, String> {
@@ -159,7 +169,7 @@ fn numbered(words: &[Vec<u8>], number: usize) -> Vec<Vec<u8>> {
     words.iter().map(replaced).collect()
 }
 
-/// `[redis-7.0,resp2] reply` → the selectors and the reply. An array has a space after its bracket, selectors none.
+/// `[redis-7.0,resp2] reply` → the selectors and the reply. An array has a space after its bracket, they have none.
 fn split_selectors(line: &str) -> Result<(Vec<String>, &str), String> {
     let Some(rest) = line.strip_prefix('[').filter(|rest| !rest.starts_with([' ', '\n'])) else {
         return Ok((Vec::new(), line));
@@ -193,8 +203,13 @@ mod tests {
     fn a_conversation_is_read_as_written() {
         let text = "@protocol 2\n@config maxclients 5\n# words\na> SET k \"v w\"\n+OK\nraw> \"GET k\" \"\\r\\n\"\n\"v w\"\nclosed\n";
         let script = parsed(text);
-        assert_eq!((script.protocols, script.configuration), (vec![2], vec!["--maxclients".into(), "5".into()]));
-        assert!(matches!(&script.steps[0].action, Action::Send(bytes) if bytes == &encode(&["SET", "k", "v w"])));
+        assert_eq!(
+            (script.protocols, script.configuration),
+            (vec![2], vec!["--maxclients".into(), "5".into()])
+        );
+        assert!(
+            matches!(&script.steps[0].action, Action::Send(bytes) if bytes == &encode(&["SET", "k", "v w"]))
+        );
         assert!(matches!(&script.steps[1].action, Action::Send(bytes) if bytes == b"GET k\r\n"));
         assert_eq!((script.steps[0].replies.len(), script.steps[1].replies.len()), (1, 2));
         assert_eq!(script.steps[1].line, 6);
@@ -205,9 +220,8 @@ mod tests {
         let text = "a> X\n:0\n[redis-7.0] :1\n[redis-7.0,resp3] :2\n[resp3] :3\n:4\n";
         let replies = &parsed(text).steps[0].replies;
         assert_eq!(replies.len(), 2);
-        let selected = [("redis-7.2", 2), ("redis-7.0", 2), ("redis-7.0", 3), ("redis-7.2", 3)].map(|(name, protocol)| {
-            replies[0].select(name, protocol).expect("a default").text.clone()
-        });
+        let selected = [("redis-7.2", 2), ("redis-7.0", 2), ("redis-7.0", 3), ("redis-7.2", 3)]
+            .map(|(name, protocol)| replies[0].select(name, protocol).expect("a default").text.clone());
         assert_eq!(selected, [":0", ":1", ":2", ":3"]);
     }
 
@@ -222,7 +236,9 @@ mod tests {
 
     #[test]
     fn mistakes_name_their_line() {
-        for (text, line) in [("+OK\n", 1), ("a> GET k\nnul\n", 2), ("@only shardis\n", 1), ("a> X\n:1\n[redis-6] :2\n", 3)] {
+        for (text, line) in
+            [("+OK\n", 1), ("a> GET k\nnul\n", 2), ("@only shardis\n", 1), ("a> X\n:1\n[redis-6] :2\n", 3)]
+        {
             let error = script(Path::new("x.txt"), text).expect_err(text);
             assert!(error.starts_with(&format!("x.txt:{line}: ")), "{error}");
         }

@@ -1,5 +1,5 @@
-//! Runs a transcript against one server. It does not stop at the first difference: what follows is usually independent,
-//! and whoever mends the server wants the whole list.
+//! Runs a transcript against one server. It does not stop at the first difference: what follows is usually
+//! independent, and whoever mends the server wants the whole list.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -72,7 +72,7 @@ pub fn run(script: &Script, target: &Target) -> Vec<Failure> {
         let server = target.start(&script.configuration);
         let mut session = Session::new(&server, protocol);
         for step in &script.steps {
-            if step.replies.is_empty() && !matches!(step.action, Action::Advance(_)) && !script.is_read_later(step) {
+            if step.replies.is_empty() && !script.is_read_later(step) {
                 let reason = "no reply is written down (UPDATE=1 asks the references)";
                 failures.push(Failure(format!("{}:{}: {}\n  {reason}", script.name(), step.line, step.text)));
                 continue;
@@ -145,7 +145,8 @@ impl<'a> Session<'a> {
         Self { server, protocol, clients: HashMap::new() }
     }
 
-    /// Does one step and returns what was seen, one entry for each expected reply, and the protocol it was said in.
+    /// Does one step and returns what was seen, one entry for each expected reply, and the protocol it was
+    /// said in.
     pub(super) fn play(&mut self, step: &Step, personality: &str) -> (Vec<Seen>, u8) {
         let protocol = self.protocol;
         let Ok(speaker) = self.speaker(&step.client) else {
@@ -183,10 +184,6 @@ impl Speaker {
                 }
             }
             Action::Eventually(bytes) => return self.poll(bytes, step, personality),
-            Action::Advance(milliseconds) => {
-                let seconds = f64::from(*milliseconds) / 1000.0;
-                self.client.call(&["DEBUG", "SLEEP", &seconds.to_string()])?;
-            }
         }
         Ok(step.replies.iter().map(|_| see(&mut self.client, PATIENCE)).collect())
     }
@@ -243,7 +240,14 @@ mod tests {
             variants: vec![(vec![], Outcome { text: text.to_string(), reply: Pattern::parse(text).ok() })],
         };
         let replies = replies.iter().map(expected).collect();
-        Step { line: 1, text: "a> X".into(), client: "a".into(), action: Action::Send(encode(&["X"])), replies, switches_to: None }
+        Step {
+            line: 1,
+            text: "a> X".into(),
+            client: "a".into(),
+            action: Action::Send(encode(&["X"])),
+            replies,
+            switches_to: None,
+        }
     }
 
     #[test]

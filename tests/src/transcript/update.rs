@@ -1,5 +1,6 @@
-//! Writes down what the references answer, where a transcript has no reply or another one. What already matches stays as
-//! people wrote it, matchers included. Its output is a draft: whoever ran it reads the change before keeping it.
+//! Writes down what the references answer, where a transcript has no reply or another one. What already
+//! matches stays as people wrote it, matchers included. Its output is a draft: whoever ran it reads the
+//! change before keeping it.
 
 use std::fs;
 use std::time::Duration;
@@ -20,7 +21,8 @@ struct Recording {
     seen: Vec<(Vec<Seen>, u8)>,
 }
 
-/// Asks `targets` (references only) and rewrites the file where they disagree with it; returns how many steps changed.
+/// Asks `targets` (references only) and rewrites the file where they disagree with it; returns how many steps
+/// changed.
 pub fn update(script: &Script, targets: &[Target]) -> usize {
     let mut recordings = Vec::new();
     for target in targets {
@@ -38,7 +40,8 @@ pub fn update(script: &Script, targets: &[Target]) -> usize {
     if recordings.is_empty() {
         return 0;
     }
-    let stale: Vec<usize> = (0..script.steps.len()).filter(|&index| is_stale(script, index, &recordings)).collect();
+    let stale: Vec<usize> =
+        (0..script.steps.len()).filter(|&index| is_stale(script, index, &recordings)).collect();
     if !stale.is_empty() {
         rewrite(script, &stale, &recordings);
     }
@@ -49,7 +52,7 @@ fn record(script: &Script, server: &Server, protocol: u8) -> Vec<(Vec<Seen>, u8)
     let mut session = Session::new(server, protocol);
     let play = |step: &Step| {
         let (mut seen, spoken) = session.play(step, "");
-        let asks = !matches!(step.action, Action::Advance(_)) && !script.is_read_later(step);
+        let asks = !script.is_read_later(step);
         // A step that someone has written replies for has told how many there are.
         while step.replies.is_empty() && asks {
             let Ok(speaker) = session.speaker(&step.client) else { break };
@@ -141,7 +144,12 @@ fn expectations(recordings: &[Recording], index: usize) -> String {
 }
 
 /// A server's reply as one line for both protocols, or as one for each.
-fn forms(recordings: &[Recording], personality: &str, index: usize, number: usize) -> Vec<(&'static str, String)> {
+fn forms(
+    recordings: &[Recording],
+    personality: &str,
+    index: usize,
+    number: usize,
+) -> Vec<(&'static str, String)> {
     let of = |protocol: u8| {
         let mine = |recording: &&Recording| {
             recording.personality == personality && recording.seen[index].1 == protocol

@@ -4,6 +4,7 @@ use shardis_protocol::number;
 use shardis_storage::{Transaction, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::args::is_word;
 use crate::command::{Args, Call, Command, Done, Error, Flags, KeySpec, key};
 
 const UPDATED: &[KeySpec] = &[key(1).read_write().updates()];
@@ -123,13 +124,14 @@ impl DeadlineCondition {
     fn parse(args: &mut Args<'_>) -> Result<DeadlineCondition, Error> {
         let mut condition = DeadlineCondition::default();
         while let Some(word) = args.next() {
-            match word.to_ascii_uppercase().as_slice() {
-                b"NX" => condition.absent = true,
-                b"XX" => condition.present = true,
-                b"GT" => condition.greater = true,
-                b"LT" => condition.less = true,
+            let flag = match word {
+                _ if is_word(word, "NX") => &mut condition.absent,
+                _ if is_word(word, "XX") => &mut condition.present,
+                _ if is_word(word, "GT") => &mut condition.greater,
+                _ if is_word(word, "LT") => &mut condition.less,
                 _ => return Err(Error::unsupported_option(word)),
-            }
+            };
+            *flag = true;
         }
         if condition.absent && (condition.present || condition.greater || condition.less) {
             return Err(Error::NX_AND_OTHERS);

@@ -5,6 +5,7 @@ use shardis_storage::View;
 use shardis_storage::glob::Pattern;
 
 use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::args::is_word;
 use crate::command::{Args, Call, Category, Command, Done, Error, Flags, Flow};
 
 pub static KEYS: Command = Command::read("KEYS", matching_keys)
@@ -105,7 +106,7 @@ impl<'a> ScanOptions<'a> {
 
     /// A type that does not exist is the type of no key.
     fn admits(&self, key: &[u8], kind: &str) -> bool {
-        self.kind.is_none_or(|wanted| wanted.eq_ignore_ascii_case(kind.as_bytes()))
+        self.kind.is_none_or(|wanted| is_word(wanted, kind))
             && self.pattern.is_none_or(|pattern| pattern.matches(key))
     }
 }

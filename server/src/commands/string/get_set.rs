@@ -5,6 +5,7 @@ use shardis_storage::{Deadline, Transaction, View};
 
 use super::options::{self, Expiry, Options, Word};
 use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::args::is_word;
 use crate::command::{Access, Call, Command, Done, Flags, Flow, key};
 use crate::commands::keys::expire::TimeUnit;
 
@@ -68,8 +69,7 @@ const SET_WORDS: &[Word] = &[
 /// With `GET` or a comparison the old value is read.
 fn set_access(request: Request<'_>) -> Access {
     let reads = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"];
-    let reads_old =
-        request.tail(3).iter().any(|arg| reads.iter().any(|word| arg.eq_ignore_ascii_case(word.as_bytes())));
+    let reads_old = request.tail(3).iter().any(|arg| reads.iter().any(|word| is_word(arg, word)));
     let old = if reads_old { Access::READ_WRITE | Access::ACCESS } else { Access::OVERWRITE };
     Access(old | Access::UPDATE)
 }

@@ -5,6 +5,7 @@ use shardis_protocol::number;
 use shardis_storage::{Deadline, EntryRef};
 
 use super::conditional::Comparison;
+use crate::command::args::is_word;
 use crate::command::{Args, Call, Error};
 use crate::commands::keys::expire::TimeUnit;
 
@@ -69,7 +70,7 @@ impl<'a> Options<'a> {
     pub fn parse(args: &mut Args<'a>, words: &[Word]) -> Result<Options<'a>, Error> {
         let mut options = Options { condition: Condition::Always, expiry: Expiry::Unsaid, old_value: false };
         while let Some(arg) = args.next() {
-            let named = |(name, _): &&Word| arg.eq_ignore_ascii_case(name.as_bytes());
+            let named = |(name, _): &&Word| is_word(arg, name);
             let &(_, meaning) = words.iter().find(named).ok_or(Error::SYNTAX)?;
             match meaning {
                 Meaning::Condition(condition) => options.require(condition)?,

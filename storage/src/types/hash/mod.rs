@@ -14,6 +14,7 @@ use std::fmt;
 use self::table::Fields;
 use super::packed::{Element, Packed, Position, Side};
 use crate::random::Random;
+use crate::table::prefetch;
 
 /// The limits of the small form, and what a large hash is seeded with.
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +93,15 @@ impl Hash {
         match &self.form {
             Form::Packed(packed) => packed.memory_bytes(),
             Form::Table(fields) => fields.memory_bytes(),
+        }
+    }
+
+    /// Asks for what a search for a field reads first.
+    #[inline]
+    pub fn prefetch(&self) {
+        match &self.form {
+            Form::Packed(packed) => packed.prefetch(),
+            Form::Table(fields) => prefetch(std::ptr::from_ref::<Fields>(fields)),
         }
     }
 

@@ -23,6 +23,10 @@ pub use self::entry::{ELEMENT_BYTES_MAX, Element};
 use self::entry::{Entry, back_len, content_len, decode, entry_len, last_entry};
 use super::allocation::allocation_bytes;
 use crate::number::{VARINT_LEN_MAX, read_varint, varint_len, write_varint};
+use crate::table::prefetch;
+
+/// How much of a buffer is worth asking for in advance: what two lines hold at least.
+const PREFETCH_BYTES: usize = 65;
 
 /// The bytes of a listpack that are not entries: its length, its count and its end mark.
 pub(crate) const LISTPACK_FRAME_BYTES: usize = 4 + 2 + 1;
@@ -65,6 +69,15 @@ impl Packed {
     /// The bytes of the one buffer.
     pub fn bytes_len(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Asks for the lines that a short buffer is in, or a long one begins in.
+    #[inline]
+    pub fn prefetch(&self) {
+        if let [first, .., last] = &self.bytes[..self.bytes.len().min(PREFETCH_BYTES)] {
+            prefetch(first);
+            prefetch(last);
+        }
     }
 
     /// What the buffer takes of the heap.

@@ -1,0 +1,263 @@
+//! The connection: greeting, authentication, protocol and database. What concerns clients as a set (`CLIENT`) is beside.
+
+use shardis_protocol::{Version, number};
+use shardis_storage::Db;
+
+use super::client::{CLIENT, is_plain, set_name};
+use crate::client::Client;
+use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::{Args, Call, Category, Command, Done, Error, Family, Flags, Flow};
+use crate::config::Personality;
+use crate::state::State;
+
+pub static FAMILY: Family = Family::new(
+    "connection",
+    Category::CONNECTION,
+    &[&AUTH, &CLIENT, &ECHO, &HELLO, &PING, &QUIT, &RESET, &SELECT],
+);
+
+/// Allowed before anything else is.
+const HANDSHAKE: Flags = Flags::NO_SCRIPT
+    .union(Flags::LOADING)
+    .union(Flags::STALE)
+    .union(Flags::FAST)
+    .union(Flags::NO_AUTH)
+    .union(Flags::ALLOW_BUSY);
+const ORDINARY: Flags = Flags::LOADING.union(Flags::STALE).union(Flags::FAST);
+
+static AUTH: Command = Command::client("AUTH", auth)
+    .syntax("[username] password")
+    .arity(AtLeast(2))
+    .flags(HANDSHAKE)
+    .since("1.0.0")
+    .complexity("O(N) where N is the number of passwords defined for the user")
+    .summary("Authenticates the connection.")
+    .history(&[("6.0.0", "Added ACL style (username and password).")]);
+
+fn auth(call: &mut Call<'_>, client: &mut Client) -> Done {
+    let first = call.args.take()?;
+    let (user, password) = match call.args.next() {
+        Some(password) => (first, password),
+        // One word alone is the form that servers had before they had users.
+        None if call.state.is_open() => return Err(Error::NO_PASSWORD_SET),
+        None => (DEFAULT_USER, first),
+    };
+    call.args.finish()?;
+    authenticate(call.state, client, user, password)?;
+    call.ok()
+}
+
+/// Lets a client in, or says that the name or the password is wrong; a client that was in before stays so.
+fn authenticate(state: &State, client: &mut Client, user: &[u8], password: &[u8]) -> Result<(), Error> {
+    let is_right = state.is_open() || is_same_secret(password, &state.config.requirepass.value());
+    if user != DEFAULT_USER || !is_right {
+        return Err(Error::WRONG_PASSWORD);
+    }
+    client.is_authenticated = true;
+    Ok(())
+}
+
+/// Compares in a time that depends on what was given only, so that it does not tell how much of it was right.
+fn is_same_secret(given: &[u8], secret: &[u8]) -> bool {
+    let mut difference = given.len() ^ secret.len();
+    for (given, secret) in given.iter().zip(secret.iter().cycle()) {
+        difference |= usize::from(given ^ secret);
+    }
+    std::hint::black_box(difference) == 0
+}
+
+/// The one user that there is.
+const DEFAULT_USER: &[u8] = b"default";
+
+static ECHO: Command = Command::client("ECHO", echo)
+    .syntax("message")
+    .arity(Exactly(2))
+    .flags(ORDINARY)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns the given string.");
+
+fn echo(call: &mut Call<'_>, _client: &mut Client) -> Done {
+    let message = call.args.take()?;
+    call.bulk(message)
+}
+
+static HELLO: Command = Command::client("HELLO", hello)
+    .syntax("arguments=[protover [AUTH username password] [SETNAME clientname]]")
+    .arity(AtLeast(1))
+    .flags(HANDSHAKE)
+    .since("6.0.0")
+    .complexity("O(1)")
+    .summary("Handshakes with the Redis server.")
+    .history(&[(
+        "6.2.0",
+        "`protover` made optional; when called without arguments the command reports the current connection's context.",
+    )]);
+
+fn hello(call: &mut Call<'_>, client: &mut Client) -> Done {
+    let (state, personality) = (call.state, call.state.config.personality.value());
+    let version = call.args.next().map(protocol_version).transpose()?;
+    let mut wishes = Wishes::default();
+    while !call.args.is_empty() {
+        wishes.read(&mut call.args, personality)?;
+        // Redis 7.0 fulfils each wish as it reads it, even if it refuses a later one.
+        if personality == Personality::Redis70 {
+            wishes.authenticate(state, client)?;
+            wishes.set_name(client);
+        }
+    }
+    wishes.authenticate(state, client)?;
+    if !client.is_authenticated {
+        return Err(Error::hello_needs_authentication(personality));
+    }
+    wishes.set_name(client);
+    if let Some(version) = version {
+        client.set_version(version);
+        call.reply.set_version(version);
+    }
+    introduce(call, client)
+}
+
+fn protocol_version(word: &[u8]) -> Result<Version, Error> {
+    match number::parse_i64(word) {
+        Some(2) => Ok(Version::Resp2),
+        Some(3) => Ok(Version::Resp3),
+        Some(_) => Err(Error::UNSUPPORTED_PROTOCOL),
+        None => Err(Error::INVALID_PROTOCOL),
+    }
+}
+
+/// What a greeting asks for.
+#[derive(Default)]
+struct Wishes<'a> {
+    credentials: Option<(&'a [u8], &'a [u8])>,
+    name: Option<&'a [u8]>,
+}
+
+impl<'a> Wishes<'a> {
+    fn read(&mut self, args: &mut Args<'a>, personality: Personality) -> Result<(), Error> {
+        let option = args.take()?;
+        if option.eq_ignore_ascii_case(b"AUTH") && args.len() >= 2 {
+            self.credentials = Some((args.take()?, args.take()?));
+        } else if option.eq_ignore_ascii_case(b"SETNAME") && !args.is_empty() {
+            self.name = Some(args.take()?).filter(|name| is_plain(personality, name));
+            self.name.ok_or(Error::CLIENT_NAME)?;
+        } else {
+            return Err(Error::hello_option(option));
+        }
+        Ok(())
+    }
+
+    fn authenticate(&mut self, state: &State, client: &mut Client) -> Result<(), Error> {
+        match self.credentials.take() {
+            Some((user, password)) => authenticate(state, client, user, password),
+            None => Ok(()),
+        }
+    }
+
+    fn set_name(&mut self, client: &Client) {
+        if let Some(name) = self.name.take() {
+            set_name(client, name);
+        }
+    }
+}
+
+fn introduce(call: &mut Call<'_>, client: &Client) -> Done {
+    let personality = call.state.config.personality.value();
+    let reply = &mut *call.reply;
+    reply.map(7);
+    for (name, value) in [("server", personality.server_name()), ("version", personality.server_version())] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"proto");
+    reply.integer(if client.version == Version::Resp3 { 3 } else { 2 });
+    reply.bulk(b"id");
+    reply.integer(client.id as i64);
+    for (name, value) in [("mode", "standalone"), ("role", "master")] {
+        reply.bulk(name.as_bytes());
+        reply.bulk(value.as_bytes());
+    }
+    reply.bulk(b"modules");
+    reply.array(0);
+    Ok(Flow::Done)
+}
+
+static PING: Command = Command::client("PING", ping)
+    .syntax("[message]")
+    .arity(AtLeast(1))
+    .flags(Flags::FAST)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Returns the server's liveliness response.")
+    .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
+
+fn ping(call: &mut Call<'_>, _client: &mut Client) -> Done {
+    match (call.args.next(), call.args.is_empty()) {
+        (None, _) => call.simple("PONG"),
+        (Some(message), true) => call.bulk(message),
+        (Some(_), false) => Err(Error::arity("ping")),
+    }
+}
+
+static QUIT: Command = Command::client("QUIT", quit)
+    .arity(AtLeast(1))
+    .flags(HANDSHAKE)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Closes the connection.")
+    .deprecated("7.2.0", "just closing the connection");
+
+fn quit(call: &mut Call<'_>, client: &mut Client) -> Done {
+    client.close_after_reply = true;
+    call.ok()
+}
+
+static RESET: Command = Command::client("RESET", reset)
+    .arity(Exactly(1))
+    .flags(HANDSHAKE)
+    .since("6.2.0")
+    .complexity("O(1)")
+    .summary("Resets the connection.");
+
+fn reset(call: &mut Call<'_>, client: &mut Client) -> Done {
+    client.reset(call.state.is_open());
+    call.reply.set_version(client.version);
+    call.simple("RESET")
+}
+
+static SELECT: Command = Command::client("SELECT", select)
+    .syntax("index")
+    .arity(Exactly(2))
+    .flags(ORDINARY)
+    .since("1.0.0")
+    .complexity("O(1)")
+    .summary("Changes the selected database.");
+
+fn select(call: &mut Call<'_>, client: &mut Client) -> Done {
+    let number = u16::try_from(call.args.integer_32()?).ok();
+    let db = number.filter(|&number| number < call.state.keyspace.databases()).map(Db);
+    client.select(db.ok_or(Error::DB_OUT_OF_RANGE)?);
+    call.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_very_same_secret_is_right() {
+        let secret = b"correct horse";
+        assert!(is_same_secret(secret, secret));
+        for given in [
+            &b""[..],
+            b"c",
+            b"correct hors",
+            b"correct horse ",
+            b"Correct horse",
+            b"correct horsecorrect horse",
+        ] {
+            assert!(!is_same_secret(given, secret), "{}", given.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The server as a whole: its family, its clock and its end. The larger members of the family have files of their own.
+
+use crate::client::Client;
+use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
+
+use super::command::COMMAND;
+use super::config::CONFIG;
+use super::debug::DEBUG;
+use super::info::INFO;
+use super::keys::{DBSIZE, FLUSHALL, FLUSHDB, SWAPDB};
+
+pub static FAMILY: Family = Family::new(
+    "server",
+    Category::NONE,
+    &[&COMMAND, &CONFIG, &DBSIZE, &DEBUG, &FLUSHALL, &FLUSHDB, &INFO, &SHUTDOWN, &SWAPDB, &TIME],
+);
+
+static SHUTDOWN: Command = Command::client("SHUTDOWN", shutdown)
+    .syntax("[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]")
+    .arity(AtLeast(1))
+    .flags(
+        Flags::ADMIN
+            .union(Flags::NO_SCRIPT)
+            .union(Flags::LOADING)
+            .union(Flags::STALE)
+            .union(Flags::NO_MULTI)
+            .union(Flags::ALLOW_BUSY),
+    )
+    .since("1.0.0")
+    .complexity(
+        "O(N) when saving, where N is the total number of keys in all databases when saving data, otherwise O(1)",
+    )
+    .summary("Synchronously saves the database(s) to disk and shuts down the Redis server.")
+    .history(&[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")]);
+
+/// Ends the server without a word: the closed connection is the reply.
+fn shutdown(call: &mut Call<'_>, client: &mut Client) -> Done {
+    let (mut abort, mut save, mut nosave, mut now, mut force) = (false, false, false, false, false);
+    while !call.args.is_empty() {
+        let words = [
+            ("NOSAVE", &mut nosave),
+            ("SAVE", &mut save),
+            ("NOW", &mut now),
+            ("FORCE", &mut force),
+            ("ABORT", &mut abort),
+        ];
+        let word = words.into_iter().find(|(word, _)| call.args.take_word(word));
+        *word.ok_or(Error::SYNTAX)?.1 = true;
+    }
+    if (save && nosave) || (abort && (save || nosave || now || force)) {
+        return Err(Error::SYNTAX);
+    }
+    if abort {
+        return Err(Error::NO_SHUTDOWN);
+    }
+    if save && !force {
+        return Err(Error::NOTHING_IS_SAVED);
+    }
+    call.state.log.warning("User requested shutdown...");
+    call.state.request_shutdown();
+    client.close_after_reply = true;
+    Ok(Flow::Done)
+}
+
+static TIME: Command = Command::client("TIME", time)
+    .arity(Exactly(1))
+    .flags(Flags::LOADING.union(Flags::STALE).union(Flags::FAST))
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary("Returns the server time.")
+    .tips(&["nondeterministic_output"]);
+
+fn time(call: &mut Call<'_>, _client: &mut Client) -> Done {
+    let now_us = call.state.clock.now_us();
+    call.reply.array(2);
+    call.reply.bulk_integer(now_us.div_euclid(MICROSECONDS));
+    call.reply.bulk_integer(now_us.rem_euclid(MICROSECONDS));
+    Ok(Flow::Done)
+}
+
+const MICROSECONDS: i64 = 1_000_000;

@@ -1,0 +1,148 @@
+//! Which runs are under way and which wait, and who works on what next. Runs under way share the workers fairly, turn
+//! by turn; the others wait in the order of arrival, for no longer than their time limit. How many wait is bounded by
+//! the number of connections, each of which has one command under way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::run::Run;
+
+/// Runs under way at once.
+pub const COMPUTE_JOBS_MAX: usize = 8;
+
+/// The runs of one pool.
+#[derive(Default)]
+pub struct Queue {
+    runs: Mutex<Runs>,
+    change: Condvar,
+}
+
+#[derive(Default)]
+struct Runs {
+    active: Vec<Active>,
+    waiting: VecDeque<Arc<Run>>,
+    /// How many workers ask for turns.
+    workers: usize,
+    /// Runs begun so far: each begins with another worker, so that runs of few lanes spread over all.
+    begun: usize,
+    is_stopped: bool,
+}
+
+/// A run under way.
+struct Active {
+    run: Arc<Run>,
+    first_worker: usize,
+    /// The lanes that are not done.
+    open: Vec<bool>,
+}
+
+/// A lane of a run, to be given a turn.
+pub struct Share {
+    /// The run.
+    pub run: Arc<Run>,
+    /// Its lane.
+    pub lane: usize,
+}
+
+impl Queue {
+    /// Tells how many workers there will be, before the first run.
+    pub fn open(&self, workers: usize) {
+        self.runs.lock().workers = workers;
+    }
+
+    /// Adds a run. After `stop` it is dropped.
+    pub fn push(&self, run: Run) {
+        let mut runs = self.runs.lock();
+        if !runs.is_stopped {
+            runs.waiting.push_back(Arc::new(run));
+            self.activate(&mut runs);
+        }
+    }
+
+    /// What a worker does next; waits if that is nothing. `None` after `stop`. A worker counts its rounds, so that every
+    /// run has its turn.
+    pub fn next(&self, worker: usize, round: usize) -> Option<Share> {
+        let mut runs = self.runs.lock();
+        loop {
+            if runs.is_stopped {
+                return None;
+            }
+            let (workers, count) = (runs.workers, runs.active.len());
+            let mut in_turn = (0..count).map(|at| &runs.active[round.wrapping_add(at) % count]);
+            if let Some(share) = in_turn.find_map(|active| active.share_of(worker, workers)) {
+                return Some(share);
+            }
+            self.change.wait(&mut runs);
+        }
+    }
+
+    /// Notes that a lane is done; whether it was the last of its run, which can be ended then.
+    pub fn close(&self, share: &Share) -> bool {
+        let mut runs = self.runs.lock();
+        let Some(at) = runs.active.iter().position(|active| Arc::ptr_eq(&active.run, &share.run)) else {
+            return false;
+        };
+        let open = &mut runs.active[at].open;
+        open[share.lane] = false;
+        let is_last = !open.contains(&true);
+        if is_last {
+            runs.active.remove(at);
+            self.activate(&mut runs);
+        }
+        is_last
+    }
+
+    /// Takes out what is over before it has begun.
+    pub fn take_stale(&self, is_stale: impl Fn(&Run) -> bool) -> Vec<Arc<Run>> {
+        let mut stale = Vec::new();
+        self.runs.lock().waiting.retain(|run| {
+            let is_stale = is_stale(run);
+            if is_stale {
+                stale.push(Arc::clone(run));
+            }
+            !is_stale
+        });
+        stale
+    }
+
+    /// How many runs are under way, and how many wait.
+    pub fn lengths(&self) -> (usize, usize) {
+        let runs = self.runs.lock();
+        (runs.active.len(), runs.waiting.len())
+    }
+
+    /// Whether it has been stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.runs.lock().is_stopped
+    }
+
+    /// Drops all runs and sends everybody home.
+    pub fn stop(&self) {
+        let mut runs = self.runs.lock();
+        runs.is_stopped = true;
+        let dropped = (std::mem::take(&mut runs.active), std::mem::take(&mut runs.waiting));
+        drop(runs);
+        drop(dropped);
+        self.change.notify_all();
+    }
+
+    fn activate(&self, runs: &mut Runs) {
+        while runs.active.len() < COMPUTE_JOBS_MAX
+            && let Some(run) = runs.waiting.pop_front()
+        {
+            runs.active.push(Active { first_worker: runs.begun, open: vec![true; run.lanes()], run });
+            runs.begun = runs.begun.wrapping_add(1);
+            self.change.notify_all();
+        }
+    }
+}
+
+impl Active {
+    fn share_of(&self, worker: usize, workers: usize) -> Option<Share> {
+        let lane = (worker + workers - self.first_worker % workers) % workers;
+        let is_open = self.open.get(lane).is_some_and(|&open| open);
+        is_open.then(|| Share { run: Arc::clone(&self.run), lane })
+    }
+}
