@@ -87,9 +87,9 @@ static INFO: Command = Command::client("INFO", info)
     .tips(&["nondeterministic_output"]);
 
 fn info(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let mut lines = Vec::new();
+    let mut lines = String::new();
     write_line(&mut lines, call, client, &client.info);
-    call.reply.verbatim(b"txt", &lines);
+    call.reply.verbatim(b"txt", lines.as_bytes());
     Ok(Flow::Done)
 }
 
@@ -112,7 +112,7 @@ static LIST: Command = Command::client("LIST", list)
 
 fn list(call: &mut Call<'_>, client: &mut Client) -> Done {
     let filter = Filter::parse(&mut call.args, call.state.config.personality.value().is_valkey())?;
-    if call.should_offload(call.state.clients.len()) {
+    if call.should_offload(filter.ids.as_ref().map_or(call.state.clients.len(), Vec::len)) {
         return Ok(Flow::Offload);
     }
     let clients: Vec<Arc<ClientInfo>> = match &filter.ids {
@@ -120,11 +120,11 @@ fn list(call: &mut Call<'_>, client: &mut Client) -> Done {
         Some(ids) => ids.iter().filter_map(|&id| call.state.clients.client(id)).collect(),
         None => call.state.clients.all(),
     };
-    let mut lines = Vec::new();
+    let mut lines = String::new();
     for info in &clients {
         write_line(&mut lines, call, client, info);
     }
-    call.reply.verbatim(b"txt", &lines);
+    call.reply.verbatim(b"txt", lines.as_bytes());
     Ok(Flow::Done)
 }
 
@@ -206,8 +206,12 @@ impl Filter {
     fn parse(args: &mut Args<'_>, is_valkey: bool) -> Result<Filter, Error> {
         let mut filter = Filter::default();
         while !args.is_empty() {
-            if args.take_word("TYPE") && (is_valkey || args.len() == 1) {
-                filter.excludes_normal |= !is_normal(args.take()?, is_valkey)?;
+            if args.take_word("TYPE") {
+                let name = args.take()?;
+                if !is_valkey {
+                    args.finish()?;
+                }
+                filter.excludes_normal |= !is_normal(name, is_valkey)?;
             } else if args.take_word("ID") && !args.is_empty() {
                 filter.ids = Some(if is_valkey { leading_ids(args)? } else { ids(args)? });
             } else {
@@ -251,7 +255,7 @@ fn leading_ids(args: &mut Args<'_>) -> Result<Vec<u64>, Error> {
 
 /// Appends the line of a client, in the fields that the personality has. What there is none of yet is written as by a
 /// server that does not use it.
-fn write_line(lines: &mut Vec<u8>, call: &Call<'_>, caller: &Client, info: &ClientInfo) {
+fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &ClientInfo) {
     let personality = call.state.config.personality.value();
     let (is_valkey, is_caller) = (personality.is_valkey(), info.id == caller.id);
     let active_ms = if is_caller { call.now_ms } else { info.active_ms.load(Ordering::Relaxed) };
@@ -260,7 +264,7 @@ fn write_line(lines: &mut Vec<u8>, call: &Call<'_>, caller: &Client, info: &Clie
     let output_bytes = info.output_bytes.load(Ordering::Relaxed);
     let names = info.names.lock().clone();
 
-    let mut line = Line { bytes: lines, is_empty: true };
+    let mut line = Line { text: lines, is_empty: true };
     line.field("id", info.id);
     line.field("addr", &info.addr);
     line.field("laddr", &info.laddr);
@@ -289,19 +293,19 @@ fn write_line(lines: &mut Vec<u8>, call: &Call<'_>, caller: &Client, info: &Clie
         line.field("lib-ver", text(&names.lib_ver));
     }
     line.fields_if(is_valkey, &["tot-net-in", "tot-net-out", "tot-cmds"], 0);
-    lines.push(b'\n');
+    lines.push('\n');
 }
 
 /// A line under construction: fields with their values, a space between them.
 struct Line<'a> {
-    bytes: &'a mut Vec<u8>,
+    text: &'a mut String,
     is_empty: bool,
 }
 
 impl Line<'_> {
     fn field(&mut self, name: &str, value: impl Display) {
         let space = if std::mem::take(&mut self.is_empty) { "" } else { " " };
-        self.bytes.extend_from_slice(format!("{space}{name}={value}").as_bytes());
+        self.text.push_str(&format!("{space}{name}={value}"));
     }
 
     /// Several fields with one value, if the personality has them.

@@ -1,14 +1,13 @@
 //! The server as a whole: its family, its clock and its end. The larger members of the family have files of their own.
 
-use crate::client::Client;
-use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
-
 use super::command::COMMAND;
 use super::config::CONFIG;
 use super::debug::DEBUG;
 use super::info::INFO;
 use super::keys::{DBSIZE, FLUSHALL, FLUSHDB, SWAPDB};
+use crate::client::Client;
+use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
 
 pub static FAMILY: Family = Family::new(
     "server",
@@ -36,18 +35,13 @@ static SHUTDOWN: Command = Command::client("SHUTDOWN", shutdown)
 
 /// Ends the server without a word: the closed connection is the reply.
 fn shutdown(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let (mut abort, mut save, mut nosave, mut now, mut force) = (false, false, false, false, false);
+    const WORDS: [&str; 5] = ["NOSAVE", "SAVE", "NOW", "FORCE", "ABORT"];
+    let mut is_given = [false; WORDS.len()];
     while !call.args.is_empty() {
-        let words = [
-            ("NOSAVE", &mut nosave),
-            ("SAVE", &mut save),
-            ("NOW", &mut now),
-            ("FORCE", &mut force),
-            ("ABORT", &mut abort),
-        ];
-        let word = words.into_iter().find(|(word, _)| call.args.take_word(word));
-        *word.ok_or(Error::SYNTAX)?.1 = true;
+        let index = WORDS.iter().position(|word| call.args.take_word(word)).ok_or(Error::SYNTAX)?;
+        is_given[index] = true;
     }
+    let [nosave, save, now, force, abort] = is_given;
     if (save && nosave) || (abort && (save || nosave || now || force)) {
         return Err(Error::SYNTAX);
     }

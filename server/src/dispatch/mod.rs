@@ -15,7 +15,7 @@ use shardis_storage::{Db, KeyHash};
 
 use crate::client::Client;
 use crate::command::table::Entry;
-use crate::command::{Error, Flags};
+use crate::command::Error;
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -119,16 +119,7 @@ pub fn run(
             return Outcome::Done;
         }
     };
-    // Fast commands share the time of their window; only the others are worth two looks at the clock.
-    if entry.flags.contains(Flags::FAST) {
-        return execute::execute(ctx, client, request, entry, plan.first_key, reply);
-    }
-    let started = ctx.state.clock.tick();
-    let outcome = execute::execute(ctx, client, request, entry, plan.first_key, reply);
-    if matches!(outcome, Outcome::Done | Outcome::Wait(_)) {
-        ctx.stats.command(entry.id).nanoseconds.add(started.elapsed().as_nanos() as u64);
-    }
-    outcome
+    execute::execute(ctx, client, request, entry, plan.first_key, reply)
 }
 
 /// Writes an error reply and counts it.

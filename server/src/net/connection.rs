@@ -343,7 +343,13 @@ fn run_elsewhere(
     let stats = stats.as_ref();
     let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
     let request = request.as_request();
-    match dispatch::run(&ctx, client, request, Plan::new(state, request), reply) {
+    let plan = Plan::new(state, request);
+    let started = state.clock.tick();
+    let outcome = dispatch::run(&ctx, client, request, plan, reply);
+    if let Some(entry) = plan.entry {
+        stats.command(entry.id).nanoseconds.add(started.elapsed().as_nanos() as u64);
+    }
+    match outcome {
         Outcome::Wait(ticket) => Some(ticket),
         Outcome::Done => None,
         Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),

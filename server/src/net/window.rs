@@ -7,7 +7,8 @@ use shardis_protocol::{Limits, OwnedRequest, Parsed, ProtocolError, Reply, Reque
 use smallvec::SmallVec;
 
 use crate::client::Client;
-use crate::command::Flags;
+use crate::command::table::Entry;
+use crate::command::{Category, Flags};
 use crate::dispatch::{self, Context, Outcome, Plan};
 use crate::jobs::Ticket;
 
@@ -184,6 +185,12 @@ impl Window {
     }
 }
 
+/// Whether a command is so short that it is not timed by itself: those flagged as fast, and the single-key ones of strings.
+fn shares_time(entry: &Entry) -> bool {
+    let is_short_string = entry.single_key && entry.family.category == Category::STRING;
+    is_short_string || entry.flags.contains(Flags::FAST)
+}
+
 /// The time that commands took. A look at the clock costs as much as a fast command, so those of a window share its
 /// time evenly; the others are timed one by one.
 struct Timing {
@@ -200,7 +207,7 @@ impl Timing {
     #[inline]
     fn run(&mut self, ctx: &Context<'_>, plan: &Plan<'_>, run: impl FnOnce() -> Outcome) -> Outcome {
         match plan.entry {
-            Some(entry) if !entry.flags.contains(Flags::FAST) => {
+            Some(entry) if !shares_time(entry) => {
                 let started = ctx.state.clock.tick();
                 let outcome = run();
                 let took_ns = started.elapsed().as_nanos() as u64;
@@ -221,7 +228,7 @@ impl Timing {
         let Some(fast) = std::num::NonZeroU64::new(self.fast) else { return };
         let share = (self.started.elapsed().as_nanos() as u64).saturating_sub(self.slow_ns) / fast;
         for entry in plans.iter().filter_map(|plan| plan.entry) {
-            if entry.flags.contains(Flags::FAST) {
+            if shares_time(entry) {
                 ctx.stats.command(entry.id).nanoseconds.add(share);
             }
         }

@@ -112,7 +112,7 @@ impl Report<'_> {
         self.field("uptime_in_seconds", uptime);
         self.field("uptime_in_days", uptime / SECONDS_PER_DAY);
         self.fields(&["hz", "configured_hz"], config.hz.value());
-        self.field("lru_clock", clock.now_ms() / 1000 & ACCESS_CLOCK_MASK);
+        self.field("lru_clock", (clock.now_ms() / 1000) & ACCESS_CLOCK_MASK);
         let program = std::env::current_exe().unwrap_or_default();
         self.field("executable", program.display());
         self.field("config_file", config.file.clone().unwrap_or_default().display());

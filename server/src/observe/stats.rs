@@ -210,7 +210,8 @@ impl Stats {
                 let CommandCounters { calls, nanoseconds, rejected, failed } = counters;
                 [calls, nanoseconds, rejected, failed].into_iter().for_each(Counter::reset);
             }
-            let ThreadStats { connections_received, connections_rejected, input_bytes, output_bytes, .. } = &**thread;
+            let ThreadStats { connections_received, connections_rejected, input_bytes, output_bytes, .. } =
+                &**thread;
             let of_connections = [connections_received, connections_rejected, input_bytes, output_bytes];
             of_connections.into_iter().chain([&thread.reads, &thread.writes]).for_each(Counter::reset);
             thread.errors.lock().clear();

@@ -97,9 +97,13 @@ impl<'a> NewValue<'a> {
     pub fn from_bytes(bytes: &'a [u8]) -> NewValue<'a> {
         match number::parse_i64(bytes) {
             Some(value) => NewValue::Int(value),
-            None if bytes.len() <= INLINE_BYTES_MAX => NewValue::Inline(bytes),
-            None => NewValue::Shared(Arc::new(bytes.to_vec())),
+            None => NewValue::text(bytes),
         }
+    }
+
+    /// The bytes of a string that stays text, even if it reads as an integer.
+    pub fn text(bytes: &'a [u8]) -> NewValue<'a> {
+        if bytes.len() <= INLINE_BYTES_MAX { NewValue::Inline(bytes) } else { NewValue::Shared(Arc::new(bytes.to_vec())) }
     }
 
     /// The bytes of a string that was grown in place.

@@ -40,21 +40,26 @@ impl ExpiryCycle {
     /// Visits up to `buckets_max` buckets of the current table and moves on. A shard that is busy is left for the next
     /// round.
     pub fn step(&mut self, keyspace: &Keyspace, now_ms: i64, buckets_max: usize) -> CycleStep {
-        let mut done = CycleStep { db: Db(self.db), ..CycleStep::default() };
+        let mut done = CycleStep::default();
         let scope = Scope::One(self.shard);
         let Ok(mut txn) = keyspace.begin(scope, Patience::Short, Hold::Short, now_ms) else {
             done.is_round = self.next_shard(keyspace);
             return done;
         };
-        let db = Db(self.db);
+        let shard = txn.shard_at(self.shard);
+        let Some(db) = (self.db..keyspace.databases).find(|&db| shard.database(Db(db)).deadlines > 0) else {
+            done.is_round = self.next_shard(keyspace);
+            return done;
+        };
+        if db != self.db {
+            (self.db, self.bucket) = (db, 0);
+        }
+        let db = Db(db);
+        done.db = db;
         txn.select(db);
         let mut due: Vec<Box<[u8]>> = Vec::new();
         let database = txn.shard_at(self.shard).database(db);
-        let mut is_over = database.deadlines == 0;
         for _ in 0..buckets_max {
-            if is_over {
-                break;
-            }
             self.bucket = database.table.scan(self.bucket, &mut |entry| {
                 let Some(deadline) = entry.deadline_ms() else { return };
                 done.sampled += 1;
@@ -64,14 +69,16 @@ impl ExpiryCycle {
                     done.left_ms = done.left_ms.saturating_add(deadline - now_ms);
                 }
             });
-            is_over = self.bucket == 0;
+            if self.bucket == 0 {
+                break;
+            }
         }
         for key in &due {
             done.expired += usize::from(txn.expire(&Key::with_hash(key, keyspace.hash(key))));
         }
         let settled = txn.settle();
         (done.changes, done.garbage) = (settled.changes, settled.garbage);
-        if is_over {
+        if self.bucket == 0 {
             done.is_round = self.next_table(keyspace);
         }
         done

@@ -29,6 +29,11 @@ impl Transaction<'_> {
         self.set_value(key, NewValue::from_bytes(value), deadline);
     }
 
+    /// Sets a string that stays text, even if it reads as an integer.
+    pub fn set_text(&mut self, key: &Key<'_>, value: &[u8], deadline: Deadline) {
+        self.set_value(key, NewValue::text(value), deadline);
+    }
+
     /// Sets a string that counts as grown in place: `raw`, never an integer.
     pub fn set_raw_string(&mut self, key: &Key<'_>, value: &[u8], deadline: Deadline) {
         self.set_value(key, NewValue::raw(value), deadline);

@@ -10,7 +10,7 @@ use super::edit::Edit;
 use super::entry::{Entry, NewValue};
 use super::scope::{Contended, Hold, Patience, Scope};
 use super::shard::Database;
-use super::view::View;
+use super::view::{EntryRef, View};
 use super::{Db, Key, Keyspace};
 use crate::table::Position;
 use crate::types::{Collection, Kind, WrongType};
@@ -85,6 +85,13 @@ impl<'k> DerefMut for Transaction<'k> {
 }
 
 impl<'k> Transaction<'k> {
+    /// The entry at a key, neither counted nor noted as an access: a write looks before it changes something.
+    pub fn find(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        let clock = self.0.clock;
+        let position = self.live_position(key)?;
+        Some(EntryRef::new(self.0.database_mut(key.hash).table.at(position), clock))
+    }
+
     /// Removes a key; whether it was there.
     pub fn remove(&mut self, key: &Key<'_>) -> bool {
         let removed = self.take(key);

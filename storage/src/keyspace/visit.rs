@@ -51,27 +51,33 @@ impl ShardVisit<'_> {
         let hasher = &self.view.keyspace.hasher;
         let table = &self.view.shard_at(self.shard).database(db).table;
         let mut group: SmallVec<[_; GROUP_INLINE]> = SmallVec::new();
-        let end = table.sweep(frontier, GROUP_BUCKETS, hasher, |entry, end| group.push((entry, end)));
-        group.retain(|(entry, _)| {
-            let is_live = entry.deadline_ms().is_none_or(|deadline| deadline > now_ms);
-            let is_wanted = is_live && admits(entry.key(), EntryRef::new(entry, clock));
-            if is_wanted {
-                prefetch_value(entry.object());
+        let end = table.sweep(frontier, GROUP_BUCKETS, hasher, |entry, end| group.push((Some(entry), end)));
+        let mut stop_at = end;
+        for at in 0..group.len() + 3 * DISTANCE {
+            if let Some((Some(entry), _)) = group.get(at) {
+                prefetch(entry.address());
             }
-            is_wanted
-        });
-        for (entry, _) in &group {
-            if let Some(ObjectRef::Hash(hash)) = entry.object() {
+            if let Some((slot, _)) = group.get_mut(at.wrapping_sub(DISTANCE)) {
+                let Some(entry) = slot else { unreachable!() };
+                let is_live = entry.deadline_ms().is_none_or(|deadline| deadline > now_ms);
+                if is_live && admits(entry.key(), EntryRef::new(entry, clock)) {
+                    prefetch_value(entry.object());
+                } else {
+                    *slot = None;
+                }
+            }
+            if let Some((Some(entry), _)) = group.get(at.wrapping_sub(2 * DISTANCE))
+                && let Some(ObjectRef::Hash(hash)) = entry.object()
+            {
                 hash.prefetch();
             }
-        }
-        let mut stop_at = end;
-        for (entry, bucket_end) in group {
-            if bucket_end > stop_at {
-                break;
-            }
-            if !row(entry.key(), EntryRef::new(entry, clock)) {
-                stop_at = bucket_end;
+            if let Some((Some(entry), bucket_end)) = group.get(at.wrapping_sub(3 * DISTANCE)) {
+                if *bucket_end > stop_at {
+                    break;
+                }
+                if !row(entry.key(), EntryRef::new(entry, clock)) {
+                    stop_at = *bucket_end;
+                }
             }
         }
         stop_at
@@ -92,3 +98,4 @@ fn prefetch_value(object: Option<ObjectRef<'_>>) {
 pub const GROUP_BUCKETS: usize = 16;
 /// Entries of a group that need no allocation: buckets at their fullest, and some chains.
 const GROUP_INLINE: usize = 256;
+const DISTANCE: usize = 8;

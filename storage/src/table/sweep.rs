@@ -77,7 +77,6 @@ impl<E: TableEntry> Table<E> {
             let is_whole = interval.start == at;
             for entry in self.bucket(interval.bucket).iter() {
                 if is_whole || at <= Frontier::of(hasher.hash(entry.key())) {
-                    prefetch(entry.address());
                     visit(entry, interval.end);
                 }
             }

@@ -102,7 +102,7 @@ fn set_deadline(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) 
     let amount = number::parse_i64(amount).ok_or(Error::NOT_INTEGER)?;
     let deadline = unit.deadline_ms(amount, call.now_ms);
     let deadline = deadline.ok_or_else(|| Error::invalid_expire(call.command.name))?;
-    let Some(entry) = txn.inspect(&key) else { return call.integer(0) };
+    let Some(entry) = txn.find(&key) else { return call.integer(0) };
     if !condition.allows(entry.deadline_ms(), deadline) {
         return call.integer(0);
     }
@@ -227,7 +227,7 @@ pub static PERSIST: Command = Command::write("PERSIST", persist)
 
 fn persist(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
-    let expires = txn.inspect(&key).is_some_and(|entry| entry.deadline_ms().is_some());
+    let expires = txn.find(&key).is_some_and(|entry| entry.deadline_ms().is_some());
     call.integer(i64::from(expires && txn.set_deadline(&key, None)))
 }
 

@@ -16,7 +16,7 @@ pub static RENAME: Command = Command::write("RENAME", rename)
 
 fn rename(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let (source, destination) = (call.next_key()?, call.next_key()?);
-    if txn.inspect(&source).is_none() {
+    if txn.find(&source).is_none() {
         return Err(Error::NO_SUCH_KEY);
     }
     if source.bytes() != destination.bytes() {
@@ -41,11 +41,11 @@ pub static RENAMENX: Command = Command::write("RENAMENX", renamenx)
 
 fn renamenx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let (source, destination) = (call.next_key()?, call.next_key()?);
-    if txn.inspect(&source).is_none() {
+    if txn.find(&source).is_none() {
         return Err(Error::NO_SUCH_KEY);
     }
     // A key is its own occupied destination.
-    if txn.inspect(&destination).is_some() {
+    if txn.find(&destination).is_some() {
         return call.integer(0);
     }
     let moved = txn.take(&source).ok_or(Error::NO_SUCH_KEY)?;
@@ -69,7 +69,7 @@ fn move_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if db == call.db {
         return Err(Error::SAME_OBJECT);
     }
-    if txn.inspect(&key).is_none() || within(txn, db, |txn| txn.inspect(&key).is_some()) {
+    if txn.find(&key).is_none() || within(txn, db, |txn| txn.find(&key).is_some()) {
         return call.integer(0);
     }
     let Some(moved) = txn.take(&key) else { return call.integer(0) };
@@ -108,7 +108,7 @@ fn copy(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if call.should_offload(entry.memory_bytes() / COPIED_BYTES_PER_WORK_UNIT) {
         return Ok(Flow::Offload);
     }
-    if !replace && within(txn, db, |txn| txn.inspect(&destination).is_some()) {
+    if !replace && within(txn, db, |txn| txn.find(&destination).is_some()) {
         return call.integer(0);
     }
     let Some(copied) = txn.duplicate(&source) else { return call.integer(0) };

@@ -2,7 +2,7 @@
 //! register.
 
 use shardis_protocol::LongDouble;
-use shardis_storage::{Deadline, IntBuffer, Key, StringRef, Transaction, View};
+use shardis_storage::{Deadline, IntBuffer, Key, StringRef, Transaction};
 
 use crate::command::Arity::Exactly;
 use crate::command::{Call, Command, Done, Error, Flags, KeySpec, key};
@@ -114,13 +114,13 @@ fn incrbyfloat(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     let mut text = Vec::new();
     sum.format(&mut text);
-    txn.set_string(&key, &text, Deadline::Keep);
+    txn.set_text(&key, &text, Deadline::Keep);
     call.bulk(&text)
 }
 
 /// The string at `key`, not counted as a read: a counter is written.
-fn current<'v>(view: &'v View<'_>, key: &Key<'_>) -> Result<Option<StringRef<'v>>, Error> {
-    match view.inspect(key) {
+fn current<'t>(txn: &'t mut Transaction<'_>, key: &Key<'_>) -> Result<Option<StringRef<'t>>, Error> {
+    match txn.find(key) {
         Some(entry) => Ok(Some(entry.string().ok_or(Error::WRONG_TYPE)?)),
         None => Ok(None),
     }

@@ -77,6 +77,10 @@ fn set_access(request: Request<'_>) -> Access {
 fn set(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let value = call.args.take()?;
+    if call.args.is_empty() {
+        txn.set_string(&key, value, Deadline::Never);
+        return call.ok();
+    }
     let options = Options::parse(&mut call.args, SET_WORDS)?;
     let deadline = options.expiry.deadline(call)?;
     if options.old_value {
@@ -86,7 +90,7 @@ fn set(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
             None => call.null()?,
         };
     }
-    let holds = options.condition.holds(txn.inspect(&key))?;
+    let holds = options.condition.holds(txn.find(&key))?;
     if holds {
         txn.set_string(&key, value, deadline);
     }
@@ -182,7 +186,7 @@ pub static SETNX: Command = Command::write("SETNX", setnx)
 fn setnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let value = call.args.take()?;
-    let absent = txn.inspect(&key).is_none();
+    let absent = txn.find(&key).is_none();
     if absent {
         txn.set_string(&key, value, Deadline::Never);
     }

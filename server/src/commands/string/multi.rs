@@ -59,7 +59,7 @@ pub static MSETNX: Command = Command::write("MSETNX", msetnx)
 fn msetnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     require_pairs(call)?;
     let pairs = call.args.len() / 2;
-    let absent = call.keys().all(|key| txn.inspect(&key).is_none());
+    let absent = call.keys().all(|key| txn.find(&key).is_none());
     if absent {
         set_pairs(call, txn, pairs, Deadline::Never)?;
     }
@@ -92,8 +92,8 @@ fn msetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let options = Options::parse(&mut rest, MSETEX_WORDS)?;
     let deadline = options.expiry.deadline(call)?;
     let holds = match options.condition {
-        Condition::Absent => call.keys().all(|key| txn.inspect(&key).is_none()),
-        Condition::Present => call.keys().all(|key| txn.inspect(&key).is_some()),
+        Condition::Absent => call.keys().all(|key| txn.find(&key).is_none()),
+        Condition::Present => call.keys().all(|key| txn.find(&key).is_some()),
         _ => true,
     };
     if holds {
