@@ -27,12 +27,15 @@ pub async fn run(state: Arc<State>) {
         let hz = u32::try_from(state.config.hz.value()).unwrap_or(1).max(1);
         let period = Duration::from_secs(1) / hz;
         state.clock.sleep(period).await;
-        expire(&state, &mut cycle, &mut averages, period).await;
+        if !state.is_expiry_paused.load(Ordering::Relaxed) {
+            expire(&state, &mut cycle, &mut averages, period).await;
+        }
         ticks_to_second += 1;
         if ticks_to_second >= hz {
             ticks_to_second = 0;
             close_idle_clients(&state);
-            state.used_memory();
+            state.stats.sample(state.clock.elapsed());
+            note_memory(&state);
         }
     }
 }
@@ -87,6 +90,14 @@ impl Averages {
             self.sums.fill((0, 0));
         }
     }
+}
+
+/// Looks at the memory, for its peak. Adding it up waits for every shard, which is nothing for a network thread.
+fn note_memory(state: &Arc<State>) {
+    let state_there = state.clone();
+    state.executor.run(move |_| {
+        state_there.used_memory();
+    });
 }
 
 fn close_idle_clients(state: &State) {

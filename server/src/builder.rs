@@ -38,7 +38,8 @@ pub struct Server {
     state: Arc<State>,
     door: Door,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    session: Mutex<Session>,
+    /// Made when it is first used.
+    session: Mutex<Option<Session>>,
 }
 
 /// Asks a server to stop, from anywhere.
@@ -220,8 +221,7 @@ impl Server {
         let door = Door::new(handles);
         // The receiver is the first thread, which has just been started.
         let _ = hand_in.send(door.clone());
-        let session = Mutex::new(Session::new(state.clone()));
-        Ok(Server { state, door, threads: Mutex::new(joins), session })
+        Ok(Server { state, door, threads: Mutex::new(joins), session: Mutex::default() })
     }
 
     /// The first TCP address that it listens on.
@@ -257,7 +257,7 @@ impl Server {
 
     /// Runs one command here and now, as one client of database 0 that all callers share. See [`Server::session`].
     pub fn execute(&self, args: &[impl AsRef<[u8]>]) -> Value {
-        self.session.lock().execute(args)
+        self.session.lock().get_or_insert_with(|| self.session()).execute(args)
     }
 
     /// A client of its own inside the process, without any stream.

@@ -53,7 +53,7 @@ fn announce(server: &Server) {
         "Shardis {} (Redis {} compatible) with {} threads is listening on {}; \
          data lives in memory only and is gone at exit",
         env!("CARGO_PKG_VERSION"),
-        server.config().personality.value().redis_version(),
+        server.config().dialect().redis_version,
         server.config().thread_count(),
         places.join(" and "),
     ));

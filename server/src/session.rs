@@ -22,6 +22,12 @@ pub struct Session {
     reply: Reply,
 }
 
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.state.stats.retire(&self.stats);
+    }
+}
+
 impl Session {
     pub(crate) fn new(state: Arc<State>) -> Session {
         let now_ms = state.clock.now_ms();

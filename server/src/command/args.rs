@@ -89,6 +89,11 @@ impl<'a> Args<'a> {
     }
 }
 
+/// An argument up to its first zero byte, which is where it ends for C.
+pub fn until_zero(arg: &[u8]) -> &[u8] {
+    arg.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 /// Whether an argument is this word in any case. The real servers compare C strings here, so a zero byte ends the
 /// argument.
 pub fn is_word(arg: &[u8], word: &str) -> bool {

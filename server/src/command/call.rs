@@ -9,6 +9,7 @@ use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, Key, KeyHash, StringRef};
 
 use super::{Args, Command, Error};
+use crate::config::Dialect;
 use crate::state::State;
 
 /// What a handler answers: an error replaces whatever it had written.
@@ -135,11 +136,17 @@ impl<'c> Call<'c> {
         Ok(Flow::Done)
     }
 
+    /// What the imitated server answers where others answer something else.
+    pub fn dialect(&self) -> &'static Dialect {
+        self.state.config.dialect()
+    }
+
     /// Replies the help of a container.
     pub fn help(&mut self, container: &str, lines: &[&str]) -> Done {
+        let last = ["HELP", self.dialect().help_of_help];
         self.reply.array(lines.len() + 3);
         self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
-        lines.iter().chain(&["HELP", "    Print this help."]).for_each(|line| self.reply.simple(line));
+        lines.iter().chain(&last).for_each(|line| self.reply.simple(line));
         Ok(Flow::Done)
     }
 }

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use shardis_storage::{StringTooLong, WrongType};
 
-use crate::config::Personality;
+use super::args::until_zero;
+use crate::config::Dialect;
 
 /// An error reply: its code and text, without the leading `-`. CR and LF are replaced when it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,9 @@ impl Error {
         Error::fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     /// A cursor that is no number.
     pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
+    /// SCAN without the values of fields that it does not have.
+    pub const NOVALUES_WITHOUT_FIELDS: Error =
+        Error::fixed("ERR NOVALUES option can only be used in HSCAN");
     /// EXPIRE with conditions that exclude each other.
     pub const NX_AND_OTHERS: Error =
         Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible");
@@ -151,46 +155,47 @@ impl Error {
 
     /// An option that EXPIRE does not have.
     pub fn unsupported_option(option: &[u8]) -> Error {
-        // Written as a C string by the real servers: it ends at a zero byte.
-        let shown = option.split(|&byte| byte == 0).next().unwrap_or_default();
-        Error::new([b"ERR Unsupported option ", shown].concat())
+        Error::quoting("ERR Unsupported option ", option, "")
+    }
+
+    /// SCAN for a type that does not exist.
+    pub fn unknown_type(name: &[u8]) -> Error {
+        Error::quoting("ERR unknown type name '", name, "'")
     }
 
     /// HELLO before AUTH.
-    pub fn hello_needs_authentication(personality: Personality) -> Error {
-        let version = if personality == Personality::Redis70 { "" } else { "<proto> " };
+    pub fn hello_needs_authentication(dialect: &Dialect) -> Error {
         Error::new(format!(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO {version}AUTH <user> \
-             <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO {}AUTH <user> <pass> \
+             option can be used to authenticate the client and select the RESP protocol version at the same time",
+            dialect.hello_protocol
         ))
     }
 
     /// An option that HELLO does not have, or that lacks its value.
     pub fn hello_option(option: &[u8]) -> Error {
-        Error::new([b"ERR Syntax error in HELLO option '", option, b"'"].concat())
+        Error::quoting("ERR Syntax error in HELLO option '", option, "'")
     }
 
     /// CLIENT LIST of a type that does not exist.
     pub fn unknown_client_type(name: &[u8]) -> Error {
-        Error::new([b"ERR Unknown client type '", name, b"'"].concat())
+        Error::quoting("ERR Unknown client type '", name, "'")
     }
 
     /// An attribute that CLIENT SETINFO does not know.
     pub fn unrecognized_option(option: &[u8]) -> Error {
-        Error::new([b"ERR Unrecognized option '", option, b"'"].concat())
+        Error::quoting("ERR Unrecognized option '", option, "'")
     }
 
     /// An attribute of a client that does not fit into a line.
     pub fn client_attribute(attribute: &[u8]) -> Error {
-        Error::new([b"ERR ", attribute, b" cannot contain spaces, newlines or special characters."].concat())
+        Error::quoting("ERR ", attribute, " cannot contain spaces, newlines or special characters.")
     }
 
     /// A subcommand that a command takes apart by itself, unknown or with the wrong number of arguments.
     pub fn unknown_subcommand_or_arity(container: &str, subcommand: &[u8]) -> Error {
-        let mut text = b"ERR unknown subcommand or wrong number of arguments for '".to_vec();
-        text.extend_from_slice(&subcommand[..subcommand.len().min(UNKNOWN_COMMAND_BYTES_MAX)]);
-        text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
-        Error::new(text)
+        let advice = format!("'. Try {container} HELP.");
+        Error::quoting("ERR unknown subcommand or wrong number of arguments for '", start_of(subcommand), &advice)
     }
 
     /// A command that `enable-debug-command` does not allow.
@@ -209,31 +214,30 @@ impl Error {
 
     /// No such command; the arguments are cut so that the text stays short.
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Error {
-        let mut text = b"ERR unknown command '".to_vec();
-        text.extend_from_slice(&name[..name.len().min(UNKNOWN_COMMAND_BYTES_MAX)]);
-        text.extend_from_slice(b"', with args beginning with: ");
-        let mut written = 0;
+        let mut beginning = Vec::new();
         for arg in args {
-            if written >= UNKNOWN_COMMAND_BYTES_MAX {
-                break;
-            }
-            let room = UNKNOWN_COMMAND_BYTES_MAX - written;
-            let cut = &arg[..arg.len().min(room)];
-            text.push(b'\'');
-            text.extend_from_slice(cut);
-            text.extend_from_slice(b"' ");
-            written += cut.len() + 3;
+            let Some(room) = UNKNOWN_COMMAND_BYTES_MAX.checked_sub(beginning.len()).filter(|&room| room > 0) else { break };
+            let cut = until_zero(&arg[..arg.len().min(room)]);
+            beginning.extend([b"'", cut, b"' "].concat());
         }
-        Error::new(text)
+        let name = until_zero(start_of(name));
+        Error::new([b"ERR unknown command '", name, b"', with args beginning with: ", &beginning].concat())
     }
 
     /// No such subcommand of `container`.
     pub fn unknown_subcommand(container: &str, subcommand: &[u8]) -> Error {
-        let mut text = b"ERR unknown subcommand '".to_vec();
-        text.extend_from_slice(&subcommand[..subcommand.len().min(UNKNOWN_COMMAND_BYTES_MAX)]);
-        text.extend_from_slice(format!("'. Try {container} HELP.").as_bytes());
-        Error::new(text)
+        Error::quoting("ERR unknown subcommand '", start_of(subcommand), &format!("'. Try {container} HELP."))
     }
+
+    /// A text that repeats what a client sent, as the imitated servers do: up to its first zero byte.
+    pub fn quoting(before: &str, bytes: &[u8], after: &str) -> Error {
+        Error::new([before.as_bytes(), until_zero(bytes), after.as_bytes()].concat())
+    }
+}
+
+/// As much of a name as is repeated.
+fn start_of(name: &[u8]) -> &[u8] {
+    &name[..name.len().min(UNKNOWN_COMMAND_BYTES_MAX)]
 }
 
 /// How much of an unknown command's name and arguments is repeated in the error.

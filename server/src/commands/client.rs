@@ -11,7 +11,8 @@ use crate::client::registry::NO_COMMAND;
 use crate::client::{Client, ClientInfo};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Args, Call, Command, Done, Error, Flags, Flow};
-use crate::config::Personality;
+use crate::command::args::{is_word, until_zero};
+use crate::config::Dialect;
 use crate::state::CLIENT_BYTES;
 
 const FLAGS: Flags = Flags::NO_SCRIPT.union(Flags::LOADING).union(Flags::STALE);
@@ -111,7 +112,8 @@ static LIST: Command = Command::client("LIST", list)
     .tips(&["nondeterministic_output"]);
 
 fn list(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let filter = Filter::parse(&mut call.args, call.state.config.personality.value().is_valkey())?;
+    let dialect = call.dialect();
+    let filter = Filter::parse(&mut call.args, dialect)?;
     if call.should_offload(filter.ids.as_ref().map_or(call.state.clients.len(), Vec::len)) {
         return Ok(Flow::Offload);
     }
@@ -140,14 +142,14 @@ static SETINFO: Command = Command::client("SETINFO", setinfo)
 fn setinfo(call: &mut Call<'_>, client: &mut Client) -> Done {
     let (attribute, value) = (call.args.take()?, call.args.take()?);
     let mut names = client.info.names.lock();
-    let field = if attribute.eq_ignore_ascii_case(b"LIB-NAME") {
+    let field = if is_word(attribute, "LIB-NAME") {
         &mut names.lib_name
-    } else if attribute.eq_ignore_ascii_case(b"LIB-VER") {
+    } else if is_word(attribute, "LIB-VER") {
         &mut names.lib_ver
     } else {
         return Err(Error::unrecognized_option(attribute));
     };
-    if !is_plain(call.state.config.personality.value(), value) {
+    if !is_plain(call.dialect(), value) {
         return Err(Error::client_attribute(attribute));
     }
     *field = value.to_vec();
@@ -165,7 +167,7 @@ static SETNAME: Command = Command::client("SETNAME", setname)
 
 fn setname(call: &mut Call<'_>, client: &mut Client) -> Done {
     let name = call.args.take()?;
-    if !is_plain(call.state.config.personality.value(), name) {
+    if !is_plain(call.dialect(), name) {
         return Err(Error::CLIENT_NAME);
     }
     set_name(client, name);
@@ -179,13 +181,9 @@ pub fn set_name(client: &Client, name: &[u8]) {
 
 /// Whether a name fits into a line of CLIENT LIST: it consists of visible ASCII characters. Servers after 7.0 end it at
 /// a zero byte, in the check and in the list.
-pub fn is_plain(personality: Personality, name: &[u8]) -> bool {
-    let checked = if personality == Personality::Redis70 { name } else { until_zero(name) };
+pub fn is_plain(dialect: &Dialect, name: &[u8]) -> bool {
+    let checked = if dialect.client_name_ends_at_zero { until_zero(name) } else { name };
     checked.iter().all(u8::is_ascii_graphic)
-}
-
-fn until_zero(name: &[u8]) -> &[u8] {
-    name.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// A name as the list shows it.
@@ -203,17 +201,17 @@ struct Filter {
 
 impl Filter {
     /// Redis takes one option, Valkey any number of them.
-    fn parse(args: &mut Args<'_>, is_valkey: bool) -> Result<Filter, Error> {
+    fn parse(args: &mut Args<'_>, dialect: &Dialect) -> Result<Filter, Error> {
         let mut filter = Filter::default();
         while !args.is_empty() {
             if args.take_word("TYPE") {
                 let name = args.take()?;
-                if !is_valkey {
+                if !dialect.client_filters_combine {
                     args.finish()?;
                 }
-                filter.excludes_normal |= !is_normal(name, is_valkey)?;
+                filter.excludes_normal |= !is_normal(name, dialect.client_types)?;
             } else if args.take_word("ID") && !args.is_empty() {
-                filter.ids = Some(if is_valkey { leading_ids(args)? } else { ids(args)? });
+                filter.ids = Some(if dialect.client_filters_combine { leading_ids(args)? } else { ids(args)? });
             } else {
                 return Err(Error::SYNTAX);
             }
@@ -223,10 +221,8 @@ impl Filter {
 }
 
 /// Whether this type of clients is the ordinary one.
-fn is_normal(name: &[u8], is_valkey: bool) -> Result<bool, Error> {
-    let types = ["normal", "slave", "replica", "pubsub", "master", "primary"];
-    let known = if is_valkey { &types[..] } else { &types[..5] };
-    let index = known.iter().position(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+fn is_normal(name: &[u8], known: &[&str]) -> Result<bool, Error> {
+    let index = known.iter().position(|known| is_word(name, known));
     index.map(|index| index == 0).ok_or_else(|| Error::unknown_client_type(name))
 }
 
@@ -253,11 +249,10 @@ fn leading_ids(args: &mut Args<'_>) -> Result<Vec<u64>, Error> {
     if ids.is_empty() { Err(Error::SYNTAX) } else { Ok(ids) }
 }
 
-/// Appends the line of a client, in the fields that the personality has. What there is none of yet is written as by a
+/// Appends the line of a client, in the fields that the imitated server has. What there is none of yet is written as by a
 /// server that does not use it.
 fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &ClientInfo) {
-    let personality = call.state.config.personality.value();
-    let (is_valkey, is_caller) = (personality.is_valkey(), info.id == caller.id);
+    let (dialect, is_caller) = (call.dialect(), info.id == caller.id);
     let active_ms = if is_caller { call.now_ms } else { info.active_ms.load(Ordering::Relaxed) };
     let seconds_since = |then_ms: i64| (call.now_ms - then_ms).max(0) / 1000;
     let query_bytes = info.query_bytes.load(Ordering::Relaxed);
@@ -273,11 +268,11 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("age", seconds_since(info.connected_ms));
     line.field("idle", seconds_since(active_ms));
     line.field("flags", if info.is_unix { "U" } else { "N" });
-    line.fields_if(is_valkey, &["capa"], "");
+    line.fields_if(dialect.client_traffic, &["capa"], "");
     line.field("db", info.db.load(Ordering::Relaxed));
     line.fields_if(true, &["sub", "psub", "ssub"], 0);
     line.field("multi", -1);
-    line.fields_if(is_valkey, &["watch"], 0);
+    line.fields_if(dialect.client_traffic, &["watch"], 0);
     line.field("qbuf", query_bytes);
     line.fields_if(true, &["qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl"], 0);
     line.field("oll", u8::from(output_bytes > 0));
@@ -288,11 +283,11 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("user", "default");
     line.field("redir", -1);
     line.field("resp", info.protocol.load(Ordering::Relaxed));
-    if personality != Personality::Redis70 {
+    if dialect.client_library {
         line.field("lib-name", text(&names.lib_name));
         line.field("lib-ver", text(&names.lib_ver));
     }
-    line.fields_if(is_valkey, &["tot-net-in", "tot-net-out", "tot-cmds"], 0);
+    line.fields_if(dialect.client_traffic, &["tot-net-in", "tot-net-out", "tot-cmds"], 0);
     lines.push('\n');
 }
 
@@ -308,7 +303,7 @@ impl Line<'_> {
         self.text.push_str(&format!("{space}{name}={value}"));
     }
 
-    /// Several fields with one value, if the personality has them.
+    /// Several fields with one value, if the imitated server has them.
     fn fields_if(&mut self, has: bool, names: &[&str], value: impl Display) {
         for name in names.iter().filter(|_| has) {
             self.field(name, &value);

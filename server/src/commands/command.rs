@@ -1,7 +1,7 @@
 //! COMMAND: the command table as clients see it. Everything told here is derived from the declarations; this file only
 //! puts it into the shapes of the protocol.
 
-use shardis_protocol::{Aggregate, Mark, Reply, Request};
+use shardis_protocol::{Aggregate, Mark, Reply};
 use shardis_storage::glob;
 
 use crate::client::Client;
@@ -129,7 +129,7 @@ static GETKEYS: Command = Command::client("GETKEYS", getkeys)
     .summary("Extracts the key names from an arbitrary command.");
 
 fn getkeys(call: &mut Call<'_>, _client: &mut Client) -> Done {
-    let keys = keys_of_call(&call.state.commands, call.request.tail(2))?;
+    let keys = keys_of_call(call)?;
     call.reply.array(keys.len());
     for (key, _) in keys {
         call.reply.bulk(key);
@@ -147,7 +147,7 @@ static GETKEYSANDFLAGS: Command = Command::client("GETKEYSANDFLAGS", getkeysandf
     .summary("Extracts the key names and access flags for an arbitrary command.");
 
 fn getkeysandflags(call: &mut Call<'_>, _client: &mut Client) -> Done {
-    let keys = keys_of_call(&call.state.commands, call.request.tail(2))?;
+    let keys = keys_of_call(call)?;
     call.reply.array(keys.len());
     for (key, access) in keys {
         call.reply.array(2);
@@ -232,8 +232,12 @@ impl<'a> Filter<'a> {
 }
 
 /// The keys of a call that is not carried out, each with what would be done to it.
-fn keys_of_call<'a>(table: &Table, request: Request<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
-    let entry = table.invoked(request).ok_or(Error::INVALID_COMMAND)?;
+fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
+    if call.request.len() < call.dialect().getkeys_words_min {
+        return Err(Error::arity(&format!("command|{}", call.command.name.to_ascii_lowercase())));
+    }
+    let request = call.request.tail(2);
+    let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
     if entry.command.keys.is_empty() {
         return Err(Error::NO_KEY_ARGUMENTS);
     }
@@ -258,14 +262,14 @@ fn keys_of_call<'a>(table: &Table, request: Request<'a>) -> Result<Vec<(&'a [u8]
 struct Infos<'c> {
     table: &'c Table,
     reply: &'c mut Reply,
-    /// What a command without subcommands has in their place in RESP3: an array in Valkey, a set in Redis.
+    /// What a command without subcommands has in their place in RESP3.
     no_subcommands: Aggregate,
 }
 
 impl<'c> Infos<'c> {
     fn new(call: &'c mut Call<'_>) -> Infos<'c> {
-        let is_valkey = call.state.config.personality.value().is_valkey();
-        let no_subcommands = if is_valkey { Aggregate::Array } else { Aggregate::Set };
+        let is_array = call.dialect().no_subcommands_is_array;
+        let no_subcommands = if is_array { Aggregate::Array } else { Aggregate::Set };
         Infos { table: &call.state.commands, reply: call.reply, no_subcommands }
     }
 

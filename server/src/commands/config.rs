@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use shardis_storage::glob;
 
 use crate::client::Client;
+use crate::command::args::until_zero;
 use crate::command::{Arity, Call, Command, Done, Error, Flags, Flow};
 use crate::config::{ConfigError, options};
 
@@ -30,14 +31,15 @@ fn get(call: &mut Call<'_>, _: &mut Client) -> Done {
     // A name is shown as it was asked for, a match as it is in the table; either only once.
     let mut found = BTreeMap::new();
     for pattern in call.args {
-        if !pattern.iter().any(|byte| b"[*?".contains(byte)) {
+        let wild = until_zero(pattern);
+        if !wild.iter().any(|byte| b"[*?".contains(byte)) {
             if let Some((parameter, name)) = options::find(pattern) {
                 found.entry(name).or_insert((pattern, parameter));
             }
             continue;
         }
         for (parameter, name) in options::names() {
-            if glob::matches_ignore_case(pattern, name.as_bytes()) {
+            if glob::matches_ignore_case(wild, name.as_bytes()) {
                 found.entry(name).or_insert((name.as_bytes(), parameter));
             }
         }
@@ -71,15 +73,16 @@ fn set(call: &mut Call<'_>, _: &mut Client) -> Done {
 
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Error {
-        let (before, name, after) = match &error {
+        match error {
             ConfigError::Unknown(name) => {
-                ("ERR Unknown option or number of arguments for CONFIG SET - '", name, "'".to_owned())
+                Error::quoting("ERR Unknown option or number of arguments for CONFIG SET - '", &name, "'")
             }
-            ConfigError::Refused { name, reason } => {
-                ("ERR CONFIG SET failed (possibly related to argument '", name, format!("') - {reason}"))
-            }
-        };
-        Error::new([before.as_bytes(), name, after.as_bytes()].concat())
+            ConfigError::Refused { name, reason } => Error::quoting(
+                "ERR CONFIG SET failed (possibly related to argument '",
+                &name,
+                &format!("') - {reason}"),
+            ),
+        }
     }
 }
 
@@ -93,6 +96,7 @@ static RESETSTAT: Command = Command::client("RESETSTAT", reset_statistics)
 
 fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.state.stats.reset();
+    call.state.keyspace.reset_counters();
     call.ok()
 }
 

@@ -1,13 +1,14 @@
 //! The connection: greeting, authentication, protocol and database. What concerns clients as a set (`CLIENT`) is beside.
 
-use shardis_protocol::{Version, number};
+use shardis_protocol::{Reply, Version, number};
 use shardis_storage::Db;
 
 use super::client::{CLIENT, is_plain, set_name};
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::args::is_word;
 use crate::command::{Args, Call, Category, Command, Done, Error, Family, Flags, Flow};
-use crate::config::Personality;
+use crate::config::Dialect;
 use crate::state::State;
 
 pub static FAMILY: Family = Family::new(
@@ -95,20 +96,19 @@ static HELLO: Command = Command::client("HELLO", hello)
     )]);
 
 fn hello(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let (state, personality) = (call.state, call.state.config.personality.value());
+    let (state, dialect) = (call.state, call.dialect());
     let version = call.args.next().map(protocol_version).transpose()?;
     let mut wishes = Wishes::default();
     while !call.args.is_empty() {
-        wishes.read(&mut call.args, personality)?;
-        // Redis 7.0 fulfils each wish as it reads it, even if it refuses a later one.
-        if personality == Personality::Redis70 {
+        wishes.read(&mut call.args, dialect)?;
+        if dialect.hello_word_by_word {
             wishes.authenticate(state, client)?;
             wishes.set_name(client);
         }
     }
     wishes.authenticate(state, client)?;
     if !client.is_authenticated {
-        return Err(Error::hello_needs_authentication(personality));
+        return Err(Error::hello_needs_authentication(dialect));
     }
     wishes.set_name(client);
     if let Some(version) = version {
@@ -135,12 +135,12 @@ struct Wishes<'a> {
 }
 
 impl<'a> Wishes<'a> {
-    fn read(&mut self, args: &mut Args<'a>, personality: Personality) -> Result<(), Error> {
+    fn read(&mut self, args: &mut Args<'a>, dialect: &Dialect) -> Result<(), Error> {
         let option = args.take()?;
-        if option.eq_ignore_ascii_case(b"AUTH") && args.len() >= 2 {
+        if is_word(option, "AUTH") && args.len() >= 2 {
             self.credentials = Some((args.take()?, args.take()?));
-        } else if option.eq_ignore_ascii_case(b"SETNAME") && !args.is_empty() {
-            self.name = Some(args.take()?).filter(|name| is_plain(personality, name));
+        } else if is_word(option, "SETNAME") && !args.is_empty() {
+            self.name = Some(args.take()?).filter(|name| is_plain(dialect, name));
             self.name.ok_or(Error::CLIENT_NAME)?;
         } else {
             return Err(Error::hello_option(option));
@@ -163,10 +163,10 @@ impl<'a> Wishes<'a> {
 }
 
 fn introduce(call: &mut Call<'_>, client: &Client) -> Done {
-    let personality = call.state.config.personality.value();
+    let dialect = call.dialect();
     let reply = &mut *call.reply;
     reply.map(7);
-    for (name, value) in [("server", personality.server_name()), ("version", personality.server_version())] {
+    for (name, value) in [("server", dialect.server_name), ("version", dialect.server_version())] {
         reply.bulk(name.as_bytes());
         reply.bulk(value.as_bytes());
     }
@@ -179,8 +179,23 @@ fn introduce(call: &mut Call<'_>, client: &Client) -> Done {
         reply.bulk(value.as_bytes());
     }
     reply.bulk(b"modules");
-    reply.array(0);
+    reply.array(dialect.modules.len());
+    for (name, version, path) in dialect.modules {
+        write_module(reply, name, *version, path);
+    }
     Ok(Flow::Done)
+}
+
+fn write_module(reply: &mut Reply, name: &str, version: i64, path: &str) {
+    reply.map(4);
+    reply.bulk(b"name");
+    reply.bulk(name.as_bytes());
+    reply.bulk(b"ver");
+    reply.integer(version);
+    reply.bulk(b"path");
+    reply.bulk(path.as_bytes());
+    reply.bulk(b"args");
+    reply.array(0);
 }
 
 static PING: Command = Command::client("PING", ping)

@@ -8,7 +8,9 @@ use shardis_protocol::number;
 use shardis_storage::{EntryRef, StringRef, View};
 
 use crate::command::Arity::AtLeast;
+use crate::command::args::is_word;
 use crate::command::{Call, Command, Done, Error, Flags, Flow};
+use crate::commands::keys::object::{encoding_of, references_of};
 
 pub static DEBUG: Command = Command::read("DEBUG", debug)
     .arity(AtLeast(2))
@@ -29,7 +31,7 @@ fn debug(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let name = call.args.take()?;
     let known = SUBCOMMANDS
         .iter()
-        .find(|(known, words, _)| name.eq_ignore_ascii_case(known.as_bytes()) && call.args.len() == *words);
+        .find(|(known, words, _)| is_word(name, known) && call.args.len() == *words);
     match known {
         Some((_, _, run)) => run(call, view),
         None => Err(Error::unknown_subcommand_or_arity("DEBUG", name)),
@@ -39,9 +41,10 @@ fn debug(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 /// Name, number of arguments and handler.
 type Subcommand = (&'static str, usize, fn(&mut Call<'_>, &mut View<'_>) -> Done);
 
-const SUBCOMMANDS: [Subcommand; 4] = [
+const SUBCOMMANDS: [Subcommand; 5] = [
     ("HELP", 0, help),
     ("OBJECT", 1, object),
+    ("OBJECT", 2, object_with_option),
     ("SET-ACTIVE-EXPIRE", 1, set_active_expire),
     ("SLEEP", 1, sleep),
 ];
@@ -68,8 +71,8 @@ fn object(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let text = format!(
         "Value at:0x{:x} refcount:{} encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{}",
         key.hash().0,
-        if is_shared(call, entry) { i32::MAX } else { 1 },
-        entry.encoding(),
+        references_of(call, entry),
+        encoding_of(call, &key, entry),
         serialized_bytes(entry),
         entry.access_clock(),
         entry.idle_ms() / 1000,
@@ -77,10 +80,13 @@ fn object(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     call.simple(&text)
 }
 
-/// Redis, not Valkey, keeps one object for each small integer.
-fn is_shared(call: &Call<'_>, entry: EntryRef<'_>) -> bool {
-    let is_small = matches!(entry.string(), Some(StringRef::Int(0..10_000)));
-    is_small && !call.state.config.personality.value().is_valkey()
+/// The option says what to leave out for speed; nothing here is slow.
+fn object_with_option(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    if call.dialect().debug_object_takes_option {
+        object(call, view)
+    } else {
+        Err(Error::unknown_subcommand_or_arity("DEBUG", call.request.arg(1).unwrap_or_default()))
+    }
 }
 
 /// How long the value would be in a dump: of a string without compression, of a collection as it is in memory.

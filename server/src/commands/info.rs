@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use crate::command::Arity::AtLeast;
+use crate::command::args::is_word;
 use crate::command::{Call, Category, Command, Done, Flags, Flow};
 use crate::observe::info::{self, Section};
 
@@ -31,7 +32,7 @@ fn run(call: &mut Call<'_>, _client: &mut Client) -> Done {
 
 /// Whether a word of the call stands for this section. A word that stands for none is ignored.
 fn is_wanted(section: &Section, word: &[u8]) -> bool {
-    let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+    let is = |name: &str| is_word(word, name);
     is("all")
         || is("everything")
         || (is("default") && section.is_default)

@@ -82,7 +82,7 @@ fn options_as_directives(words: &[OsString]) -> (Vec<u8>, bool) {
 fn version() -> String {
     format!(
         "Shardis server v={} sha=00000000:0 malloc={} bits={} build=0 shardis_version={}",
-        Personality::Redis72.redis_version(),
+        Personality::Redis72.dialect().redis_version,
         if cfg!(feature = "mimalloc") { "mimalloc" } else { "libc" },
         usize::BITS,
         env!("CARGO_PKG_VERSION"),

@@ -1,54 +1,6 @@
-//! The settings that are one of a list of words, as types. What a personality changes is where the replies are made;
-//! here is only who we say we are.
+//! The settings that are one of a list of words, as types. The personality, which is one too, has a file of its own.
 
 use super::setting::Choice;
-
-/// Which server's replies are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Personality {
-    /// Redis 7.0.
-    Redis70,
-    /// Redis 7.2.
-    Redis72,
-    /// Valkey 9.1.
-    Valkey91,
-}
-
-impl Choice for Personality {
-    const WORDS: &'static [&'static str] = &["redis-7.0", "redis-7.2", "valkey-9.1"];
-    const VALUES: &'static [Personality] =
-        &[Personality::Redis70, Personality::Redis72, Personality::Valkey91];
-}
-
-impl Personality {
-    /// Whether the texts are Valkey's where they differ from those of Redis.
-    pub fn is_valkey(self) -> bool {
-        self == Personality::Valkey91
-    }
-
-    /// `redis_version` of INFO.
-    pub fn redis_version(self) -> &'static str {
-        match self {
-            Personality::Redis70 => "7.0.15",
-            Personality::Redis72 | Personality::Valkey91 => "7.2.4",
-        }
-    }
-
-    /// `valkey_version` of INFO, which only Valkey has.
-    pub fn valkey_version(self) -> Option<&'static str> {
-        self.is_valkey().then_some("9.1.0")
-    }
-
-    /// `server` of HELLO.
-    pub fn server_name(self) -> &'static str {
-        if self.is_valkey() { "valkey" } else { "redis" }
-    }
-
-    /// `version` of HELLO.
-    pub fn server_version(self) -> &'static str {
-        self.valkey_version().unwrap_or(self.redis_version())
-    }
-}
 
 /// Who may use the debugging commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +41,7 @@ impl Choice for Level {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Personality;
     use super::super::setting::{Scalar, Setting};
     use super::*;
 
@@ -105,12 +58,5 @@ mod tests {
         assert_words_and_values_are_pairs::<Personality>();
         assert_words_and_values_are_pairs::<DebugAccess>();
         assert_words_and_values_are_pairs::<Level>();
-    }
-
-    #[test]
-    fn only_valkey_names_its_own_version() {
-        let told = Personality::VALUES.iter().map(|who| (who.server_name(), who.server_version()));
-        assert!(told.eq([("redis", "7.0.15"), ("redis", "7.2.4"), ("valkey", "9.1.0")]));
-        assert_eq!(Personality::Valkey91.redis_version(), "7.2.4");
     }
 }

@@ -196,7 +196,7 @@ impl fmt::Display for LoadError {
         if let LoadError::Unreadable { path, reason } = self {
             return write!(formatter, "Fatal error, can't open config file '{}': {reason}", path.display());
         }
-        let version = Personality::Redis72.redis_version();
+        let version = Personality::Redis72.dialect().redis_version;
         writeln!(formatter, "\n*** FATAL CONFIG FILE ERROR (Redis {version}) ***")?;
         match self {
             LoadError::Directive { source, line, text, reason } => {

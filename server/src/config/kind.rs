@@ -153,7 +153,13 @@ impl Unit {
 }
 
 fn position(words: &[&str], text: &[u8]) -> Option<i64> {
+    let text = until_zero(text);
     words.iter().position(|word| word.as_bytes().eq_ignore_ascii_case(text)).map(|index| index as i64)
+}
+
+/// Words and memory values are C strings in Redis and end at a zero byte; plain numbers are not.
+fn until_zero(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 fn parse_octal(text: &[u8]) -> Option<i128> {
@@ -162,6 +168,7 @@ fn parse_octal(text: &[u8]) -> Option<i128> {
 
 /// Digits and a unit. Redis's oddities: no digits are a zero, and beyond 64 bits a number stays at their greatest.
 fn parse_memory(text: &[u8]) -> Option<i128> {
+    let text = until_zero(text);
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let factor: u64 = match text[digits..].to_ascii_lowercase().as_slice() {
         b"" | b"b" => 1,
@@ -285,6 +292,7 @@ mod tests {
             ("7MB", 7 << 20),
             ("7g", 7_000_000_000),
             ("7gb", 7 << 30),
+            ("7k\0b", 7000),
             ("18446744073709551616", i128::from(u64::MAX)),
             ("18446744073709551615gb", i128::from(u64::MAX)),
         ];

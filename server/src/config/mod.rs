@@ -9,6 +9,7 @@ mod choice;
 pub mod file;
 mod kind;
 pub mod options;
+mod personality;
 mod setting;
 
 use std::env;
@@ -18,9 +19,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
 
-pub use self::choice::{DebugAccess, Level, Personality};
+pub use self::choice::{DebugAccess, Level};
 pub use self::kind::{Kind, Reason, Unit};
 use self::options::{Change, Parameter};
+pub use self::personality::{Dialect, Personality};
 pub use self::setting::{Choice, Scalar, Setting, Text};
 
 /// The settings of one server. The fields are named after their parameters; `options` says what each is for.
@@ -162,6 +164,11 @@ impl Config {
         options::find(name.as_ref()).map(|(parameter, _)| parameter.format(self))
     }
 
+    /// What the imitated server answers where others answer something else.
+    pub fn dialect(&self) -> &'static Dialect {
+        self.personality.value().dialect()
+    }
+
     /// The addresses to listen on, as they are written: `127.0.0.1`, `-::1`, `*`.
     pub fn bind_addresses(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.bind.value()).split_whitespace().map(str::to_owned).collect()
@@ -202,9 +209,9 @@ impl Config {
         PathBuf::from(OsStr::from_bytes(&self.dir.value())).join(OsStr::from_bytes(bytes))
     }
 
-    /// What was chosen, or what the personality has: Valkey frees in the background.
+    /// What was chosen, or what the imitated server does.
     fn by_personality(&self, chosen: Option<bool>) -> bool {
-        chosen.unwrap_or_else(|| self.personality.value().is_valkey())
+        chosen.unwrap_or_else(|| self.dialect().frees_in_background)
     }
 
     /// Checks all changes, then makes them.

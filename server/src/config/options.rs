@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::Config;
-use super::choice::{DebugAccess, Level, Personality};
+use super::choice::{DebugAccess, Level};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::setting::{Choice, Text};
+use super::{Config, Personality};
 
 /// A parameter of the server.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated.
-//! Nothing is locked yet.
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated; in
+//! Valkey's the last gate is the first. Nothing is locked yet.
 
 use shardis_protocol::Request;
 
@@ -21,6 +21,10 @@ pub fn admit<'s>(
         client.close_after_reply = true;
         return Err(Error::POISONED);
     }
+    let is_let_in = client.is_authenticated || ctx.state.is_open();
+    if !is_let_in && ctx.state.config.dialect().authentication_first {
+        free_for_all(ctx.state.commands.invoked(request))?;
+    }
     let entry = match planned {
         Some(entry) => entry,
         None => return Err(unresolved(ctx, client, request)),
@@ -28,10 +32,16 @@ pub fn admit<'s>(
     if entry.flags.contains(Flags::PROTECTED) {
         protected(ctx, client, entry)?;
     }
-    if !client.is_authenticated && !entry.flags.contains(Flags::NO_AUTH) {
-        return Err(Error::NO_AUTH);
+    if !is_let_in {
+        free_for_all(Some(entry))?;
     }
     Ok(entry)
+}
+
+/// Whether clients may invoke this before they have authenticated.
+#[cold]
+fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
+    if entry.is_some_and(|entry| entry.flags.contains(Flags::NO_AUTH)) { Ok(()) } else { Err(Error::NO_AUTH) }
 }
 
 /// Why a call invokes nothing. Two words that browsers send as a command's name end the connection: somebody makes one

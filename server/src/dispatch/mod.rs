@@ -11,7 +11,7 @@ mod settle;
 use std::sync::Arc;
 
 use shardis_protocol::{ProtocolError, Reply, Request};
-use shardis_storage::{Db, KeyHash};
+use shardis_storage::KeyHash;
 
 use crate::client::Client;
 use crate::command::table::Entry;
@@ -78,27 +78,16 @@ impl<'s> Plan<'s> {
         Plan { entry: Some(entry), first_key }
     }
 
-    /// Before the first step.
+    /// The hashes of the keys that this call will look up, but not more than `limit` of them.
     #[inline]
-    pub fn prefetch_shard(&self, state: &State) {
-        if let Some((_, hash)) = self.first_key {
-            state.keyspace.prefetch_shard(hash);
-        }
-    }
-
-    /// First step of the prefetch.
-    #[inline]
-    pub fn prefetch_bucket(&self, state: &State, db: Db) {
-        if let Some((_, hash)) = self.first_key {
-            state.keyspace.prefetch_bucket(db, hash);
-        }
-    }
-
-    /// Second step of the prefetch.
-    #[inline]
-    pub fn prefetch_entry(&self, state: &State, db: Db) {
-        if let Some((_, hash)) = self.first_key {
-            state.keyspace.prefetch_entry(db, hash);
+    pub fn hashes(&self, state: &State, request: Request<'_>, limit: usize, hashes: &mut impl Extend<KeyHash>) {
+        let Some(entry) = self.entry else { return };
+        if entry.single_key {
+            hashes.extend(self.first_key.map(|(_, hash)| hash));
+        } else if !entry.command.keys.is_empty() {
+            let positions = entry.command.keys.iter().filter_map(|spec| spec.positions(request)).flatten();
+            let keys = positions.filter_map(|at| request.arg(at)).take(limit);
+            hashes.extend(keys.map(|key| state.keyspace.hash(key)));
         }
     }
 }
@@ -115,7 +104,7 @@ pub fn run(
     let entry = match admit::admit(ctx, client, request, plan.entry) {
         Ok(entry) => entry,
         Err(error) => {
-            refuse(ctx, client, plan.entry, &error, reply);
+            refuse(ctx, client, request, &error, reply);
             return Outcome::Done;
         }
     };
@@ -139,8 +128,9 @@ pub fn protocol_error(ctx: &Context<'_>, error: ProtocolError, reply: &mut Reply
     }
 }
 
-fn refuse(ctx: &Context<'_>, client: &mut Client, entry: Option<&Entry>, error: &Error, reply: &mut Reply) {
-    if let Some(entry) = entry {
+fn refuse(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, error: &Error, reply: &mut Reply) {
+    // A call with the wrong number of words has no plan, but it is a call of that command.
+    if let Some(entry) = ctx.state.commands.invoked(request) {
         ctx.stats.command(entry.id).rejected.add(1);
     }
     reply.set_version(client.version);

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::command::Error;
 
 /// Longest time that a run keeps a shard locked, and about that of a turn.
-pub const COMPUTE_SLICE_US: u64 = 100;
+pub const COMPUTE_SLICE_US: u64 = 25;
 /// Most buckets that it visits in that time.
 const COMPUTE_SLICE_BUCKETS: usize = 256;
 /// The time a run may take, waiting included, unless its command says otherwise.

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering;
 
 use shardis_protocol::{Limits, OwnedRequest, Parsed, ProtocolError, Reply, Request, RequestParser, Span};
+use shardis_storage::KeyHash;
 use smallvec::SmallVec;
 
 use crate::client::Client;
@@ -14,6 +15,8 @@ use crate::jobs::Ticket;
 
 /// Commands that are planned together. More would evict each other's lines from the first-level cache.
 pub const WINDOW_COMMANDS_MAX: usize = 32;
+/// Keys of one command that are prefetched.
+const KEYS_PREFETCH_MAX: usize = 16;
 /// Reply bytes after which a turn ends, so that what is written can be sent while more is made.
 pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -150,14 +153,15 @@ impl Window {
     ) -> (usize, Option<Ended>) {
         let state = ctx.state;
         let mut plans: SmallVec<[Plan<'_>; WINDOW_COMMANDS_MAX]> = SmallVec::new();
+        let mut hashes: SmallVec<[KeyHash; WINDOW_COMMANDS_MAX]> = SmallVec::new();
         for frame in &self.frames {
-            let plan = Plan::new(state, frame.request(input, &self.spans));
-            plan.prefetch_shard(state);
+            let request = frame.request(input, &self.spans);
+            let plan = Plan::new(state, request);
+            plan.hashes(state, request, KEYS_PREFETCH_MAX, &mut hashes);
             plans.push(plan);
         }
-        if self.frames.len() > 1 {
-            plans.iter().for_each(|plan| plan.prefetch_bucket(state, client.db));
-            plans.iter().for_each(|plan| plan.prefetch_entry(state, client.db));
+        if hashes.len() > 1 {
+            state.keyspace.prefetch(client.db, &hashes);
         }
         let mut timing = Timing::start(ctx);
         let mut result = (0, None);

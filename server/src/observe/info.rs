@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use shardis_storage::ShardTotals;
 
-use crate::config::Personality;
+use crate::config::Dialect;
 use crate::state::{BASE_BYTES, CLIENT_BYTES, State};
 
 /// A section of the report.
@@ -41,8 +41,8 @@ const SECTIONS: [Section; 12] = [
 /// The sections that are wanted. Waits for every shard and reads files of the system, so it is nothing for a network
 /// thread.
 pub fn report(state: &State, is_wanted: impl Fn(&Section) -> bool) -> String {
-    let personality = state.config.personality.value();
-    let mut report = Report { state, personality, totals: state.keyspace.totals(), text: String::new() };
+    let dialect = state.config.dialect();
+    let mut report = Report { state, dialect, totals: state.keyspace.totals(), text: String::new() };
     for section in SECTIONS.iter().filter(|section| is_wanted(section)) {
         if !report.text.is_empty() {
             report.text.push_str("\r\n");
@@ -56,7 +56,7 @@ pub fn report(state: &State, is_wanted: impl Fn(&Section) -> bool) -> String {
 /// A report under construction.
 struct Report<'s> {
     state: &'s State,
-    personality: Personality,
+    dialect: &'static Dialect,
     totals: ShardTotals,
     text: String,
 }
@@ -87,15 +87,15 @@ impl Report<'_> {
 
     fn server(&mut self) {
         let State { clock, config, .. } = self.state;
-        self.field("redis_version", self.personality.redis_version());
-        if let Some(version) = self.personality.valkey_version() {
-            self.field("server_name", self.personality.server_name());
+        self.field("redis_version", self.dialect.redis_version);
+        if let Some(version) = self.dialect.valkey_version {
+            self.field("server_name", self.dialect.server_name);
             self.field("valkey_version", version);
             self.field("valkey_release_stage", "ga");
         }
         self.field("redis_git_sha1", "00000000");
         self.fields(&["redis_git_dirty", "redis_build_id"], 0);
-        self.field(if self.personality.is_valkey() { "server_mode" } else { "redis_mode" }, "standalone");
+        self.field(self.dialect.mode_field, "standalone");
         self.field("os", operating_system());
         self.field("arch_bits", usize::BITS);
         self.field("monotonic_clock", "POSIX clock_gettime");
@@ -117,7 +117,7 @@ impl Report<'_> {
         self.field("executable", program.display());
         self.field("config_file", config.file.clone().unwrap_or_default().display());
         self.field("io_threads_active", 0);
-        if self.personality != Personality::Redis70 {
+        if self.dialect.tells_listeners_and_denials {
             self.listeners();
         }
         self.field("shardis_version", env!("CARGO_PKG_VERSION"));
@@ -229,7 +229,7 @@ impl Report<'_> {
         self.field("total_error_replies", errors.values().sum::<u64>());
         self.field("total_reads_processed", stats.sum(|thread| &thread.reads));
         self.field("total_writes_processed", stats.sum(|thread| &thread.writes));
-        if self.personality != Personality::Redis70 {
+        if self.dialect.tells_listeners_and_denials {
             self.field("acl_access_denied_auth", errors.get(b"WRONGPASS".as_slice()).unwrap_or(&0));
             self.fields(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"], 0);
         }

@@ -87,6 +87,8 @@ impl ThreadStats {
 pub struct Stats {
     commands: usize,
     threads: Mutex<Vec<Arc<ThreadStats>>>,
+    /// Those of `threads` whose thread has ended: their counts stay, and the next thread goes on with them.
+    spare: Mutex<Vec<Arc<ThreadStats>>>,
     sampled: Mutex<Sampled>,
 }
 
@@ -125,11 +127,14 @@ struct Sampled {
 impl Stats {
     /// Statistics over a table of so many commands.
     pub fn new(commands: usize) -> Stats {
-        Stats { commands, threads: Mutex::default(), sampled: Mutex::default() }
+        Stats { commands, threads: Mutex::default(), spare: Mutex::default(), sampled: Mutex::default() }
     }
 
     /// Statistics for one more thread.
     pub fn thread(&self) -> Arc<ThreadStats> {
+        if let Some(spare) = self.spare.lock().pop() {
+            return spare;
+        }
         let thread = Arc::new(ThreadStats {
             commands: (0..self.commands).map(|_| CommandCounters::default()).collect(),
             connections_received: Counter::default(),
@@ -142,6 +147,11 @@ impl Stats {
         });
         self.threads.lock().push(thread.clone());
         thread
+    }
+
+    /// Takes the statistics of a thread that counts no more.
+    pub fn retire(&self, thread: &Arc<ThreadStats>) {
+        self.spare.lock().push(thread.clone());
     }
 
     /// The sum of a counter over all threads.

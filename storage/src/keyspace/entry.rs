@@ -24,7 +24,7 @@ use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
 use crate::types::hash::Hash;
 use crate::types::list::List;
-use crate::types::string::{EMBEDDED_BYTES_MAX, INLINE_BYTES_MAX, StringRef};
+use crate::types::string::{INLINE_BYTES_MAX, StringRef};
 use crate::types::{Kind, Object, ObjectRef};
 
 const HEADER_BYTES: usize = 8;
@@ -41,7 +41,8 @@ const HAS_DEADLINE: u8 = 1 << 0;
 const WIDE_DEADLINE: u8 = 1 << 1;
 const DEADLINE_FLAGS: u8 = HAS_DEADLINE | WIDE_DEADLINE;
 const LONG_KEY: u8 = 1 << 2;
-/// The string was grown in place: Redis reports `raw` for such a one, however short.
+/// The string was grown in place: Redis reports `raw` for such a one, however short. Or the integer is a copy: Redis
+/// shares small ones between keys, but not those.
 const FORCED_RAW: u8 = 1 << 3;
 
 /// What the value bytes are.
@@ -85,6 +86,8 @@ pub enum NewValue<'a> {
     Raw(&'a [u8]),
     /// An integer.
     Int(i64),
+    /// An integer that was copied from another key.
+    CopiedInt(i64),
     /// A long string.
     Shared(Arc<Vec<u8>>),
     /// A collection.
@@ -114,7 +117,7 @@ impl<'a> NewValue<'a> {
     fn tag(&self) -> Tag {
         match self {
             NewValue::Inline(_) | NewValue::Raw(_) => Tag::Inline,
-            NewValue::Int(_) => Tag::Int,
+            NewValue::Int(_) | NewValue::CopiedInt(_) => Tag::Int,
             NewValue::Shared(_) => Tag::Shared,
             NewValue::Object(Object::List(_)) => Tag::List,
             NewValue::Object(Object::Hash(_)) => Tag::Hash,
@@ -124,12 +127,12 @@ impl<'a> NewValue<'a> {
     fn inline_bytes(&self) -> usize {
         match self {
             NewValue::Inline(bytes) | NewValue::Raw(bytes) => bytes.len(),
-            NewValue::Int(_) | NewValue::Shared(_) | NewValue::Object(_) => 0,
+            NewValue::Int(_) | NewValue::CopiedInt(_) | NewValue::Shared(_) | NewValue::Object(_) => 0,
         }
     }
 
     fn raw_flag(&self) -> u8 {
-        if matches!(self, NewValue::Raw(_)) { FORCED_RAW } else { 0 }
+        if matches!(self, NewValue::Raw(_) | NewValue::CopiedInt(_)) { FORCED_RAW } else { 0 }
     }
 }
 
@@ -236,14 +239,19 @@ impl Entry {
 
     /// Seconds of the access clock at the last access, 24 bits.
     pub fn clock(&self) -> u32 {
-        let bytes = self.read(CLOCK_AT, CLOCK_BYTES);
-        u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0])
+        (self.header() >> CLOCK_SHIFT) as u32 & CLOCK_MASK
     }
 
     /// Notes an access.
     #[inline]
     pub fn touch(&mut self, clock: u32) {
-        self.write(CLOCK_AT, &clock.to_le_bytes()[..CLOCK_BYTES]);
+        let header = self.header();
+        let touched = header & !(u64::from(CLOCK_MASK) << CLOCK_SHIFT) | u64::from(clock & CLOCK_MASK) << CLOCK_SHIFT;
+        // A hot key's line stays clean. The word is written whole: a read of the header right after it would have to
+        // wait for three single bytes.
+        if touched != header {
+            self.write(TAG_AT, &touched.to_le_bytes());
+        }
     }
 
     /// The value, if it is a string.
@@ -340,7 +348,7 @@ impl Entry {
     /// A deep copy under another key. A long string is shared until one of the two changes.
     pub fn duplicate(&self, key: &[u8], clock: u32) -> Entry {
         let value = match (self.string(), self.object()) {
-            (Some(StringRef::Int(value)), _) => NewValue::Int(value),
+            (Some(StringRef::Int(value)), _) => NewValue::CopiedInt(value),
             (Some(StringRef::Bytes(bytes)), _) if self.is_forced_raw() => NewValue::Raw(bytes),
             (Some(StringRef::Bytes(bytes)), _) => NewValue::Inline(bytes),
             (Some(StringRef::Shared(bytes)), _) => NewValue::Shared(Arc::clone(bytes)),
@@ -360,14 +368,20 @@ impl Entry {
         self.shape().block_bytes() + behind
     }
 
-    /// How the value is stored, as `OBJECT ENCODING` says it.
-    pub fn encoding_name(&self) -> &'static str {
+    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of up to `embedded_bytes_max` bytes share the
+    /// allocation of their object.
+    pub fn encoding_name(&self, embedded_bytes_max: usize) -> &'static str {
         match self.string() {
             Some(StringRef::Int(_)) => "int",
-            Some(StringRef::Bytes(bytes)) if bytes.len() <= EMBEDDED_BYTES_MAX && !self.is_forced_raw() => "embstr",
+            Some(StringRef::Bytes(bytes)) if bytes.len() <= embedded_bytes_max && !self.is_forced_raw() => "embstr",
             Some(_) => "raw",
             None => self.object().map_or("raw", ObjectRef::encoding_name),
         }
+    }
+
+    /// Whether it is an integer that was copied from another key.
+    pub fn is_copied_integer(&self) -> bool {
+        self.tag() == Tag::Int && self.is_forced_raw()
     }
 
     /// A block with its header; the parts behind it are for the caller to write.
@@ -406,9 +420,14 @@ impl Entry {
     }
 
     #[inline]
-    fn shape(&self) -> Shape {
+    fn header(&self) -> u64 {
         // SAFETY: every block starts with a header of eight bytes and is aligned to a word.
-        let header = u64::from_le(unsafe { self.0.cast::<u64>().read() });
+        u64::from_le(unsafe { self.0.cast::<u64>().read() })
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
         let flags = (header >> 8) as u8;
         let lengths = (header >> 40) as usize;
         let key_bytes = if flags & LONG_KEY == 0 {
@@ -424,8 +443,8 @@ impl Entry {
         let is_long = shape.flags & LONG_KEY != 0;
         let key_bytes = if is_long { 0 } else { shape.key_bytes as u64 };
         let lengths = key_bytes | (shape.inline_bytes as u64) << 12;
-        let clock = u64::from(clock & CLOCK_MASK);
-        let header = shape.tag as u64 | u64::from(shape.flags) << 8 | clock << 16 | lengths << 40;
+        let clock = u64::from(clock & CLOCK_MASK) << CLOCK_SHIFT;
+        let header = shape.tag as u64 | u64::from(shape.flags) << 8 | clock | lengths << 40;
         self.write(TAG_AT, &header.to_le_bytes());
         if is_long {
             self.write(HEADER_BYTES, &(shape.key_bytes as u64).to_ne_bytes());
@@ -442,7 +461,7 @@ impl Entry {
     fn write_value(&mut self, shape: Shape, value: NewValue<'_>) {
         let word = match value {
             NewValue::Inline(bytes) | NewValue::Raw(bytes) => return self.write(shape.value_at(), bytes),
-            NewValue::Int(value) => value as usize,
+            NewValue::Int(value) | NewValue::CopiedInt(value) => value as usize,
             // SAFETY: the value word of this shape lies inside the block and is aligned for the handle.
             NewValue::Shared(bytes) => return unsafe { self.shared(shape).write(bytes) },
             NewValue::Object(Object::List(list)) => Box::into_raw(list) as usize,
@@ -510,17 +529,16 @@ impl std::fmt::Debug for Entry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry")
             .field("key", &String::from_utf8_lossy(self.key()))
-            .field("encoding", &self.encoding_name())
+            .field("tag", &self.tag())
             .field("deadline_ms", &self.deadline_ms())
             .finish_non_exhaustive()
     }
 }
 
 const TAG_AT: usize = 0;
-const CLOCK_AT: usize = 2;
-const CLOCK_BYTES: usize = 3;
 /// The access clock wraps at 24 bits.
-pub const CLOCK_MASK: u32 = (1 << (8 * CLOCK_BYTES)) - 1;
+pub const CLOCK_MASK: u32 = (1 << 24) - 1;
+const CLOCK_SHIFT: u32 = 16;
 /// The counters and the vector in front of a shared buffer.
 const SHARED_BYTES: usize = allocation_bytes(2 * WORD_BYTES + size_of::<Vec<u8>>());
 
@@ -591,7 +609,7 @@ mod tests {
 
     #[test]
     fn encodings_are_those_of_redis() {
-        let encoding = |value: NewValue<'_>| Entry::new(b"k", value, None, 0).encoding_name();
+        let encoding = |value: NewValue<'_>| Entry::new(b"k", value, None, 0).encoding_name(44);
         assert_eq!(encoding(NewValue::from_bytes(b"12")), "int");
         assert_eq!(encoding(NewValue::from_bytes(b"012")), "embstr");
         assert_eq!(encoding(NewValue::from_bytes(&[b'x'; 44])), "embstr");

@@ -12,6 +12,7 @@
 //! Nobody deadlocks: holders under 2 never wait while holding, under 3 they wait in one global order, and under 4 there
 //! is at most one, which excludes 3.
 
+mod ahead;
 mod change;
 mod edit;
 #[expect(unsafe_code, reason = "key, value and deadline in one allocation: 43 bytes a small key, not 75")]
@@ -41,7 +42,7 @@ pub use self::transaction::{Detached, Moved, Settled, Transaction};
 pub use self::view::{EntryRef, View};
 pub use self::visit::{GROUP_BUCKETS, ShardVisit};
 use crate::table::hash::SHARD_BITS_MAX;
-use crate::table::{Hasher, KeyHash, prefetch};
+use crate::table::{Hasher, KeyHash};
 
 /// The number of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -155,28 +156,6 @@ impl Keyspace {
     pub fn on_release(&self, call: impl Fn() + Send + Sync + 'static) {
         let set = self.on_release.set(Box::new(call)).is_ok();
         assert!(set, "the release hook is set once");
-    }
-
-    /// Before the first step: asks for the line of the lock. Address arithmetic only.
-    #[inline]
-    pub fn prefetch_shard(&self, hash: KeyHash) {
-        prefetch(&raw const self.slots[self.shard_of(hash)]);
-    }
-
-    /// First step of a prefetch: asks for the line of the bucket. Skipped when the shard is busy.
-    #[inline]
-    pub fn prefetch_bucket(&self, db: Db, hash: KeyHash) {
-        if let Some(shard) = self.slots[self.shard_of(hash)].try_lock() {
-            shard.database(db).table.prefetch_bucket(hash);
-        }
-    }
-
-    /// Second step: reads the bucket and asks for the line of the entry. Skipped when the shard is busy.
-    #[inline]
-    pub fn prefetch_entry(&self, db: Db, hash: KeyHash) {
-        if let Some(shard) = self.slots[self.shard_of(hash)].try_lock() {
-            shard.database(db).table.prefetch_entry(hash);
-        }
     }
 
     /// Counters and sizes, shard by shard: the sum is no single instant. Waits for each shard.

@@ -59,9 +59,15 @@ impl<'a> EntryRef<'a> {
         self.entry.kind()
     }
 
-    /// How the value is stored, as `OBJECT ENCODING` says it.
-    pub fn encoding(&self) -> &'static str {
-        self.entry.encoding_name()
+    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of up to `embedded_bytes_max` bytes share the
+    /// allocation of their object.
+    pub fn encoding(&self, embedded_bytes_max: usize) -> &'static str {
+        self.entry.encoding_name(embedded_bytes_max)
+    }
+
+    /// Whether it is an integer that was copied from another key: Redis shares small ones between keys, but not those.
+    pub fn is_copied_integer(&self) -> bool {
+        self.entry.is_copied_integer()
     }
 
     /// When it expires: Unix milliseconds.

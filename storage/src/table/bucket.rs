@@ -70,12 +70,13 @@ impl<E> Bucket<E> {
         }
     }
 
-    /// The first entry whose tag fits and the line that follows if none does: what a prefetch wants to know.
+    /// What a tag finds in a line of the chain: what a prefetch wants to know.
     #[inline]
-    pub fn probe(&self, tag: u8) -> Probe<'_, E> {
-        match self.candidates(tag) {
-            0 => self.next().map_or(Probe::Absent, Probe::Chained),
-            found => Probe::Entry(self.entry((found.trailing_zeros() / 8) as usize - 1)),
+    pub fn probe(&self, tag: u8, line: usize) -> Probe<'_, E> {
+        let Some(bucket) = self.lines().nth(line) else { return Probe::Absent };
+        match bucket.candidates(tag) {
+            0 => bucket.next().map_or(Probe::Absent, Probe::Chained),
+            found => Probe::Entry(bucket.entry((found.trailing_zeros() / 8) as usize - 1)),
         }
     }
 
@@ -192,7 +193,7 @@ impl<E> Bucket<E> {
 
     #[inline]
     fn count(&self) -> usize {
-        (self.word as u8 & !CHAINED).count_ones() as usize
+        (self.word as u8 & !CHAINED).trailing_ones() as usize
     }
 
     #[inline]
@@ -303,7 +304,7 @@ pub fn overflow_lines(entries: usize) -> usize {
 #[inline]
 fn taken_bytes(presence: u8) -> u64 {
     // Presence bits are dense from below and bit 7 is no slot, so the mask is a run of `count` bytes above byte 0.
-    let count = (presence & !CHAINED).count_ones();
+    let count = (presence & !CHAINED).trailing_ones();
     let run = if count == 7 { !0xff } else { ((1u64 << (8 * (count + 1))) - 1) & !0xff };
     run & HIGH_BITS
 }

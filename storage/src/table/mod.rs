@@ -34,7 +34,7 @@ pub trait TableEntry {
 }
 
 /// Buckets of one chunk: 512 bytes, so that a table of a few entries stays small and slack is a few hundred bytes.
-const CHUNK_BUCKETS: usize = 32;
+const CHUNK_BUCKETS: usize = 8;
 const CHUNK_BITS: u32 = CHUNK_BUCKETS.trailing_zeros();
 
 type Chunk<E> = Box<[Bucket<E>; CHUNK_BUCKETS]>;
@@ -89,8 +89,10 @@ impl<E: TableEntry> Table<E> {
     /// The entry with this key, to be changed (its key must stay).
     #[inline]
     pub fn find_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<&mut E> {
-        let position = self.position(hash, key)?;
-        Some(self.at_mut(position))
+        let index = self.index(hash)?;
+        let bucket = self.bucket_mut(index);
+        let place = bucket.find(hash.tag(), |entry| entry.key() == key)?;
+        Some(bucket.at_mut(place))
     }
 
     /// Where the entry with this key stands.
@@ -175,14 +177,22 @@ impl<E: TableEntry> Table<E> {
         }
     }
 
-    /// Asks for the line of the entry that a key would be. Reads the bucket, so ask for that one first.
+    /// Reads a line of the chain that a key would be in, which should have been asked for, and asks for what it leads
+    /// to: the entry, or the next line; true if it is the line.
     #[inline]
-    pub fn prefetch_entry(&self, hash: KeyHash) {
-        let Some(index) = self.index(hash) else { return };
-        match self.bucket(index).probe(hash.tag()) {
-            Probe::Entry(entry) => prefetch(entry.address()),
-            Probe::Chained(next) => prefetch(next),
-            Probe::Absent => {}
+    pub fn prefetch_behind(&self, hash: KeyHash, line: usize) -> bool {
+        match self.index(hash).map_or(Probe::Absent, |index| self.bucket(index).probe(hash.tag(), line)) {
+            Probe::Entry(entry) => {
+                // A short string ends in the second line, and that its block is that long is written in the first.
+                prefetch(entry.address());
+                prefetch(entry.address().wrapping_add(size_of::<Bucket<E>>()));
+                false
+            }
+            Probe::Chained(next) => {
+                prefetch(next);
+                true
+            }
+            Probe::Absent => false,
         }
     }
 

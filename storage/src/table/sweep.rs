@@ -50,8 +50,7 @@ struct Interval {
 
 impl<E: TableEntry> Table<E> {
     /// Goes on through up to `buckets_max` buckets and returns the new frontier. Entries that are not behind the old one
-    /// are given to `visit`, each with the end of its bucket, at which a walk may stop earlier. Their lines are asked
-    /// for but may not be there yet, so reading them should wait.
+    /// are given to `visit`, each with the end of its bucket, which a walk that stops earlier may take for its frontier.
     pub fn sweep<'t>(
         &'t self,
         frontier: Frontier,
@@ -214,7 +213,8 @@ mod tests {
 
     #[test]
     fn an_empty_table_is_swept_at_once_and_the_share_runs_from_0_to_1() {
-        let swept = Words::new().sweep(Frontier::default(), 1, &HASHER, |_, _| unreachable!("nothing is there"));
+        let swept =
+            Words::new().sweep(Frontier::default(), 1, &HASHER, |_, _| unreachable!("nothing is there"));
         assert_eq!((Frontier::default().share(), swept.share()), (0.0, 1.0));
         let half = table_of(2).sweep(Frontier::default(), 1, &HASHER, |_, _| {});
         assert_eq!(half.share(), 0.5);

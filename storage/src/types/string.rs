@@ -8,8 +8,6 @@ use crate::number;
 /// Strings up to this length live inside their entry: one allocation a key. Longer ones get a buffer of their own, so
 /// that a reply can send it by reference.
 pub const INLINE_BYTES_MAX: usize = 1024;
-/// Redis keeps strings up to this length in one allocation with their object and says `embstr`.
-pub const EMBEDDED_BYTES_MAX: usize = 44;
 
 /// The value would exceed the limit for strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

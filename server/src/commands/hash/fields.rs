@@ -48,7 +48,9 @@ fn set_fields(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Result<usize, E
     }
     let context = context(call, &key);
     let mut hash = txn.upsert::<Hash>(&key)?;
-    hash.expect_fields(call.args.len() / 2, &context);
+    if call.dialect().hset_counts_first {
+        hash.expect_fields(call.args.len() / 2, &context);
+    }
     let mut added = 0;
     while let (Some(field), Some(value)) = (call.args.next(), call.args.next()) {
         added += usize::from(hash.set(field, value, &context));

@@ -3,7 +3,7 @@
 mod exists;
 pub mod expire;
 mod flush;
-mod object;
+pub mod object;
 mod rename;
 mod scan;
 

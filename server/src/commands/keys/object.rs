@@ -1,6 +1,6 @@
 //! OBJECT: how a value is stored and when it was used last.
 
-use shardis_storage::{EntryRef, StringRef, View};
+use shardis_storage::{EntryRef, Key, Kind, StringRef, View};
 
 use crate::client::Client;
 use crate::command::Arity::Exactly;
@@ -26,8 +26,16 @@ static ENCODING: Command = Command::read("ENCODING", encoding)
 fn encoding(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     match view.peek(&key) {
-        Some(entry) => call.bulk(entry.encoding().as_bytes()),
+        Some(entry) => call.bulk(encoding_of(call, &key, entry).as_bytes()),
         None => call.null(),
+    }
+}
+
+/// How the imitated server would store a value.
+pub fn encoding_of(call: &Call<'_>, key: &Key<'_>, entry: EntryRef<'_>) -> &'static str {
+    match entry.kind() {
+        Kind::List if call.dialect().only_quicklists => "quicklist",
+        _ => entry.encoding((call.dialect().embedded_bytes_max)(key.bytes().len())),
     }
 }
 
@@ -103,15 +111,19 @@ static REFCOUNT: Command = Command::read("REFCOUNT", refcount)
 fn refcount(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     match view.peek(&key) {
-        Some(entry) if is_shared_integer(entry) => call.integer(SHARED_REFERENCES),
-        Some(_) => call.integer(1),
+        Some(entry) => call.integer(references_of(call, entry)),
         None => call.null(),
     }
 }
 
-/// Redis keeps one object for each small integer and says so here; our integers live in their entries.
-fn is_shared_integer(entry: EntryRef<'_>) -> bool {
-    matches!(entry.string(), Some(StringRef::Int(value)) if (0..SHARED_INTEGERS).contains(&value))
+/// How many references to a value the imitated server would have. Ours has one of each: even integers live in their
+/// entries.
+pub fn references_of(call: &Call<'_>, entry: EntryRef<'_>) -> i64 {
+    let is_shared = call.dialect().shares_integers && !entry.is_copied_integer();
+    match entry.string() {
+        Some(StringRef::Int(0..SHARED_INTEGERS)) if is_shared => SHARED_REFERENCES,
+        _ => 1,
+    }
 }
 
 const SHARED_INTEGERS: i64 = 10_000;

@@ -1,12 +1,13 @@
 //! Finding keys: all at once under every lock (KEYS, RANDOMKEY, DBSIZE), or in steps that hold one lock at a
 //! time and promise less (SCAN).
 
+use shardis_protocol::number;
 use shardis_storage::View;
 use shardis_storage::glob::Pattern;
 
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::args::is_word;
-use crate::command::{Args, Call, Category, Command, Done, Error, Flags, Flow};
+use crate::command::args::{is_word, until_zero};
+use crate::command::{Call, Category, Command, Done, Error, Flags, Flow};
 
 pub static KEYS: Command = Command::read("KEYS", matching_keys)
     .syntax("pattern")
@@ -49,8 +50,8 @@ pub static SCAN: Command = Command::read("SCAN", scan)
     .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
 
 fn scan(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
-    let mut cursor = parse_cursor(call.args.take()?).ok_or(Error::INVALID_CURSOR)?;
-    let options = ScanOptions::parse(&mut call.args)?;
+    let mut cursor = parse_cursor(call.args.take()?, call.dialect().strict_cursors).ok_or(Error::INVALID_CURSOR)?;
+    let options = ScanOptions::parse(call)?;
     if call.should_offload(options.count) {
         return Ok(Flow::Offload);
     }
@@ -86,7 +87,8 @@ struct ScanOptions<'a> {
 }
 
 impl<'a> ScanOptions<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<ScanOptions<'a>, Error> {
+    fn parse(call: &mut Call<'a>) -> Result<ScanOptions<'a>, Error> {
+        let (args, is_strict) = (&mut call.args, call.state.config.dialect().strict_scan_options);
         let mut options = ScanOptions { count: COUNT_DEFAULT, pattern: None, kind: None };
         while !args.is_empty() {
             if args.take_word("COUNT") {
@@ -96,7 +98,13 @@ impl<'a> ScanOptions<'a> {
             } else if args.take_word("MATCH") {
                 options.pattern = Some(Pattern::new(args.take()?));
             } else if args.take_word("TYPE") {
-                options.kind = Some(args.take()?);
+                let kind = args.take()?;
+                if is_strict && !TYPES.iter().any(|known| is_word(kind, known)) {
+                    return Err(Error::unknown_type(kind));
+                }
+                options.kind = Some(kind);
+            } else if is_strict && args.take_word("NOVALUES") {
+                return Err(Error::NOVALUES_WITHOUT_FIELDS);
             } else {
                 return Err(Error::SYNTAX);
             }
@@ -111,13 +119,26 @@ impl<'a> ScanOptions<'a> {
     }
 }
 
-/// A cursor as C's `strtoul` reads one, without leading space: nothing is 0, and a sign is taken.
-fn parse_cursor(bytes: &[u8]) -> Option<u64> {
-    let (negative, digits) = match bytes {
+/// A cursor as C's `strtoul` reads one: it ends at a zero byte, nothing is 0, and a sign is taken. A strict one is
+/// something and not negative, and may have leading space instead.
+fn parse_cursor(bytes: &[u8], is_strict: bool) -> Option<u64> {
+    let text = until_zero(bytes);
+    let trimmed = text.trim_ascii_start();
+    let is_refused = match is_strict {
+        true => text.is_empty() || number::parse_i64(text).is_some_and(|value| value < 0),
+        false => trimmed.len() < text.len(),
+    };
+    if is_refused {
+        return None;
+    }
+    let (negative, digits) = match trimmed {
         [b'-', digits @ ..] if !digits.is_empty() => (true, digits),
         [b'+', digits @ ..] if !digits.is_empty() => (false, digits),
         digits => (false, digits),
     };
+    if digits.is_empty() && !text.is_empty() {
+        return None;
+    }
     let value = digits.iter().try_fold(0_u64, |value, byte| {
         let digit = byte.checked_sub(b'0').filter(|&digit| digit < 10)?;
         value.checked_mul(10)?.checked_add(digit.into())
@@ -125,6 +146,8 @@ fn parse_cursor(bytes: &[u8]) -> Option<u64> {
     Some(if negative { value.wrapping_neg() } else { value })
 }
 
+/// The types of the imitated servers, whether we have them or not.
+const TYPES: [&str; 6] = ["string", "list", "set", "zset", "hash", "stream"];
 /// How many keys a call of SCAN looks at unless told otherwise.
 const COUNT_DEFAULT: usize = 10;
 /// Steps a call of SCAN takes at most for every key it was to look at, in a table with many empty buckets.
@@ -193,20 +216,25 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_as_c_reads_it() {
-        for (text, cursor) in [
-            ("0", Some(0)),
-            ("", Some(0)),
-            ("01", Some(1)),
-            ("+1", Some(1)),
-            ("-1", Some(u64::MAX)),
-            ("18446744073709551615", Some(u64::MAX)),
-            ("18446744073709551616", None),
-            (" 1", None),
-            ("1x", None),
-            ("-", None),
-            ("--1", None),
+        for (text, cursor, strict) in [
+            ("0", Some(0), Some(0)),
+            ("", Some(0), None),
+            ("\0x", Some(0), None),
+            ("1\0x", Some(1), Some(1)),
+            ("01", Some(1), Some(1)),
+            ("+1", Some(1), Some(1)),
+            ("-1", Some(u64::MAX), None),
+            ("-01", Some(u64::MAX), Some(u64::MAX)),
+            ("18446744073709551615", Some(u64::MAX), Some(u64::MAX)),
+            ("18446744073709551616", None, None),
+            (" 1", None, Some(1)),
+            (" ", None, None),
+            ("1x", None, None),
+            ("-", None, None),
+            ("--1", None, None),
         ] {
-            assert_eq!(parse_cursor(text.as_bytes()), cursor, "{text:?}");
+            assert_eq!(parse_cursor(text.as_bytes(), false), cursor, "{text:?}");
+            assert_eq!(parse_cursor(text.as_bytes(), true), strict, "{text:?}");
         }
     }
 }

@@ -18,8 +18,7 @@ pub static LPOP: Command = Command::write("LPOP", lpop)
     .since("1.0.0")
     .complexity("O(N) where N is the number of elements returned")
     .summary(
-        "Returns and removes one or more elements from the beginning of a list. \
-         Deletes the list if the last element was popped.",
+        "Returns the first elements in a list after removing it. Deletes the list if the last element was popped.",
     )
     .history(HISTORY);
 
@@ -35,8 +34,7 @@ pub static RPOP: Command = Command::write("RPOP", rpop)
     .since("1.0.0")
     .complexity("O(N) where N is the number of elements returned")
     .summary(
-        "Returns and removes one or more elements from the end of a list. \
-         Deletes the list if the last element was popped.",
+        "Returns and removes the last elements of a list. Deletes the list if the last element was popped.",
     )
     .history(HISTORY);
 

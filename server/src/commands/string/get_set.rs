@@ -4,6 +4,7 @@ use shardis_protocol::Request;
 use shardis_storage::{Deadline, Transaction, View};
 
 use super::options::{self, Expiry, Options, Word};
+use super::set_string;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Access, Call, Command, Done, Flags, Flow, key};
@@ -78,7 +79,7 @@ fn set(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let value = call.args.take()?;
     if call.args.is_empty() {
-        txn.set_string(&key, value, Deadline::Never);
+        set_string(call, txn, &key, value, Deadline::Never);
         return call.ok();
     }
     let options = Options::parse(&mut call.args, SET_WORDS)?;
@@ -92,7 +93,7 @@ fn set(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     let holds = options.condition.holds(txn.find(&key))?;
     if holds {
-        txn.set_string(&key, value, deadline);
+        set_string(call, txn, &key, value, deadline);
     }
     match (options.old_value, holds) {
         (true, _) => Ok(Flow::Done),
@@ -118,7 +119,7 @@ fn getset(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         Some(old) => call.string(old)?,
         None => call.null()?,
     };
-    txn.set_string(&key, value, Deadline::Never);
+    set_string(call, txn, &key, value, Deadline::Never);
     Ok(Flow::Done)
 }
 
@@ -155,8 +156,12 @@ const GETEX_WORDS: &[Word] = &[options::EX, options::PX, options::EXAT, options:
 fn getex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let expiry = Options::parse(&mut call.args, GETEX_WORDS)?.expiry;
+    let mut deadline = expiry.deadline(call);
+    if call.dialect().getex_time_first {
+        deadline = Ok(deadline?);
+    }
     let Some(value) = txn.string(&key)? else { return call.null() };
-    let deadline = expiry.deadline(call)?;
+    let deadline = deadline?;
     call.string(value)?;
     match (expiry, deadline) {
         (Expiry::Unsaid, _) => {}
@@ -188,7 +193,7 @@ fn setnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let value = call.args.take()?;
     let absent = txn.find(&key).is_none();
     if absent {
-        txn.set_string(&key, value, Deadline::Never);
+        set_string(call, txn, &key, value, Deadline::Never);
     }
     call.integer(i64::from(absent))
 }
@@ -228,6 +233,6 @@ fn set_until(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) -> 
     let key = call.next_key()?;
     let deadline = Expiry::Until(unit, call.args.take()?).deadline(call)?;
     let value = call.args.take()?;
-    txn.set_string(&key, value, deadline);
+    set_string(call, txn, &key, value, deadline);
     call.ok()
 }

@@ -9,6 +9,8 @@ mod multi;
 mod options;
 mod range;
 
+use shardis_storage::{Deadline, Key, Transaction};
+
 use crate::command::{Call, Category, Family};
 
 pub static FAMILY: Family = Family::new(
@@ -43,6 +45,25 @@ pub static FAMILY: Family = Family::new(
         &lcs::LCS,
     ],
 );
+
+/// Sets a string as the imitated server would: what does not fit beside its key now stays `raw` under every name.
+fn set_string(call: &Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, value: &[u8], deadline: Deadline) {
+    if value.len() <= INTEGER_BYTES_MAX {
+        return txn.set_string(key, value, deadline);
+    }
+    let dialect = call.dialect();
+    let room = (dialect.embedded_bytes_max)(key.bytes().len());
+    let is_close = value.len() + dialect.embedded_deadline_bytes > room;
+    let had_deadline = |txn: &mut Transaction<'_>| txn.find(key).is_some_and(|old| old.deadline_ms().is_some());
+    if value.len() > room || (is_close && had_deadline(txn)) {
+        txn.set_raw_string(key, value, deadline);
+    } else {
+        txn.set_string(key, value, deadline);
+    }
+}
+
+/// Longer strings are no integers.
+const INTEGER_BYTES_MAX: usize = 20;
 
 /// The longest string there may be.
 fn string_bytes_max(call: &Call<'_>) -> usize {

@@ -4,6 +4,7 @@ use shardis_protocol::number;
 use shardis_storage::{Deadline, Transaction, View};
 
 use super::options::{self, Condition, Options, Word};
+use super::set_string;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, keys, numbered};
 
@@ -120,7 +121,7 @@ fn set_pairs(
     for _ in 0..pairs {
         let key = call.next_key()?;
         let value = call.args.take()?;
-        txn.set_string(&key, value, deadline);
+        set_string(call, txn, &key, value, deadline);
     }
     Ok(())
 }

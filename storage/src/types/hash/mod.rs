@@ -175,16 +175,18 @@ impl Hash {
             Form::Packed(packed) => packed,
             Form::Table(fields) => return fields.set(field, value),
         };
-        if let Some(at) = find(packed, field) {
+        let found = find(packed, field);
+        if let Some(at) = found {
             packed.replace(packed.after(at), value.into());
-            return false;
+        } else {
+            packed.push(Side::Back, field.into());
+            packed.push(Side::Back, value.into());
         }
-        packed.push(Side::Back, field.into());
-        packed.push(Side::Back, value.into());
+        // Also where nothing was added: the limit may be lower than when the hash was made.
         if self.len() > context.entries_max {
             self.make_table(context);
         }
-        true
+        found.is_none()
     }
 
     /// Removes a field, and returns whether it was there.

@@ -1,0 +1,132 @@
+// ioredis against a server: `ioredis.js URL SOCKET`. Succeeds if everything is as a real server would have it.
+//
+// It leaves the error counters of the server at zero, so that whoever called it sees whether anything else was refused.
+
+"use strict";
+
+const assert = require("node:assert/strict");
+const Redis = require("ioredis");
+
+const [url, socket] = process.argv.slice(2);
+
+async function main() {
+  const client = new Redis(url);
+  await errorsReject(client);
+  await client.flushall();
+  await client.config("RESETSTAT");
+  await strings(client);
+  await keys(client);
+  await hashesAndLists(client);
+  await pipelines(client);
+  await automaticPipelining();
+  await server(client);
+  await computes(client);
+  await client.quit();
+  await overASocket();
+}
+
+async function errorsReject(client) {
+  await client.set("text", "abc");
+  await assert.rejects(client.lpush("text", "x"), { name: "ReplyError", message: /^WRONGTYPE / });
+  await assert.rejects(client.incr("text"), /value is not an integer/);
+  await assert.rejects(client.call("NOSUCH", "x"), /unknown command 'NOSUCH'/);
+}
+
+async function strings(client) {
+  const binary = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+  assert.equal(await client.set("k", binary), "OK");
+  assert.deepEqual(await client.getBuffer("k"), binary);
+  const large = "x".repeat(3_000_000);
+  assert.equal(await client.set("large", large, "EX", 100), "OK");
+  assert.equal(await client.get("large"), large);
+  assert.equal(await client.set("k", 1, "NX"), null);
+  assert.equal(await client.set("k", 5), "OK");
+  assert.equal(await client.incrby("k", 2), 7);
+  assert.equal(await client.mset({ a: 1, b: "größe" }), "OK");
+  assert.deepEqual(await client.mget("a", "missing", "b"), ["1", null, "größe"]);
+  assert.equal(await client.getdel("a"), "1");
+}
+
+async function keys(client) {
+  await client.flushdb();
+  assert.equal(await client.set("k", "v"), "OK");
+  assert.deepEqual(await Promise.all([client.ttl("k"), client.expire("k", 100), client.ttl("k")]), [-1, 1, 100]);
+  assert.equal(await client.rename("k", "l"), "OK");
+  assert.equal(await client.type("l"), "string");
+  assert.equal(await client.del("l", "missing"), 1);
+  const expected = Array.from({ length: 1000 }, (_, number) => `key:${number}`);
+  await client.mset(...expected.flatMap((key) => [key, "v"]));
+  const found = new Set();
+  for await (const batch of client.scanStream({ match: "key:*", count: 50 })) {
+    batch.forEach((key) => found.add(key));
+  }
+  assert.deepEqual([...found].sort(), [...expected].sort());
+  assert.equal(await client.dbsize(), 1000);
+  assert.equal((await client.keys("key:99?")).length, 10);
+}
+
+async function hashesAndLists(client) {
+  assert.equal(await client.hset("h", { one: 1, two: "zwei" }), 2);
+  assert.deepEqual(await client.hgetall("h"), { one: "1", two: "zwei" });
+  assert.deepEqual(await client.hmget("h", "two", "three"), ["zwei", null]);
+  assert.equal(await client.hincrby("h", "one", 9), 10);
+  assert.equal(await client.hdel("h", "one"), 1);
+  assert.equal(await client.rpush("l", ..."abcdef"), 6);
+  assert.equal(await client.lpush("l", "first"), 7);
+  assert.deepEqual(await client.lrange("l", 0, 2), ["first", "a", "b"]);
+  assert.equal(await client.lpop("l"), "first");
+  assert.equal(await client.lindex("l", -1), "f");
+  assert.equal(await client.llen("l"), 6);
+}
+
+async function pipelines(client) {
+  const pipeline = client.pipeline();
+  for (let number = 0; number < 10_000; number += 1) {
+    pipeline.set(`p:${number}`, number).get(`p:${number}`);
+  }
+  const replies = await pipeline.exec();
+  replies.forEach(([error, reply], index) => {
+    assert.equal(error, null);
+    assert.equal(reply, index % 2 === 0 ? "OK" : String((index - 1) / 2));
+  });
+}
+
+async function automaticPipelining() {
+  const client = new Redis(url, { enableAutoPipelining: true });
+  await client.del("counter");
+  const counts = await Promise.all(Array.from({ length: 1000 }, () => client.incr("counter")));
+  assert.deepEqual(counts, Array.from({ length: 1000 }, (_, index) => index + 1));
+  await client.quit();
+}
+
+async function server(client) {
+  assert.equal(await client.ping(), "PONG");
+  assert.equal(await client.echo("hello"), "hello");
+  assert.equal(await client.client("SETNAME", "tester"), "OK");
+  assert.equal(await client.client("GETNAME"), "tester");
+  assert.match(await client.client("LIST"), /name=tester/);
+  assert.match(await client.client("INFO"), /lib-name=ioredis/);
+  assert.match(await client.info("server"), /redis_version:7\.2\.4\r\n/);
+  assert.deepEqual(await client.config("GET", "maxclients"), ["maxclients", "10000"]);
+}
+
+async function computes(client) {
+  await client.flushdb();
+  for (let number = 0; number < 100; number += 1) {
+    await client.hset(`order:${number}`, { total: number });
+  }
+  const words = "order:* REDUCE SUM 1 h.total AS sum SCALAR ISOLATION FUZZY".split(" ");
+  assert.equal(await client.call("COMPUTE.AGGREGATE", ...words), 4950);
+}
+
+async function overASocket() {
+  const client = new Redis(socket, { db: 3 });
+  assert.equal(await client.set("wo", "hier"), "OK");
+  assert.equal(await client.get("wo"), "hier");
+  await client.quit();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

@@ -1,0 +1,261 @@
+//! Real clients against our program: what they do with a real server must work here, and the server must neither
+//! refuse anything nor have anything to complain about.
+//!
+//! The clients in Python and JavaScript are told what to do by the scripts in `clients/`. `./tests/run` installs
+//! what is needed; where something is missing, the test is skipped, or fails where `CI` is set.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use redis::{Commands, ConnectionLike, Value};
+use shardis_tests::server::Server;
+
+const PERSONALITY: &str = "redis-7.2";
+/// After so many seconds a client that waits for something is ended, and the test fails.
+const PATIENCE_SECONDS: &str = "120";
+
+#[test]
+fn redis_py_works_without_a_refusal() {
+    let Some(python) = python_with_redis() else { return };
+    let server = ours();
+    run(script(python, "redis_py.py").args([url(&server), socket(&server)]));
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn ioredis_works_without_a_refusal() {
+    let modules = built("npm/node_modules");
+    let is_installed = modules.join("ioredis").is_dir() && is_program("node");
+    let Some(node) = is_installed.then(|| "node".into()).or_else(|| missing("ioredis for node")) else {
+        return;
+    };
+    let server = ours();
+    run(script(node, "ioredis.js").args([url(&server), socket(&server)]).env("NODE_PATH", modules));
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn redis_rs_works_without_a_refusal() {
+    let server = ours();
+    for protocol in ["resp2", "resp3"] {
+        let url = format!("{}?protocol={protocol}", url(&server));
+        let mut client = redis::Client::open(url).expect("a valid url").get_connection().expect("it accepts");
+        exercise(&mut client).unwrap_or_else(|error| panic!("{protocol}: {error}"));
+    }
+    assert_no_complaint(&server);
+}
+
+/// What a Rust program does in passing: every type, a pipeline, an iterator over the keys.
+fn exercise(client: &mut redis::Connection) -> redis::RedisResult<()> {
+    redis::cmd("FLUSHALL").exec(client)?;
+    assert!(client.check_connection());
+    let () = client.set_ex("text", "größe", 100)?;
+    assert_eq!(client.get::<_, String>("text")?, "größe");
+    assert!((1..=100).contains(&client.ttl::<_, i64>("text")?));
+    assert_eq!(client.incr::<_, _, i64>("count", 5)?, 5);
+    assert_eq!(client.get::<_, Option<i64>>("missing")?, None);
+    let () = client.hset_multiple("hash", &[("one", 1), ("two", 2)])?;
+    assert_eq!(client.hgetall::<_, Vec<(String, i64)>>("hash")?.len(), 2);
+    assert_eq!(client.rpush::<_, _, i64>("list", &["a", "b", "c"])?, 3);
+    assert_eq!(client.lrange::<_, Vec<String>>("list", 1, -1)?, ["b", "c"]);
+    let numbers: Vec<i64> = {
+        let mut pipeline = redis::pipe();
+        (0..10_000).for_each(|number| {
+            pipeline.set(number, number).ignore().get(number);
+        });
+        pipeline.query(client)?
+    };
+    assert!(numbers.into_iter().eq(0..10_000));
+    let found: Result<Vec<String>, _> = client.scan_match("1??")?.collect();
+    assert_eq!(found?.len(), 100);
+    let words = ["[0-9]", "REDUCE", "SUM", "1", "v", "AS", "sum", "SCALAR", "ISOLATION", "FUZZY"];
+    assert_eq!(redis::cmd("COMPUTE.AGGREGATE").arg(&words).query::<Value>(client)?, Value::Int(45));
+    Ok(())
+}
+
+#[test]
+fn redis_cli_prints_replies_in_all_its_forms() {
+    if !is_available("redis-cli") {
+        return;
+    }
+    let server = ours();
+    let socket = socket(&server);
+    let cases: [(&[&str], &str); 12] = [
+        (&["RPUSH", "list", "a", "b\"c"], "2\n"),
+        (&["LRANGE", "list", "0", "-1"], "a\nb\"c\n"),
+        (&["--csv", "LRANGE", "list", "0", "-1"], "\"a\",\"b\\\"c\"\n"),
+        (&["--no-raw", "LRANGE", "list", "0", "-1"], "1) \"a\"\n2) \"b\\\"c\"\n"),
+        (&["HSET", "hash", "field", "1"], "1\n"),
+        (&["-3", "--no-raw", "HGETALL", "hash"], "1# \"field\" => \"1\"\n"),
+        (&["--json", "HGETALL", "hash"], "{\"field\":\"1\"}\n"),
+        (&["-n", "2", "DBSIZE"], "0\n"),
+        (&["-s", &socket, "ECHO", "over a socket"], "over a socket\n"),
+        (&["-r", "3", "INCR", "count"], "1\n2\n3\n"),
+        (&["--scan", "--pattern", "h*"], "hash\n"),
+        (&["--no-raw", "COMPUTE.COUNT", "*", "ISOLATION", "FUZZY"], "(integer) 3\n"),
+    ];
+    for (arguments, expected) in cases {
+        let printed = run(redis_cli(&server).args(arguments));
+        assert_eq!(printed, expected, "{arguments:?}");
+    }
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn redis_cli_looks_for_big_keys_and_loads_in_bulk() {
+    if !is_available("redis-cli") {
+        return;
+    }
+    let server = ours();
+    let load: String = (0..10_000).map(|number| format!("SET key:{number} {number}\r\n")).collect();
+    let file = PathBuf::from(directory(&server)).join("load");
+    fs::write(&file, load).expect("the server's directory can be written");
+    let input = fs::File::open(file).expect("it has just been written");
+    let loaded = run(redis_cli(&server).arg("--pipe").stdin(input));
+    assert!(loaded.contains("errors: 0, replies: 10000\n"), "{loaded}");
+    run(redis_cli(&server).args(["RPUSH", "list", "1", "2", "3"]));
+    let big = run(redis_cli(&server).arg("--bigkeys"));
+    assert!(big.contains("Sampled 10001 keys in the keyspace!"), "{big}");
+    assert!(big.contains("Biggest   list found '\"list\"' has 3 items"), "{big}");
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn redis_cli_hints_and_explains_our_own_commands() {
+    let Some(python) = python_with_redis().filter(|_| is_available("redis-cli")) else { return };
+    let server = ours();
+    let port = server.address().port().to_string();
+    run(script(python, "redis_cli_hints.py").args(["redis-cli", "-p", &port]));
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn redis_benchmark_measures_without_a_refusal() {
+    if !is_available("redis-benchmark") {
+        return;
+    }
+    let server = ours();
+    let port = server.address().port().to_string();
+    let tests = "set,get,incr,mset,hset,lpush,rpop,lrange";
+    for pipeline in ["1", "16"] {
+        let arguments = ["-p", &port, "-t", tests, "-n", "10000", "-P", pipeline, "-q"];
+        let report = run(limited("redis-benchmark").args(arguments));
+        let finished = report.matches(" requests per second").count();
+        assert_eq!(finished, 12, "six tests, LRANGE in four sizes, and two rounds of LPUSH: {report}");
+        assert!(!report.to_lowercase().contains("warning"), "{report}");
+    }
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn the_articles_program_and_its_compute_variant_find_the_sum() {
+    let Some(python) = python_with_redis() else { return };
+    let server = ours();
+    let port = server.address().port().to_string();
+    for name in ["article.py", "article_compute.py"] {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
+        let printed = run(limited(&python).arg(program).args(["--port", &port]));
+        assert!(printed.ends_with("5. GET sums:result answers 600\n"), "{name} prints:\n{printed}");
+    }
+    let mut client = server.client();
+    let texts = [["sums:subtasks", "3"], ["sums:1", "2"]];
+    for [key, length] in texts {
+        let reply = client.call(&["LLEN", key]).expect("a reply");
+        assert_eq!(format!("{reply:?}"), format!("Integer({length})"), "{key}");
+    }
+    assert_nothing_logged(&server);
+}
+
+fn ours() -> Server {
+    Server::ours(PERSONALITY, &[])
+}
+
+fn url(server: &Server) -> String {
+    format!("redis://{}/", server.address())
+}
+
+/// The directory that the harness has given it, where its socket and its output are.
+fn directory(server: &Server) -> String {
+    let reply = server.client().call(&["CONFIG", "GET", "dir"]).expect("a reply");
+    String::from_utf8(reply.items()[1].text().expect("a path").to_vec()).expect("a path of plain letters")
+}
+
+fn socket(server: &Server) -> String {
+    directory(server) + "/socket"
+}
+
+fn assert_no_complaint(server: &Server) {
+    let reply = server.client().call(&["INFO", "stats"]).expect("a reply");
+    let stats = String::from_utf8_lossy(reply.text().expect("a text")).into_owned();
+    for counter in ["total_error_replies:0", "unexpected_error_replies:0"] {
+        assert!(stats.lines().any(|line| line == counter), "not {counter}: {}", refusals(server));
+    }
+    assert_nothing_logged(server);
+}
+
+fn refusals(server: &Server) -> String {
+    let reply = server.client().call(&["INFO", "errorstats", "commandstats"]).expect("a reply");
+    String::from_utf8_lossy(reply.text().expect("a text")).into_owned()
+}
+
+/// Nothing at the level of warnings, that is.
+fn assert_nothing_logged(server: &Server) {
+    let log = fs::read_to_string(directory(server) + "/output").expect("the harness keeps the output");
+    assert!(log.contains("Ready to accept connections"), "no log: {log}");
+    let warnings: Vec<&str> = log.lines().filter(|line| !line.contains(" * ")).collect();
+    assert!(warnings.is_empty(), "{warnings:#?}");
+}
+
+/// What the client prints; it must end well and in time, and say nothing on its error output.
+fn run(command: &mut Command) -> String {
+    let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (printed, complaint) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{printed}\n{complaint}", output.status);
+    assert!(complaint.is_empty(), "{command:?}:\n{complaint}");
+    printed.into_owned()
+}
+
+fn limited(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("timeout");
+    command.arg(PATIENCE_SECONDS).arg(program).stdin(std::process::Stdio::null());
+    command
+}
+
+fn script(interpreter: PathBuf, name: &str) -> Command {
+    let mut command = limited(interpreter);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name));
+    command
+}
+
+fn redis_cli(server: &Server) -> Command {
+    let mut command = limited("redis-cli");
+    command.args(["-p", &server.address().port().to_string()]);
+    command
+}
+
+fn python_with_redis() -> Option<PathBuf> {
+    let python = built("venv/bin/python");
+    let imports = Command::new(&python).args(["-c", "import redis"]).output();
+    if imports.is_ok_and(|output| output.status.success()) { Some(python) } else { missing("redis-py") }
+}
+
+fn is_available(program: &str) -> bool {
+    is_program(program) || missing::<()>(program).is_some()
+}
+
+fn is_program(name: &str) -> bool {
+    Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+fn missing<T>(what: &str) -> Option<T> {
+    assert!(std::env::var_os("CI").is_none(), "{what} is not installed");
+    eprintln!("SKIPPED: {what} is not installed; ./tests/run installs it");
+    None
+}
+
+/// Something that `./tests/run` has put into the build directory.
+fn built(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(path)
+}
