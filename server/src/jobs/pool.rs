@@ -2,9 +2,8 @@
 //! server. They own no data and no run; a turn locks one shard at a time, like any command.
 //!
 //! Workers and network threads may have to share a core, and a client that waits for one reply notices what a run does
-//! not. So a worker offers its core after every turn, a tenth of a millisecond, and takes a break after a millisecond
-//! of work if commands were executed meanwhile; between breaks it works long enough to get its tenth of the time under
-//! any load.
+//! not. So turns are short, and a worker offers its core after each: a network thread with something to do has it at
+//! once, one that is never done shares it with the worker half and half, as the system sees to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,10 +12,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::Ticket;
 use super::queue::Queue;
 use super::run::{Order, Run, Turn};
 use super::visit::Toll;
-use super::Ticket;
 use crate::command::Error;
 use crate::state::State;
 
@@ -66,7 +65,9 @@ impl Pool {
         let workers = self.start(state);
         if workers == 0 && !self.shared.queue.is_stopped() {
             let (ticket, promise, _) = Ticket::new();
-            promise.fulfil(Box::new(|_| Err(Error::fixed("ERR no thread could be started for the computation"))));
+            promise.fulfil(Box::new(|_| {
+                Err(Error::fixed("ERR no thread could be started for the computation"))
+            }));
             return ticket;
         }
         let (run, ticket) = Run::new(order, workers, &state.keyspace, &state.clock);
@@ -110,6 +111,21 @@ impl Pool {
     }
 }
 
+impl Report {
+    /// Every figure with its name.
+    pub fn fields(&self) -> [(&'static str, u64); 7] {
+        [
+            ("compute_workers", self.workers as u64),
+            ("compute_active", self.active as u64),
+            ("compute_waiting", self.waiting as u64),
+            ("compute_finished", self.finished),
+            ("compute_cancelled", self.cancelled),
+            ("compute_slices", self.slices),
+            ("compute_slice_max_us", self.slice_max_us),
+        ]
+    }
+}
+
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Pool").field("report", &self.report()).finish()
@@ -122,6 +138,9 @@ impl Shared {
         let _stop = StopOnPanic(&self.queue);
         let mut round = 0;
         while let Some(share) = self.queue.next(worker, round) {
+            if state.poison.is_set() {
+                return self.queue.stop();
+            }
             round = round.wrapping_add(1);
             let (turn, toll) = share.run.turn(share.lane, &state.keyspace, &state.clock);
             self.count(toll);

@@ -146,3 +146,97 @@ impl Active {
         is_open.then(|| Share { run: Arc::clone(&self.run), lane })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Ticket;
+    use super::super::run::tests::{answer, clock, keyspace, order};
+    use super::*;
+
+    fn queue(workers: usize) -> Queue {
+        let queue = Queue::default();
+        queue.open(workers);
+        queue
+    }
+
+    fn run(workers: usize, options: &str) -> (Run, Ticket) {
+        Run::new(order(options), workers, &keyspace(1, 0), &clock())
+    }
+
+    #[test]
+    fn runs_beyond_the_limit_wait_until_one_has_closed_its_last_lane() {
+        let queue = queue(2);
+        let tickets: Vec<Ticket> = (0..=COMPUTE_JOBS_MAX)
+            .map(|_| {
+                let (run, ticket) = run(2, "");
+                queue.push(run);
+                ticket
+            })
+            .collect();
+        assert_eq!(queue.lengths(), (COMPUTE_JOBS_MAX, 1));
+        let first = [0, 1].map(|worker| queue.next(worker, 0).unwrap());
+        assert!(Arc::ptr_eq(&first[0].run, &first[1].run) && first[0].lane != first[1].lane);
+        assert!(!queue.close(&first[0]));
+        assert_eq!(queue.lengths(), (COMPUTE_JOBS_MAX, 1));
+        assert!(queue.close(&first[1]));
+        assert_eq!(queue.lengths(), (COMPUTE_JOBS_MAX, 0));
+        assert!(!queue.close(&first[1]), "a run ends once");
+        drop(tickets);
+    }
+
+    #[test]
+    fn a_worker_gives_all_runs_under_way_their_turns() {
+        let queue = queue(1);
+        let tickets = [(); 3].map(|()| {
+            let (run, ticket) = run(1, "");
+            queue.push(run);
+            ticket
+        });
+        let turns: Vec<Arc<Run>> = (0..6).map(|round| queue.next(0, round).unwrap().run).collect();
+        assert!((0..3).all(|at| Arc::ptr_eq(&turns[at], &turns[at + 3])));
+        assert!(!Arc::ptr_eq(&turns[0], &turns[1]) && !Arc::ptr_eq(&turns[1], &turns[2]));
+        drop(tickets);
+    }
+
+    #[test]
+    fn runs_of_one_lane_spread_over_the_workers() {
+        let queue = queue(2);
+        let tickets = [(); 2].map(|()| {
+            let (run, ticket) = run(2, "THREADS 1");
+            queue.push(run);
+            ticket
+        });
+        let [one, other] = [0, 1].map(|worker| queue.next(worker, 0).unwrap().run);
+        assert!(!Arc::ptr_eq(&one, &other));
+        drop(tickets);
+    }
+
+    #[test]
+    fn what_is_over_before_it_has_begun_is_taken_out() {
+        let queue = queue(1);
+        let mut tickets: Vec<Ticket> = (0..COMPUTE_JOBS_MAX + 3)
+            .map(|_| {
+                let (run, ticket) = run(1, "");
+                queue.push(run);
+                ticket
+            })
+            .collect();
+        tickets.remove(COMPUTE_JOBS_MAX + 1);
+        let stale = queue.take_stale(Run::is_cancelled);
+        assert!(stale.len() == 1 && stale[0].is_cancelled());
+        assert_eq!(queue.lengths(), (COMPUTE_JOBS_MAX, 2));
+    }
+
+    #[test]
+    fn stopping_answers_everybody_and_takes_no_further_run() {
+        let queue = queue(1);
+        let (before, waiting) = run(1, "");
+        queue.push(before);
+        queue.stop();
+        assert_eq!(answer(waiting), "CANCELED the server is stopping");
+        let (after, late) = run(1, "");
+        queue.push(after);
+        assert_eq!(answer(late), "CANCELED the server is stopping");
+        assert!(queue.next(0, 0).is_none());
+    }
+}

@@ -26,8 +26,10 @@ use super::{Cancel, Promise, Ticket};
 use crate::clock::Clock;
 use crate::command::Error;
 
-/// Longest time that a run keeps a shard locked, and about that of a turn.
-pub const COMPUTE_SLICE_US: u64 = 25;
+/// Longest time that a run keeps a shard locked, and about that of a turn. A client whose network thread shares a core
+/// with a worker waits for as much: at 10,000 requests a second the p90 of GET was 105 us with slices of 100 us, and with
+/// these 49 us, as without any run. They cost the run nothing that could be measured.
+const COMPUTE_SLICE_US: u64 = 25;
 /// Most buckets that it visits in that time.
 const COMPUTE_SLICE_BUCKETS: usize = 256;
 /// The time a run may take, waiting included, unless its command says otherwise.
@@ -234,5 +236,173 @@ impl Order {
         }
         let shard = keyspace.shard_of(keyspace.hash(pattern.bytes()));
         shard..shard + 1
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use shardis_protocol::Version;
+    use shardis_storage::{Deadline, Hold, KeyspaceOptions, Patience, Scope};
+
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1_000_000);
+
+    pub fn keyspace(shards: usize, keys: usize) -> Keyspace {
+        let keyspace = Keyspace::new(KeyspaceOptions { shards, databases: 1, seed: 3 });
+        for n in 0..keys {
+            let name = format!("key:{n}");
+            let key = keyspace.key(name.as_bytes());
+            let scope = Scope::One(keyspace.shard_of(key.hash()));
+            let mut txn = keyspace.begin(scope, Patience::Wait, Hold::Short, 0).unwrap();
+            txn.set_string(&key, n.to_string().as_bytes(), Deadline::Never);
+        }
+        keyspace
+    }
+
+    pub fn clock() -> Clock {
+        Clock::manual(NOW)
+    }
+
+    /// A sum over all strings; what is appended to the command comes last.
+    pub fn order(options: &str) -> Order {
+        let words = format!("* ISOLATION FUZZY REDUCE SUM 1 v AS sum {options}");
+        let words: Vec<&[u8]> = words.split_ascii_whitespace().map(str::as_bytes).collect();
+        Order { plan: Plan::aggregate(&words).unwrap(), db: Db(0), now_ms: 0, respond: describe }
+    }
+
+    /// Tells the end of a run as text.
+    fn describe(_: &Plan, end: End, reply: &mut Reply) -> Result<(), Error> {
+        reply.simple(&match end {
+            End::Result { outcome, covered, .. } => {
+                format!("{:?} of {} covered {covered:?}", outcome.scalar().unwrap(), outcome.scanned)
+            }
+            End::Failed(row) => String::from_utf8(row.message()).unwrap(),
+            End::Overdue { timeout_ms, scanned } => {
+                format!("overdue after {timeout_ms} ms and {scanned} rows")
+            }
+        });
+        Ok(())
+    }
+
+    pub fn answer(ticket: Ticket) -> String {
+        let mut reply = Reply::new(Version::Resp3);
+        match ticket.block(&mut reply) {
+            Ok(()) => String::from_utf8(reply.to_vec()).unwrap().trim().to_owned(),
+            Err(error) => String::from_utf8(error.text().to_vec()).unwrap(),
+        }
+    }
+
+    /// Gives all lanes their turns, one after the other, until none wants more.
+    fn finish(run: &Arc<Run>, keyspace: &Keyspace, clock: &Clock) {
+        let mut open: Vec<usize> = (0..run.lanes()).collect();
+        while !open.is_empty() {
+            open.retain(|&lane| run.turn(lane, keyspace, clock).0 != Turn::Done);
+        }
+        run.end();
+    }
+
+    #[test]
+    fn lanes_share_the_shards_and_their_results_merge() {
+        for lanes in 1..6 {
+            let (keyspace, clock) = (keyspace(16, 5000), clock());
+            let (run, ticket) = Run::new(order(""), lanes, &keyspace, &clock);
+            finish(&Arc::new(run), &keyspace, &clock);
+            assert_eq!(answer(ticket), "+Int(12497500) of 5000 covered None", "{lanes} lanes");
+        }
+    }
+
+    #[test]
+    fn a_lane_takes_its_own_shards_first_and_then_what_others_have_left() {
+        let keyspace = keyspace(8, 0);
+        let (run, _ticket) = Run::new(order(""), 3, &keyspace, &clock());
+        assert_eq!([run.take_shard(1), run.take_shard(2), run.take_shard(1)], [Some(1), Some(2), Some(4)]);
+        let rest: Vec<usize> = std::iter::from_fn(|| run.take_shard(1)).collect();
+        assert_eq!(rest, [7, 5, 0, 3, 6]);
+        assert_eq!([0, 1, 2].map(|lane| run.take_shard(lane)), [None; 3]);
+    }
+
+    #[test]
+    fn a_run_has_as_many_lanes_as_workers_or_as_its_command_allows() {
+        let lanes = |options| Run::new(order(options), 4, &keyspace(1, 0), &clock()).0.lanes();
+        assert_eq!(["", "THREADS 1", "THREADS 3", "THREADS 9"].map(lanes), [4, 1, 3, 4]);
+    }
+
+    #[test]
+    fn a_run_that_nobody_waits_for_any_more_locks_nothing_from_its_next_turn_on() {
+        let (keyspace, clock) = (keyspace(1, 5000), clock());
+        let (run, ticket) = Run::new(order(""), 1, &keyspace, &clock);
+        let (turn, toll) = run.turn(0, &keyspace, &clock);
+        assert_eq!((turn, toll.slices), (Turn::More, 1), "one slice is not enough for 5000 keys");
+        drop(ticket);
+        let (turn, toll) = run.turn(0, &keyspace, &clock);
+        assert_eq!((turn, toll.slices), (Turn::Done, 0));
+        assert!(run.is_cancelled());
+    }
+
+    #[test]
+    fn time_is_up_by_the_servers_clock_and_the_answer_tells_how_far_it_came() {
+        let keyspace = keyspace(1, 5000);
+        let run_for = |options, advance_ms| {
+            let clock = clock();
+            let (run, ticket) = Run::new(order(options), 1, &keyspace, &clock);
+            let run = Arc::new(run);
+            run.turn(0, &keyspace, &clock);
+            clock.advance(Duration::from_millis(advance_ms));
+            finish(&run, &keyspace, &clock);
+            answer(ticket)
+        };
+        let complete = "+Int(12497500) of 5000 covered None";
+        assert_eq!(run_for("TIMEOUT 100", 99), complete);
+        assert_eq!(run_for("", 4999), complete);
+        assert_eq!(run_for("TIMEOUT 0", 1_000_000_000), complete);
+        for (options, advance_ms) in [("TIMEOUT 100", 100), ("", 5000)] {
+            let overdue = run_for(options, advance_ms);
+            let rows = overdue.strip_prefix(&format!("+overdue after {advance_ms} ms and "));
+            let rows: u64 = rows.and_then(|rows| rows.strip_suffix(" rows")).unwrap().parse().unwrap();
+            assert!((1..5000).contains(&rows), "{overdue}");
+        }
+        let partial = run_for("TIMEOUT 100 ONTIMEOUT PARTIAL", 100);
+        let (_, covered) = partial.split_once("covered Some(").unwrap();
+        let covered: f64 = covered.strip_suffix(')').unwrap().parse().unwrap();
+        assert!(covered > 0.0 && covered < 1.0, "{partial}");
+    }
+
+    #[test]
+    fn a_row_that_must_not_fail_ends_the_run_in_every_lane() {
+        let (keyspace, clock) = (keyspace(16, 5000), clock());
+        let bad = keyspace.key(b"bad");
+        let scope = Scope::One(keyspace.shard_of(bad.hash()));
+        let mut txn = keyspace.begin(scope, Patience::Wait, Hold::Short, 0).unwrap();
+        txn.set_string(&bad, b"no number", Deadline::Never);
+        drop(txn);
+        let (run, ticket) = Run::new(order("ONERROR FAIL"), 2, &keyspace, &clock);
+        let run = Arc::new(run);
+        finish(&run, &keyspace, &clock);
+        assert_eq!(answer(ticket), "+ROWERROR bad: v is not a number");
+        assert!(run.is_over(&clock));
+    }
+
+    #[test]
+    fn a_pattern_that_can_match_one_key_visits_its_shard_only() {
+        let (keyspace, clock) = (keyspace(16, 5000), clock());
+        let words = b"key:77 ISOLATION FUZZY".split(|byte| *byte == b' ').collect::<Vec<_>>();
+        let (run, ticket) =
+            Run::new(Order { plan: Plan::count(&words).unwrap(), ..order("") }, 3, &keyspace, &clock);
+        assert_eq!(run.shards.len(), 1);
+        finish(&Arc::new(run), &keyspace, &clock);
+        assert_eq!(answer(ticket), "+Int(1) of 1 covered None");
+    }
+
+    #[test]
+    fn a_shard_that_somebody_keeps_for_long_is_tried_again() {
+        let (keyspace, clock) = (keyspace(1, 10), clock());
+        let (run, ticket) = Run::new(order(""), 1, &keyspace, &clock);
+        let run = Arc::new(run);
+        let holder = keyspace.begin(Scope::Every, Patience::Wait, Hold::Long, 0).unwrap();
+        assert_eq!(run.turn(0, &keyspace, &clock).0, Turn::Contended);
+        drop(holder);
+        finish(&run, &keyspace, &clock);
+        assert_eq!(answer(ticket), "+Int(45) of 10 covered None");
     }
 }

@@ -23,7 +23,7 @@ use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
-const ANNOUNCED_BYTES_MAX: usize = 1024 * 1024;
+const ANNOUNCED_BYTES_MAX: usize = 64 * 1024;
 /// What a client may send ahead while it waits for a command that runs elsewhere.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
 /// Segments of one vectored write.

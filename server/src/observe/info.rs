@@ -23,7 +23,7 @@ const fn section(names: &'static [&'static str], is_default: bool, write: fn(&mu
     Section { names, is_default, write }
 }
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     section(&["Server"], true, |report| report.server()),
     section(&["Clients"], true, |report| report.clients()),
     section(&["Memory"], true, |report| report.memory()),
@@ -36,6 +36,7 @@ const SECTIONS: [Section; 12] = [
     section(&["Errorstats"], true, |report| report.error_stats()),
     section(&["Cluster"], true, |report| report.field("cluster_enabled", 0)),
     section(&["Keyspace"], true, |report| report.keyspace()),
+    section(&["Compute"], false, |report| report.compute()),
 ];
 
 /// The sections that are wanted. Waits for every shard and reads files of the system, so it is nothing for a network
@@ -286,6 +287,12 @@ impl Report<'_> {
                 &format!("errorstat_{}", String::from_utf8_lossy(&code)),
                 format_args!("count={count}"),
             );
+        }
+    }
+
+    fn compute(&mut self) {
+        for (name, value) in self.state.pool.report().fields() {
+            self.field(name, value);
         }
     }
 
