@@ -30,7 +30,11 @@ fn a_server_listens_where_it_says() {
     let server = start(Server::builder().port(0));
     let address = server.addr().expect("it listens");
     assert!(address.ip().is_loopback() && address.port() != 0, "{address}");
-    assert_eq!(server.addrs(), [address]);
+    let others = server.addrs();
+    assert!(
+        others.iter().all(|other| other.ip().is_loopback() && other.port() == address.port()),
+        "{others:?}"
+    );
     let url = server.url().expect("it listens");
     assert_eq!(url, format!("redis://{address}/"));
     assert_serves(&url);
@@ -43,8 +47,9 @@ fn a_password_is_part_of_the_url() {
     let server = start(builder);
     assert_serves(&server.url().expect("it listens"));
     let without = format!("redis://{}/", server.addr().expect("it listens"));
-    let refused = redis::Client::open(without).expect("a valid url").get_connection().map(|_| ());
-    assert!(refused.is_err_and(|error| error.to_string().contains("NOAUTH")));
+    let mut stranger =
+        redis::Client::open(without).expect("a valid url").get_connection().expect("it accepts");
+    assert!(stranger.get::<_, String>("k").is_err_and(|error| error.to_string().contains("NOAUTH")));
     // Whoever holds the server itself needs none.
     assert_eq!(server.execute(&["GET", "k"]), bulk("v"));
 }

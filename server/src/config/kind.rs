@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use shardis_protocol::number;
 
-use super::Config;
+use super::{Config, Dialect};
 use super::setting::Scalar;
 
 /// What the values of a parameter look like.
@@ -96,7 +96,9 @@ impl Kind {
                     format!("argument(s) must be one of the following: {}", words.join(", "))
                 })?))
             }
-            Kind::Number { unit, min, max } => unit.parse(text, min, max).map(Value::Scalar),
+            Kind::Number { unit, min, max } => {
+                unit.parse(text, min, max, config.dialect()).map(Value::Scalar)
+            }
             Kind::Text | Kind::Words => Ok(Value::Text(text.into())),
             Kind::Addresses => {
                 let words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
@@ -129,13 +131,13 @@ impl Kind {
 }
 
 impl Unit {
-    fn parse(self, text: &[u8], min: i64, max: i64) -> Result<i64, Reason> {
+    fn parse(self, text: &[u8], min: i64, max: i64, dialect: &Dialect) -> Result<i64, Reason> {
         let value = match self {
             Unit::Plain | Unit::PowerOfTwo | Unit::Hertz => number::parse_i64(text)
                 .map(i128::from)
                 .ok_or("argument couldn't be parsed into an integer")?,
             Unit::Octal => parse_octal(text).ok_or("argument couldn't be parsed as an octal number")?,
-            Unit::Memory => parse_memory(text).ok_or("argument must be a memory value")?,
+            Unit::Memory => parse_memory(text, dialect).ok_or("argument must be a memory value")?,
         };
         let value = i64::try_from(value).ok().filter(|value| (min..=max).contains(value));
         match (self, value) {
@@ -166,8 +168,8 @@ fn parse_octal(text: &[u8]) -> Option<i128> {
     i128::from_str_radix(std::str::from_utf8(text).ok()?, 8).ok()
 }
 
-/// Digits and a unit. Redis's oddities: no digits are a zero, and beyond 64 bits a number stays at their greatest.
-fn parse_memory(text: &[u8]) -> Option<i128> {
+/// Digits and a unit. Redis's oddities: no digits are a zero, and beyond 64 bits a number may stay at their greatest.
+fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
     let text = until_zero(text);
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let factor: u64 = match text[digits..].to_ascii_lowercase().as_slice() {
@@ -180,9 +182,11 @@ fn parse_memory(text: &[u8]) -> Option<i128> {
         b"gb" => 1 << 30,
         _ => return None,
     };
-    let number = text[..digits]
-        .iter()
-        .fold(0_u64, |number, digit| number.saturating_mul(10).saturating_add(u64::from(digit - b'0')));
+    let append = |number: u64, digit: &u8| number.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
+    let number = match text[..digits].iter().try_fold(0, append) {
+        None if dialect.huge_memory_is_malformed => return None,
+        number => number.unwrap_or(u64::MAX),
+    };
     (digits <= MEMORY_DIGITS_MAX).then_some(i128::from(number.saturating_mul(factor)))
 }
 
@@ -208,7 +212,7 @@ const MEMORY_DIGITS_MAX: usize = 127;
 
 #[cfg(test)]
 mod tests {
-    use super::super::options;
+    use super::super::{Personality, options};
     use super::*;
 
     /// Answers of redis-server 7.0.15 and valkey-server 9.1.2, which agree on these.
@@ -282,6 +286,7 @@ mod tests {
 
     #[test]
     fn memory_values_have_units_of_1000_and_1024() {
+        let redis = Personality::Redis72.dialect();
         let table = [
             ("0", 0),
             ("", 0),
@@ -297,8 +302,11 @@ mod tests {
             ("18446744073709551615gb", i128::from(u64::MAX)),
         ];
         for (text, expected) in table {
-            assert_eq!(parse_memory(text.as_bytes()), Some(expected), "{text}");
+            assert_eq!(parse_memory(text.as_bytes(), redis), Some(expected), "{text}");
         }
-        assert_eq!(parse_memory(&[b'1'; 128]), None);
+        assert_eq!(parse_memory(&[b'1'; 128], redis), None);
+        let valkey = Personality::Valkey91.dialect();
+        assert_eq!(parse_memory(b"18446744073709551615", valkey), Some(i128::from(u64::MAX)));
+        assert_eq!(parse_memory(b"18446744073709551616", valkey), None);
     }
 }

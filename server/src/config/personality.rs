@@ -48,6 +48,8 @@ pub struct Dialect {
     pub modules: &'static [(&'static str, i64, &'static str)],
     /// Whether INFO tells where the server listens and which accesses it denied.
     pub tells_listeners_and_denials: bool,
+    /// Whether a memory value beyond 64 bits is no number, else it is as large as numbers get.
+    pub huge_memory_is_malformed: bool,
     /// Whether deleting and flushing free in the background unless told otherwise.
     pub frees_in_background: bool,
 
@@ -124,6 +126,7 @@ const REDIS_72: Dialect = Dialect {
     mode_field: "redis_mode",
     modules: &[],
     tells_listeners_and_denials: true,
+    huge_memory_is_malformed: false,
     frees_in_background: false,
     authentication_first: false,
     hello_protocol: "<proto> ",
@@ -152,6 +155,7 @@ const VALKEY_91: Dialect = Dialect {
     server_name: "valkey",
     mode_field: "server_mode",
     modules: &[("lua", 1, "lua")],
+    huge_memory_is_malformed: true,
     frees_in_background: true,
     authentication_first: true,
     client_types: &["normal", "slave", "replica", "pubsub", "master", "primary"],

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use shardis_protocol::{Reply, Version};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
-use tokio::task::LocalSet;
 
 use super::connection::Connection;
 use super::listener::Peer;
@@ -71,22 +70,32 @@ pub fn start(
     state: Arc<State>,
     first: impl FnOnce(Arc<State>, Arc<ThreadStats>) -> Box<dyn Future<Output = ()> + Unpin> + Send + 'static,
 ) -> io::Result<(ThreadHandle, std::thread::JoinHandle<()>)> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
     let (arrivals, incoming) = mpsc::unbounded_channel();
     let load = Arc::new(AtomicUsize::new(0));
     let handle = ThreadHandle { arrivals, load: load.clone() };
+    let (built, is_built) = std::sync::mpsc::sync_channel(1);
     let join = std::thread::Builder::new().name(format!("shardis-net-{index}")).spawn(move || {
+        // A local runtime stays on the thread that built it, and its tasks need no second queue.
+        let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                // Whoever starts the thread waits for this.
+                let _ = built.send(Err(error));
+                return;
+            }
+        };
+        let _ = built.send(Ok(()));
         let stats = state.stats.thread();
         let first = first(state.clone(), stats.clone());
         let reply = Reply::new(Version::Resp2);
         let buffers = Buffers { read: BytesMut::with_capacity(READ_BYTES), window: Window::default(), reply };
         let thread = Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), load });
-        let tasks = LocalSet::new();
-        tasks.spawn_local(first);
-        tasks.block_on(&runtime, serve(thread, incoming));
-        // Dropping the tasks closes their connections.
-        drop(tasks);
+        runtime.spawn_local(first);
+        runtime.block_on(serve(thread, incoming));
+        // Dropping the runtime drops the tasks, which closes their connections.
+        drop(runtime);
     })?;
+    is_built.recv().map_err(|_| io::ErrorKind::Other)??;
     Ok((handle, join))
 }
 

@@ -87,13 +87,21 @@ pub struct KeyspaceOptions {
 pub struct Keyspace {
     slots: Box<[Slot]>,
     shard_bits: u32,
-    order: RwLock<()>,
-    /// Long transactions that hold `order` in either way.
-    order_holders_long: AtomicU32,
+    order: OrderLock,
     hasher: Hasher,
     databases: u16,
     interest: Interest,
     on_release: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// The lock that orders transactions over several shards. They write it and everybody reads what would be beside it, so
+/// it has a line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+struct OrderLock {
+    lock: RwLock<()>,
+    /// Long transactions that hold it in either way.
+    holders_long: AtomicU32,
 }
 
 impl std::fmt::Debug for Keyspace {
@@ -110,8 +118,7 @@ impl Keyspace {
         Keyspace {
             slots: (0..options.shards).map(|_| Slot::default()).collect(),
             shard_bits: options.shards.trailing_zeros(),
-            order: RwLock::new(()),
-            order_holders_long: AtomicU32::new(0),
+            order: OrderLock::default(),
             hasher: Hasher::new(options.seed),
             databases: options.databases,
             interest: Interest::default(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-use super::Keyspace;
-use super::shard::{Shard, Slot};
+use super::shard::Shard;
+use super::view::View;
 
 /// The shards of a transaction.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ pub enum Scope<'a> {
     Every,
     /// One after the other, never two together.
     Walk,
-    /// Whichever are touched, each kept from then on.
+    /// Whichever are touched, each kept from then on. There is no way back, so it must be ready to wait.
     Discovered,
 }
 
@@ -47,16 +47,20 @@ pub enum Hold {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Contended;
 
+/// A shard that is held, with its index.
+type Guard<'k> = (usize, MutexGuard<'k, Shard>);
+
 /// The shards that a transaction holds.
 pub(super) enum Held<'k> {
     None,
-    One(usize, MutexGuard<'k, Shard>),
-    Several(Vec<(usize, MutexGuard<'k, Shard>)>),
-    Every(Vec<MutexGuard<'k, Shard>>),
+    One(Guard<'k>),
+    /// Ascending.
+    Several(Vec<Guard<'k>>),
+    Every(Vec<Guard<'k>>),
     /// At most one, exchanged for the next.
-    Walk(Patience, Option<(usize, MutexGuard<'k, Shard>)>),
+    Walk(Option<Guard<'k>>),
     /// In order of discovery.
-    Discovered(Vec<(usize, MutexGuard<'k, Shard>)>),
+    Discovered(Vec<Guard<'k>>),
 }
 
 /// The lock that orders transactions over several shards.
@@ -70,33 +74,11 @@ pub(super) enum Order<'k> {
 const SHORT_WAIT: Duration = Duration::from_micros(100);
 
 impl<'k> Held<'k> {
-    /// Takes the shards of a scope, with the order lock where its rule says so.
-    pub fn take(keyspace: &'k Keyspace, scope: Scope<'_>, patience: Patience) -> Result<(Self, Order<'k>), Contended> {
-        let lock = |index: usize| lock(&keyspace.slots[index], patience);
-        Ok(match scope {
-            Scope::None => (Held::None, Order::None),
-            Scope::One(index) => (Held::One(index, lock(index)?), Order::None),
-            Scope::Walk => (Held::Walk(patience, None), Order::None),
-            Scope::Several(indices) => {
-                debug_assert!(indices.is_sorted_by(|a, b| a < b));
-                let order = order_shared(keyspace, patience)?;
-                let taken: Result<_, _> = indices.iter().map(|&index| Ok((index, lock(index)?))).collect();
-                (Held::Several(taken?), order)
-            }
-            Scope::Every => {
-                let order = order_shared(keyspace, patience)?;
-                let taken: Result<_, _> = (0..keyspace.slots.len()).map(lock).collect();
-                (Held::Every(taken?), order)
-            }
-            Scope::Discovered => (Held::Discovered(Vec::new()), order_exclusive(keyspace, patience)?),
-        })
-    }
-
-    /// The shard, which the scope must cover.
+    /// The shard, which must be held.
     #[inline]
-    pub fn shard_mut(&mut self, keyspace: &'k Keyspace, index: usize) -> &mut Shard {
+    pub fn shard_mut(&mut self, index: usize) -> &mut Shard {
         match self {
-            Held::One(held, guard) => {
+            Held::One((held, guard)) | Held::Walk(Some((held, guard))) => {
                 assert_eq!(*held, index, "a key was touched whose shard is not locked");
                 guard
             }
@@ -104,111 +86,251 @@ impl<'k> Held<'k> {
                 let at = guards.binary_search_by_key(&index, |(held, _)| *held);
                 &mut guards[at.expect("invariant: only declared keys are touched")].1
             }
-            Held::Every(guards) => &mut guards[index],
-            Held::Walk(_, Some((held, guard))) if *held == index => guard,
-            Held::Walk(..) => unreachable!("a walk moves by `walk_to`"),
-            Held::Discovered(guards) => discover(guards, keyspace, index),
-            Held::None => unreachable!("a command without keys touched one"),
+            Held::Every(guards) => &mut guards[index].1,
+            Held::Discovered(guards) => {
+                let at = guards.iter().position(|(held, _)| *held == index);
+                &mut guards[at.expect("invariant: a shard is discovered before it is used")].1
+            }
+            Held::None | Held::Walk(None) => unreachable!("a command without keys touched one"),
         }
     }
 
-    /// Moves the one lock of a walk.
-    pub fn walk_to(&mut self, keyspace: &'k Keyspace, index: usize) -> Result<(), Contended> {
-        let Held::Walk(patience, held) = self else { return Ok(()) };
-        if held.as_ref().is_none_or(|(at, _)| *at != index) {
-            // The old one goes before the new one is waited for.
-            *held = None;
-            *held = Some((index, lock(&keyspace.slots[index], *patience)?));
+    /// The shard, which must be held.
+    pub fn shard(&self, index: usize) -> &Shard {
+        let found = match self {
+            Held::Every(guards) => guards.get(index),
+            _ => self.all().iter().find(|(held, _)| *held == index),
+        };
+        &found.expect("invariant: only locked shards are read").1
+    }
+
+    /// Every shard that is held.
+    pub fn all(&self) -> &[Guard<'k>] {
+        match self {
+            Held::None | Held::Walk(None) => &[],
+            Held::One(guard) | Held::Walk(Some(guard)) => std::slice::from_ref(guard),
+            Held::Several(guards) | Held::Every(guards) | Held::Discovered(guards) => guards,
+        }
+    }
+}
+
+/// How a transaction comes to its shards.
+impl<'k> View<'k> {
+    /// Takes the shards of a scope, with the order lock where its rule says so.
+    #[inline]
+    pub(super) fn take(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
+        match scope {
+            Scope::One(index) => self.held = Held::One(self.lock(index)?),
+            _ => self.take_other(scope)?,
         }
         Ok(())
     }
 
-    /// The shard, which must be held already.
-    pub fn shard(&self, index: usize) -> &Shard {
-        let found = match self {
-            Held::One(held, guard) | Held::Walk(_, Some((held, guard))) => (*held == index).then_some(guard),
-            Held::Several(guards) => guards.iter().find(|(held, _)| *held == index).map(|(_, guard)| guard),
-            Held::Discovered(guards) => guards.iter().find(|(held, _)| *held == index).map(|(_, guard)| guard),
-            Held::Every(guards) => guards.get(index),
-            Held::None | Held::Walk(_, None) => None,
+    #[inline(never)]
+    fn take_other(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
+        match scope {
+            Scope::None => {}
+            Scope::One(index) => self.held = Held::One(self.lock(index)?),
+            Scope::Walk => self.held = Held::Walk(None),
+            Scope::Several(indices) => {
+                debug_assert!(indices.is_sorted_by(|a, b| a < b));
+                self.order_shared()?;
+                self.held = Held::Several(Vec::with_capacity(indices.len()));
+                indices.iter().try_for_each(|&index| self.keep(index))?;
+            }
+            Scope::Every => {
+                self.order_shared()?;
+                let shards = self.keyspace.slots.len();
+                self.held = Held::Every(Vec::with_capacity(shards));
+                (0..shards).try_for_each(|index| self.keep(index))?;
+            }
+            Scope::Discovered => {
+                assert_eq!(self.patience, Patience::Wait, "a discovered shard is waited for");
+                self.order_exclusive()?;
+                self.held = Held::Discovered(Vec::new());
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the one lock of a walk.
+    pub(super) fn walk_to(&mut self, index: usize) -> Result<(), Contended> {
+        let Held::Walk(at) = &mut self.held else { return Ok(()) };
+        if at.as_ref().is_some_and(|(at, _)| *at == index) {
+            return Ok(());
+        }
+        // The old one goes before the new one is waited for.
+        if let Some((old, guard)) = at.take()
+            && self.hold == Hold::Long
+        {
+            self.keyspace.slots[old].mark_held_long(false);
+            drop(guard);
+            self.keyspace.released();
+        }
+        self.held = Held::Walk(Some(self.lock(index)?));
+        Ok(())
+    }
+
+    /// Makes sure that a shard is held before it is used: this is where discovered ones are locked.
+    #[inline]
+    pub(super) fn touch(&mut self, index: usize) {
+        if let Held::Discovered(guards) = &self.held
+            && !guards.iter().any(|(held, _)| *held == index)
+        {
+            self.discover(index);
+        }
+    }
+
+    #[cold]
+    fn discover(&mut self, index: usize) {
+        let found = self.keyspace.slots[index].try_lock();
+        let guard = found.unwrap_or_else(|| self.wait_for(index));
+        let guard = self.taken(index, guard);
+        if let Held::Discovered(guards) = &mut self.held {
+            guards.push(guard);
+        }
+    }
+
+    /// Locks one more of several shards.
+    fn keep(&mut self, index: usize) -> Result<(), Contended> {
+        let guard = self.lock(index)?;
+        if let Held::Several(guards) | Held::Every(guards) = &mut self.held {
+            guards.push(guard);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn lock(&mut self, index: usize) -> Result<Guard<'k>, Contended> {
+        let guard = match self.keyspace.slots[index].try_lock() {
+            Some(guard) => guard,
+            None => self.lock_contended(index)?,
         };
-        found.expect("invariant: only locked shards are read")
+        Ok(self.taken(index, guard))
     }
 
-    /// Every shard that is held, with its index.
-    pub fn all(&self) -> Vec<(usize, &Shard)> {
-        match self {
-            Held::None | Held::Walk(_, None) => Vec::new(),
-            Held::One(index, guard) | Held::Walk(_, Some((index, guard))) => vec![(*index, &**guard)],
-            Held::Several(guards) => guards.iter().map(|(index, guard)| (*index, &**guard)).collect(),
-            Held::Discovered(guards) => guards.iter().map(|(index, guard)| (*index, &**guard)).collect(),
-            Held::Every(guards) => guards.iter().enumerate().map(|(index, guard)| (index, &**guard)).collect(),
+    /// What follows as soon as a shard is locked.
+    #[inline]
+    fn taken(&mut self, index: usize, guard: MutexGuard<'k, Shard>) -> Guard<'k> {
+        if self.hold == Hold::Long {
+            self.keyspace.slots[index].mark_held_long(true);
+        }
+        // Under the lock, so that a listener which registered under it is seen.
+        self.is_observed |= self.keyspace.interest.any();
+        (index, guard)
+    }
+
+    #[cold]
+    fn lock_contended(&mut self, index: usize) -> Result<MutexGuard<'k, Shard>, Contended> {
+        if self.patience == Patience::Wait {
+            return Ok(self.wait_for(index));
+        }
+        let slot = &self.keyspace.slots[index];
+        loop {
+            if slot.is_held_long() {
+                return Err(Contended);
+            }
+            if let Some(guard) = slot.try_lock_for(SHORT_WAIT) {
+                return Ok(guard);
+            }
+        }
+    }
+
+    /// Waits as long as it takes. Who waits for a long holder holds what it has for as long.
+    fn wait_for(&mut self, index: usize) -> MutexGuard<'k, Shard> {
+        let slot = &self.keyspace.slots[index];
+        loop {
+            if slot.is_held_long() {
+                self.become_long();
+                return slot.lock();
+            }
+            if let Some(guard) = slot.try_lock_for(SHORT_WAIT) {
+                return guard;
+            }
+        }
+    }
+
+    fn order_shared(&mut self) -> Result<(), Contended> {
+        let order = &self.keyspace.order.lock;
+        let guard = match self.patience {
+            Patience::Wait => order.read(),
+            Patience::Short => self.wait_short(|| order.try_read_for(SHORT_WAIT))?,
+        };
+        self.ordered(Order::Shared { _guard: guard });
+        Ok(())
+    }
+
+    fn order_exclusive(&mut self) -> Result<(), Contended> {
+        let order = &self.keyspace.order.lock;
+        let guard = match self.patience {
+            Patience::Wait => order.write(),
+            Patience::Short => self.wait_short(|| order.try_write_for(SHORT_WAIT))?,
+        };
+        self.ordered(Order::Exclusive { _guard: guard });
+        Ok(())
+    }
+
+    fn ordered(&mut self, order: Order<'k>) {
+        self.order = order;
+        if self.hold == Hold::Long {
+            self.mark_order(true);
+        }
+    }
+
+    /// Tries for the order lock until a long holder is seen to have it.
+    fn wait_short<T>(&self, try_for: impl Fn() -> Option<T>) -> Result<T, Contended> {
+        loop {
+            if let Some(guard) = try_for() {
+                return Ok(guard);
+            }
+            if self.keyspace.order.holders_long.load(Ordering::Acquire) > 0 {
+                return Err(Contended);
+            }
+        }
+    }
+
+    fn become_long(&mut self) {
+        let holds_any = !self.held.all().is_empty() || !matches!(self.order, Order::None);
+        if holds_any && self.hold == Hold::Short {
+            self.hold = Hold::Long;
+            self.mark(true);
+        }
+    }
+
+    fn mark(&self, long: bool) {
+        for (index, _) in self.held.all() {
+            self.keyspace.slots[*index].mark_held_long(long);
+        }
+        if !matches!(self.order, Order::None) {
+            self.mark_order(long);
+        }
+    }
+
+    fn mark_order(&self, long: bool) {
+        let holders = &self.keyspace.order.holders_long;
+        if long {
+            holders.fetch_add(1, Ordering::AcqRel);
+        } else {
+            holders.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }
 
-fn discover<'h, 'k>(
-    guards: &'h mut Vec<(usize, MutexGuard<'k, Shard>)>,
-    keyspace: &'k Keyspace,
-    index: usize,
-) -> &'h mut Shard {
-    let known = guards.iter().position(|(held, _)| *held == index);
-    let at = known.unwrap_or_else(|| {
-        guards.push((index, keyspace.slots[index].lock()));
-        guards.len() - 1
-    });
-    &mut guards[at].1
-}
-
-#[inline]
-fn lock(slot: &Slot, patience: Patience) -> Result<MutexGuard<'_, Shard>, Contended> {
-    match slot.try_lock() {
-        Some(guard) => Ok(guard),
-        None => lock_contended(slot, patience),
-    }
-}
-
-#[cold]
-fn lock_contended(slot: &Slot, patience: Patience) -> Result<MutexGuard<'_, Shard>, Contended> {
-    if patience == Patience::Wait {
-        return Ok(slot.lock());
-    }
-    loop {
-        if slot.is_held_long() {
-            return Err(Contended);
-        }
-        if let Some(guard) = slot.try_lock_for(SHORT_WAIT) {
-            return Ok(guard);
+impl Drop for View<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.hold == Hold::Long {
+            self.release();
         }
     }
 }
 
-fn order_shared(keyspace: &Keyspace, patience: Patience) -> Result<Order<'_>, Contended> {
-    let order = &keyspace.order;
-    let guard = match patience {
-        Patience::Wait => order.read(),
-        Patience::Short => wait_short(keyspace, || order.try_read_for(SHORT_WAIT))?,
-    };
-    Ok(Order::Shared { _guard: guard })
-}
-
-fn order_exclusive(keyspace: &Keyspace, patience: Patience) -> Result<Order<'_>, Contended> {
-    let order = &keyspace.order;
-    let guard = match patience {
-        Patience::Wait => order.write(),
-        Patience::Short => wait_short(keyspace, || order.try_write_for(SHORT_WAIT))?,
-    };
-    Ok(Order::Exclusive { _guard: guard })
-}
-
-/// Tries for the order lock until a long holder is seen to have it.
-fn wait_short<T>(keyspace: &Keyspace, try_for: impl Fn() -> Option<T>) -> Result<T, Contended> {
-    loop {
-        if let Some(guard) = try_for() {
-            return Ok(guard);
-        }
-        if keyspace.order_holders_long.load(Ordering::Acquire) > 0 {
-            return Err(Contended);
-        }
+impl View<'_> {
+    #[cold]
+    fn release(&mut self) {
+        self.mark(false);
+        self.held = Held::None;
+        self.order = Order::None;
+        self.keyspace.released();
     }
 }

@@ -59,29 +59,55 @@ impl Database {
 /// What one lock protects.
 #[derive(Default)]
 pub(super) struct Shard {
+    pub databases: Databases,
+    pub counters: Counters,
+}
+
+/// The numbered databases of one shard.
+#[derive(Default)]
+pub(super) struct Databases {
     first: Database,
     /// Databases from 1 on, made when they are first written to.
     others: Vec<Database>,
+}
+
+/// What became of the lookups in one shard, and of its keys.
+#[derive(Default)]
+pub(super) struct Counters {
     pub hits: u64,
     pub misses: u64,
     pub expired: u64,
 }
 
-impl Shard {
+impl Databases {
     #[inline]
-    pub fn database(&self, db: Db) -> &Database {
+    pub fn one(&self, db: Db) -> &Database {
         match db.0 {
             0 => &self.first,
             n => self.others.get(usize::from(n) - 1).unwrap_or(&EMPTY),
         }
     }
 
+    /// The database to be written to.
     #[inline]
-    pub fn database_mut(&mut self, db: Db) -> &mut Database {
+    pub fn one_mut(&mut self, db: Db) -> &mut Database {
         match db.0 {
             0 => &mut self.first,
             n => self.other_mut(usize::from(n)),
         }
+    }
+
+    /// The database unless it was never written to.
+    #[inline]
+    pub fn existing_mut(&mut self, db: Db) -> Option<&mut Database> {
+        match db.0 {
+            0 => Some(&mut self.first),
+            n => self.others.get_mut(usize::from(n) - 1),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Database> {
+        std::iter::once(&self.first).chain(&self.others)
     }
 
     #[cold]
@@ -92,31 +118,47 @@ impl Shard {
         &mut self.others[n - 1]
     }
 
+}
+
+impl Shard {
+    #[inline]
+    pub fn database(&self, db: Db) -> &Database {
+        self.databases.one(db)
+    }
+
+    #[inline]
+    pub fn database_mut(&mut self, db: Db) -> &mut Database {
+        self.databases.one_mut(db)
+    }
+
     pub fn swap(&mut self, a: Db, b: Db) {
-        let taken = std::mem::take(self.database_mut(a));
-        let taken = std::mem::replace(self.database_mut(b), taken);
-        *self.database_mut(a) = taken;
+        if self.database(a).table.is_empty() && self.database(b).table.is_empty() {
+            return;
+        }
+        let was_a = std::mem::take(self.database_mut(a));
+        let was_b = std::mem::replace(self.database_mut(b), was_a);
+        *self.database_mut(a) = was_b;
     }
 
     pub fn reset_counters(&mut self) {
-        (self.hits, self.misses, self.expired) = (0, 0, 0);
+        self.counters = Counters::default();
     }
 
     pub fn add_to(&self, totals: &mut ShardTotals) {
-        for (database, sum) in self.databases().zip(&mut totals.databases) {
+        for (database, sum) in self.databases.all().zip(&mut totals.databases) {
             sum.keys += database.table.len();
             sum.deadlines += database.deadlines;
             totals.memory_bytes += database.weight_bytes + database.table.memory_bytes();
             totals.table_bytes += database.table.memory_bytes();
         }
-        totals.memory_bytes += self.others.capacity() * size_of::<Database>();
-        totals.hits += self.hits;
-        totals.misses += self.misses;
-        totals.expired += self.expired;
+        totals.memory_bytes += self.databases.others.capacity() * size_of::<Database>();
+        totals.hits += self.counters.hits;
+        totals.misses += self.counters.misses;
+        totals.expired += self.counters.expired;
     }
 
     pub fn check_invariants(&self, hasher: &Hasher, is_ours: impl Fn(KeyHash) -> bool) {
-        for database in self.databases() {
+        for database in self.databases.all() {
             database.table.check_invariants(hasher);
             let (mut deadlines, mut weight_bytes) = (0, 0);
             for entry in database.table.iter() {
@@ -126,10 +168,6 @@ impl Shard {
             }
             assert_eq!((deadlines, weight_bytes), (database.deadlines, database.weight_bytes));
         }
-    }
-
-    fn databases(&self) -> impl Iterator<Item = &Database> {
-        std::iter::once(&self.first).chain(&self.others)
     }
 }
 

@@ -93,7 +93,9 @@ impl Transaction<'_> {
             None => {
                 let mut value = Vec::with_capacity(total);
                 write(&mut value);
-                self.set_raw_string(key, &value, Deadline::Never);
+                let value =
+                    if total <= INLINE_BYTES_MAX { NewValue::Raw(&value) } else { NewValue::Shared(Arc::new(value)) };
+                self.set_value(key, value, Deadline::Never);
             }
         }
         Ok(Ok(total))
@@ -153,7 +155,8 @@ impl Transaction<'_> {
                 bytes.extend_from_slice(string.bytes(&mut IntBuffer::new()));
             }
             write(&mut bytes);
-            let value = if total <= INLINE_BYTES_MAX { NewValue::Raw(&bytes) } else { NewValue::Shared(Arc::new(bytes.clone())) };
+            let value =
+                if total <= INLINE_BYTES_MAX { NewValue::Raw(&bytes) } else { NewValue::Shared(Arc::new(bytes)) };
             if let Err(value) = entry.replace_in_place(value) {
                 let deadline_ms = entry.deadline_ms();
                 *entry = Entry::new(key.bytes(), value, deadline_ms, clock);

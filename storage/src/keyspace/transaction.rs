@@ -187,6 +187,9 @@ impl<'k> Transaction<'k> {
 
     /// Exchanges two databases; needs every shard.
     pub fn swap(&mut self, a: Db, b: Db) {
+        if a == b {
+            return;
+        }
         for index in 0..self.0.keyspace.slots.len() {
             self.0.shard_at(index).swap(a, b);
         }
@@ -211,8 +214,8 @@ impl<'k> Transaction<'k> {
     /// Where a live key stands; one whose time has come is removed on the way.
     #[inline]
     pub(super) fn live_position(&mut self, key: &Key<'_>) -> Option<Position> {
-        let now_ms = self.0.now_ms;
-        let table = &self.0.database_mut(key.hash).table;
+        let (db, now_ms) = (self.0.db, self.0.now_ms);
+        let table = &self.0.shard_mut(key.hash).database(db).table;
         let position = table.position(key.hash, key.bytes)?;
         if table.at(position).deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
             self.0.expire(key);

@@ -3,8 +3,6 @@
 //! A reader meets expired keys but cannot delete: it takes them for absent and notes them, and when the transaction
 //! settles they are removed under the same lock, as if the read had done it.
 
-use std::sync::atomic::Ordering;
-
 use super::change::{Change, What};
 use super::entry::{CLOCK_MASK, Entry};
 use super::scope::{Contended, Held, Hold, Order, Patience, Scope};
@@ -18,9 +16,10 @@ use crate::types::{Collection, Kind, ObjectRef, WrongType};
 /// The locked shards, to be read.
 pub struct View<'k> {
     pub(super) keyspace: &'k Keyspace,
-    held: Held<'k>,
-    order: Order<'k>,
-    hold: Hold,
+    pub(super) held: Held<'k>,
+    pub(super) order: Order<'k>,
+    pub(super) patience: Patience,
+    pub(super) hold: Hold,
     pub(super) db: Db,
     pub(super) now_ms: i64,
     /// The access clock of this instant.
@@ -107,6 +106,7 @@ impl<'a> EntryRef<'a> {
 }
 
 impl<'k> View<'k> {
+    #[inline]
     pub(super) fn begin(
         keyspace: &'k Keyspace,
         scope: Scope<'_>,
@@ -114,21 +114,19 @@ impl<'k> View<'k> {
         hold: Hold,
         now_ms: i64,
     ) -> Result<View<'k>, Contended> {
-        let (held, order) = Held::take(keyspace, scope, patience)?;
-        let view = View {
+        let mut view = View {
             keyspace,
-            held,
-            order,
+            held: Held::None,
+            order: Order::None,
+            patience,
             hold,
             db: Db(0),
             now_ms,
             clock: (now_ms / 1000) as u32 & CLOCK_MASK,
-            is_observed: keyspace.interest.any(),
+            is_observed: false,
             leftovers: None,
         };
-        if hold == Hold::Long {
-            view.mark(true);
-        }
+        view.take(scope)?;
         Ok(view)
     }
 
@@ -152,8 +150,7 @@ impl<'k> View<'k> {
     #[inline]
     pub fn lookup(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let clock = self.clock;
-        let position = self.counted_position(key)?;
-        let entry = self.database_mut(key.hash).table.at_mut(position);
+        let entry = self.counted(key)?;
         entry.touch(clock);
         Some(EntryRef { entry, clock })
     }
@@ -161,8 +158,7 @@ impl<'k> View<'k> {
     /// The entry at a key, counted but not noted as an access.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let clock = self.clock;
-        let position = self.counted_position(key)?;
-        Some(EntryRef { entry: self.database_mut(key.hash).table.at(position), clock })
+        Some(EntryRef { entry: self.counted(key)?, clock })
     }
 
     /// The entry at a key, neither counted nor noted. Its shard must be locked by the scope or have been touched.
@@ -211,8 +207,7 @@ impl<'k> View<'k> {
                 return Some(key);
             }
             let hash = self.keyspace.hash(&key);
-            self.note_expired(&Key { bytes: &key, hash });
-            self.remove_expired();
+            self.expire(&Key { bytes: &key, hash });
         }
         None
     }
@@ -239,28 +234,35 @@ impl<'k> View<'k> {
         None
     }
 
-    /// Where a live key stands; counts the hit or miss, and notes an expired key for removal.
+    /// The live entry at a key; counts the hit or miss, and notes an expired one for removal.
     #[inline]
-    fn counted_position(&mut self, key: &Key<'_>) -> Option<Position> {
-        let (db, now_ms) = (self.db, self.now_ms);
-        let shard = self.shard_mut(key.hash);
-        let table = &shard.database(db).table;
-        let Some(position) = table.position(key.hash, key.bytes) else {
-            shard.misses += 1;
+    fn counted(&mut self, key: &Key<'_>) -> Option<&mut Entry> {
+        let index = self.keyspace.shard_of(key.hash);
+        self.touch(index);
+        let Shard { databases, counters } = self.held.shard_mut(index);
+        let database = databases.existing_mut(self.db);
+        let Some(entry) = database.and_then(|database| database.table.find_mut(key.hash, key.bytes)) else {
+            counters.misses += 1;
             return None;
         };
-        if table.at(position).deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
-            shard.misses += 1;
-            self.note_expired(key);
+        if entry.deadline_ms().is_some_and(|deadline| deadline <= self.now_ms) {
+            counters.misses += 1;
+            note_expired(&mut self.leftovers, self.db, key);
             return None;
         }
-        shard.hits += 1;
-        Some(position)
+        counters.hits += 1;
+        Some(entry)
     }
 
     #[inline]
     pub(super) fn shard_mut(&mut self, hash: KeyHash) -> &mut Shard {
-        self.held.shard_mut(self.keyspace, self.keyspace.shard_of(hash))
+        self.shard_at(self.keyspace.shard_of(hash))
+    }
+
+    #[inline]
+    pub(super) fn shard_at(&mut self, index: usize) -> &mut Shard {
+        self.touch(index);
+        self.held.shard_mut(index)
     }
 
     #[inline]
@@ -269,26 +271,12 @@ impl<'k> View<'k> {
         self.shard_mut(hash).database_mut(db)
     }
 
-    pub(super) fn shard_at(&mut self, index: usize) -> &mut Shard {
-        self.held.shard_mut(self.keyspace, index)
-    }
-
-    pub(super) fn walk_to(&mut self, index: usize) -> Result<(), Contended> {
-        self.held.walk_to(self.keyspace, index)
-    }
-
     pub(super) fn is_expired(&self, entry: &Entry) -> bool {
         entry.deadline_ms().is_some_and(|deadline| deadline <= self.now_ms)
     }
 
     pub(super) fn has_leftovers(&self) -> bool {
         self.leftovers.is_some()
-    }
-
-    #[cold]
-    fn note_expired(&mut self, key: &Key<'_>) {
-        let noted = (self.db, key.hash, key.bytes.into());
-        self.leftovers().expired.push(noted);
     }
 
     pub(super) fn leftovers(&mut self) -> &mut Leftovers {
@@ -302,7 +290,8 @@ impl<'k> View<'k> {
     /// Removes what was met expired and is so still.
     pub(super) fn remove_expired(&mut self) {
         let current = self.db;
-        for (db, hash, bytes) in std::mem::take(&mut self.leftovers().expired) {
+        let Some(leftovers) = &mut self.leftovers else { return };
+        for (db, hash, bytes) in std::mem::take(&mut leftovers.expired) {
             self.db = db;
             self.expire(&Key { bytes: &bytes, hash });
         }
@@ -321,7 +310,7 @@ impl<'k> View<'k> {
         let entry = self.remove_at(key.hash, position);
         self.log(key.bytes, entry.kind(), What::Expired);
         self.discard(entry);
-        self.shard_mut(key.hash).expired += 1;
+        self.shard_mut(key.hash).counters.expired += 1;
         true
     }
 
@@ -349,27 +338,11 @@ impl<'k> View<'k> {
             self.leftovers().changes.push(Change { db, key: key.into(), kind, what });
         }
     }
-
-    fn mark(&self, long: bool) {
-        for (index, _) in self.held.all() {
-            self.keyspace.slots[index].mark_held_long(long);
-        }
-        if !matches!(self.order, Order::None) {
-            let holders = &self.keyspace.order_holders_long;
-            let _ = if long { holders.fetch_add(1, Ordering::AcqRel) } else { holders.fetch_sub(1, Ordering::AcqRel) };
-        }
-    }
 }
 
-impl Drop for View<'_> {
-    fn drop(&mut self) {
-        if self.hold == Hold::Long {
-            self.mark(false);
-            self.held = Held::None;
-            self.order = Order::None;
-            self.keyspace.released();
-        }
-    }
+#[cold]
+fn note_expired(leftovers: &mut Option<Box<Leftovers>>, db: Db, key: &Key<'_>) {
+    leftovers.get_or_insert_default().expired.push((db, key.hash, key.bytes.into()));
 }
 
 /// A random key that keeps being expired ends the search here; the next one finds fewer of them.

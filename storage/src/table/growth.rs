@@ -39,7 +39,7 @@ impl<E: TableEntry> Table<E> {
     #[cold]
     fn split(&mut self, hasher: &Hasher) {
         let new = self.buckets;
-        if new as usize % CHUNK_BUCKETS == 0 {
+        if (new as usize).is_multiple_of(CHUNK_BUCKETS) {
             self.chunks.push(Box::default());
         }
         self.buckets += 1;
@@ -54,7 +54,7 @@ impl<E: TableEntry> Table<E> {
         let emptied = std::mem::take(self.bucket_mut(last));
         self.overflow -= super::bucket::overflow_lines(emptied.len()) as u32;
         self.buckets = last;
-        if last as usize % CHUNK_BUCKETS == 0 {
+        if (last as usize).is_multiple_of(CHUNK_BUCKETS) {
             self.chunks.pop();
             if self.chunks.capacity() > 2 * self.chunks.len() {
                 self.chunks.shrink_to_fit();

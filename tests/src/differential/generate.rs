@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::grammar::{Part, Shape, shapes};
-use super::words::{deadline, odd};
+use super::words::{UNIX_SECONDS_BASE, far_deadline, odd};
 use crate::reference::Reference;
 
 /// One command in so many is damaged.
@@ -12,6 +12,8 @@ const DAMAGED_SHARE: u32 = 8;
 const RECASED_SHARE: u32 = 10;
 /// Shorter relative deadlines could pass during a run, on one server earlier than on the other.
 const DEADLINE_SECONDS_MIN: i64 = 1000;
+/// Earlier instants could be past: the year 2100.
+const UNIX_SECONDS_MIN: i64 = 4_102_444_800;
 
 /// Commands that are many.
 const CONTAINERS: [&str; 5] = ["CLIENT", "COMMAND", "CONFIG", "DEBUG", "OBJECT"];
@@ -109,23 +111,30 @@ fn damage(words: &mut Vec<Vec<u8>>, random: &mut Rng) {
     }
 }
 
-/// Replaces relative deadlines that would pass during the run, and sleeps that would outlast it.
+/// Replaces deadlines that would pass during the run, and sleeps that would outlast it. A value that is set with a past
+/// deadline is there until it is found, and when that is depends on the server's background work.
 fn keep_deadlines_away(words: &mut [Vec<u8>], random: &mut Rng) {
     let name = words.first().map_or_else(String::new, |name| upper(name));
     for index in 1..words.len() {
-        let unit = match (name.as_str(), index, upper(&words[index - 1]).as_str()) {
-            ("EXPIRE" | "SETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "EX") => 1,
-            ("PEXPIRE" | "PSETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "PX") => 1000,
+        let (base, least, unit) = match (name.as_str(), index, upper(&words[index - 1]).as_str()) {
+            ("EXPIRE" | "SETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "EX") => {
+                (0, DEADLINE_SECONDS_MIN, 1)
+            }
+            ("PEXPIRE" | "PSETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "PX") => {
+                (0, DEADLINE_SECONDS_MIN, 1000)
+            }
+            ("SET" | "GETEX" | "MSETEX", _, "EXAT") => (UNIX_SECONDS_BASE, UNIX_SECONDS_MIN, 1),
+            ("SET" | "GETEX" | "MSETEX", _, "PXAT") => (UNIX_SECONDS_BASE, UNIX_SECONDS_MIN, 1000),
             ("DEBUG", 2, "SLEEP") => {
                 words[index] = b"0".to_vec();
                 continue;
             }
             _ => continue,
         };
-        let soon = 1..DEADLINE_SECONDS_MIN * unit;
+        let soon = 1..least * unit;
         let number = std::str::from_utf8(&words[index]).ok().and_then(|text| text.parse::<i64>().ok());
         if number.is_some_and(|number| soon.contains(&number)) {
-            words[index] = deadline(random, 0, unit.unsigned_abs());
+            words[index] = far_deadline(random, base, unit.unsigned_abs());
         }
     }
 }
@@ -151,7 +160,13 @@ mod tests {
     #[test]
     fn no_deadline_passes_during_a_run() {
         let mut random = Rng::with_seed(1);
-        for (text, index) in [("SETEX k 5 v", 2), ("SET k v nx px 200000", 5), ("PEXPIRE k 1 GT", 2)] {
+        let calls = [
+            ("SETEX k 5 v", 2),
+            ("SET k v nx px 200000", 5),
+            ("PEXPIRE k 1 GT", 2),
+            ("SET k v PXAT 2147483648", 4),
+        ];
+        for (text, index) in calls {
             let mut words: Vec<Vec<u8>> = text.split(' ').map(Into::into).collect();
             let before = words.clone();
             keep_deadlines_away(&mut words, &mut random);

@@ -19,7 +19,7 @@ const WRONG_KEY_SHARE: u32 = 12;
 /// One number in so many is odd.
 const ODD_SHARE: u32 = 8;
 /// Far in the future, and far from every relative deadline.
-const UNIX_SECONDS_BASE: u64 = 33_000_000_000;
+pub const UNIX_SECONDS_BASE: u64 = 33_000_000_000;
 /// Between two deadlines.
 const DEADLINE_STEP_SECONDS: u64 = 1000;
 
@@ -206,6 +206,11 @@ pub fn deadline(random: &mut Rng, base: u64, unit: u64) -> Vec<u8> {
     if random.u32(..ODD_SHARE) == 0 {
         return one_of(&ODD_INTEGERS, random);
     }
+    far_deadline(random, base, unit)
+}
+
+/// The same, never odd.
+pub fn far_deadline(random: &mut Rng, base: u64, unit: u64) -> Vec<u8> {
     ((base + DEADLINE_STEP_SECONDS * random.u64(1..1_000_000)) * unit).to_string().into()
 }
 

@@ -1,0 +1,285 @@
+//! Nothing long runs on a network thread: with one such thread, whatever takes long keeps waiting only those who need
+//! the same data, and every reply comes in its place.
+//!
+//! What has to be under way is waited for by its effect: a read of any key that gets no answer.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+
+use shardis_tests::client::{Client, PATIENCE, encode};
+use shardis_tests::reply::Reply;
+use shardis_tests::server::{Server, eventually};
+
+/// Far more than is done on a network thread in one go.
+const MANY_KEYS: usize = 5000;
+/// As many keys as take a walk over them some time.
+const KEYS_TO_WALK: usize = 300_000;
+/// Long enough for hundreds of round trips.
+const SLEEP_SECONDS: &str = "1.5";
+/// Exchanges with a server that does something long.
+const ROUND_TRIPS: usize = 200;
+
+fn ours() -> Server {
+    Server::ours("redis-7.2", &["--threads", "1"])
+}
+
+#[test]
+fn a_sleeping_command_holds_up_nobody_who_needs_no_data() {
+    let server = ours();
+    let mut clients = Clients::of(&server);
+    let mut parked = clients.put_to_sleep(&server);
+    for _ in 0..ROUND_TRIPS {
+        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut clients.awake, &["ECHO", "hello"]), bulk("hello"));
+    }
+    // A new connection is accepted by the same thread.
+    assert_eq!(call(&mut server.client(), &["PING"]), simple("PONG"));
+    assert!(is_silent(&parked), "a read was answered although all shards are held");
+    assert!(is_silent(&clients.asleep), "the sleep ended before the others were served");
+    assert_eq!(clients.asleep.reply().expect("a reply"), simple("OK"));
+    assert_eq!(parked.reply().expect("a reply"), bulk("v"));
+}
+
+#[test]
+fn parked_commands_keep_their_order_with_those_behind_them() {
+    let server = ours();
+    let mut clients = Clients::of(&server);
+    let mut parked = clients.put_to_sleep(&server);
+    send(&mut parked, &[&["PING"], &["SET", "k", "w"], &["GET", "k"], &["DEL", "k"], &["GET", "k"]]);
+    for _ in 0..ROUND_TRIPS {
+        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+    }
+    assert!(is_silent(&parked) && is_silent(&clients.asleep));
+    let expected = [bulk("v"), simple("PONG"), simple("OK"), bulk("w"), Reply::Integer(1), Reply::Nil];
+    assert_eq!(replies(&mut parked, expected.len()), expected);
+}
+
+#[test]
+fn commands_behind_an_offloaded_one_keep_their_order() {
+    let server = ours();
+    let mut client = server.client();
+    send(
+        &mut client,
+        &[
+            &["SET", "k", "v"],
+            &["DEBUG", "SLEEP", "0.1"],
+            &["GET", "k"],
+            &["KEYS", "*"],
+            &["PING"],
+            &["DEBUG", "SLEEP", "0.1"],
+            &["DEL", "k"],
+            &["DBSIZE"],
+        ],
+    );
+    let keys = Reply::Items(shardis_tests::reply::Kind::Array, vec![bulk("k")]);
+    let expected = [
+        simple("OK"),
+        simple("OK"),
+        bulk("v"),
+        keys,
+        simple("PONG"),
+        simple("OK"),
+        Reply::Integer(1),
+        Reply::Integer(0),
+    ];
+    assert_eq!(replies(&mut client, expected.len()), expected);
+}
+
+#[test]
+fn an_offloaded_command_runs_for_its_own_client() {
+    let server = ours();
+    let mut client = Client::connect_speaking(server.address(), 3).expect("it accepts");
+    assert_eq!(call(&mut client, &["SELECT", "5"]), simple("OK"));
+    fill(&mut client, MANY_KEYS);
+    assert_eq!(call(&mut client, &["KEYS", "*"]).items().len(), MANY_KEYS);
+    let names = names(MANY_KEYS + 1);
+    let command = Vec::from_iter(["MGET"].into_iter().chain(names.iter().map(String::as_str)));
+    let values = call(&mut client, &command);
+    assert_eq!(values.items().last(), Some(&Reply::Null), "its protocol is still the third");
+    assert_eq!(call(&mut client, &["SELECT", "0"]), simple("OK"));
+    assert_eq!(call(&mut client, &["KEYS", "*"]).items(), []);
+}
+
+#[test]
+fn a_walk_over_many_keys_answers_once_and_lets_others_in() {
+    let server = ours();
+    let (mut walking, mut others) = (server.client(), server.client());
+    fill(&mut walking, KEYS_TO_WALK);
+    for pattern in ["*", "nothing*", "key:1*"] {
+        walking.send_raw(&encode(&["KEYS", pattern])).expect("it is read");
+        assert_eq!(call(&mut others, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut others, &["GET", "key:7"]), bulk("7"));
+        let names = names(KEYS_TO_WALK);
+        let expected = match pattern {
+            "*" => names.len(),
+            _ => names.iter().filter(|name| pattern != "nothing*" && name.starts_with("key:1")).count(),
+        };
+        assert_eq!(walking.reply().expect("a reply").items().len(), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn a_client_that_leaves_during_its_command_harms_nobody() {
+    let server = ours();
+    let mut clients = Clients::of(&server);
+    let mut parked = clients.put_to_sleep(&server);
+    let gone_while_parked = clients.park(&server);
+    drop(clients.asleep);
+    drop(gone_while_parked);
+    for _ in 0..ROUND_TRIPS {
+        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+    }
+    assert_eq!(parked.reply().expect("a reply"), bulk("v"));
+    assert_eq!(call(&mut clients.awake, &["SET", "k", "after"]), simple("OK"));
+    assert_eq!(call(&mut parked, &["GET", "k"]), bulk("after"));
+    let connected = || {
+        let list = server.client().call(&["CLIENT", "LIST"]).expect("a reply");
+        list.text().map_or(0, |text| text.iter().filter(|&&byte| byte == b'\n').count())
+    };
+    assert!(eventually(PATIENCE, || connected() == 3), "{} connections", connected());
+}
+
+#[test]
+fn several_long_commands_wait_for_each_other_and_for_nobody_else() {
+    let server = ours();
+    let mut sleeping: Vec<Client> = (0..8).map(|_| server.client()).collect();
+    sleeping.iter_mut().for_each(|client| send(client, &[&["DEBUG", "SLEEP", "0.1"], &["PING"]]));
+    let mut awake = server.client();
+    for _ in 0..ROUND_TRIPS {
+        assert_eq!(call(&mut awake, &["PING"]), simple("PONG"));
+    }
+    for client in &mut sleeping {
+        assert_eq!(replies(client, 2), [simple("OK"), simple("PONG")]);
+    }
+}
+
+#[test]
+fn thousands_of_keys_in_one_command_are_exact() {
+    let server = ours();
+    let mut client = server.client();
+    fill(&mut client, MANY_KEYS);
+    let names = names(MANY_KEYS * 2);
+    let command = |name| Vec::from_iter([name].into_iter().chain(names.iter().map(String::as_str)));
+    let values = call(&mut client, &command("MGET"));
+    let expected = (0..MANY_KEYS * 2)
+        .map(|number| if number < MANY_KEYS { bulk(&number.to_string()) } else { Reply::Nil });
+    assert!(values.items().iter().cloned().eq(expected));
+    let half = Reply::Integer(MANY_KEYS as i64);
+    for name in ["EXISTS", "TOUCH", "UNLINK"] {
+        assert_eq!(call(&mut client, &command(name)), half, "{name}");
+    }
+    fill(&mut client, MANY_KEYS);
+    assert_eq!(call(&mut client, &command("DEL")), half);
+    assert_eq!(call(&mut client, &command("DEL")), Reply::Integer(0));
+    assert_eq!(call(&mut client, &["DBSIZE"]), Reply::Integer(0));
+}
+
+#[test]
+fn flushes_take_everything_before_them_and_nothing_behind() {
+    let server = ours();
+    let mut client = server.client();
+    let empty_bytes = used_memory(&mut client);
+    for command in [
+        &["FLUSHALL", "SYNC"][..],
+        &["FLUSHALL", "ASYNC"],
+        &["FLUSHDB", "SYNC"],
+        &["FLUSHDB", "ASYNC"],
+        &["FLUSHALL"],
+    ] {
+        fill(&mut client, KEYS_TO_WALK);
+        assert!(used_memory(&mut client) > empty_bytes + KEYS_TO_WALK as u64);
+        send(&mut client, &[command, &["SET", "later", "v"], &["DBSIZE"], &["DEL", "later"]]);
+        let expected = [simple("OK"), simple("OK"), Reply::Integer(1), Reply::Integer(1)];
+        assert_eq!(replies(&mut client, expected.len()), expected, "{command:?}");
+        let is_given_back = || used_memory(&mut client) < empty_bytes + KEYS_TO_WALK as u64;
+        assert!(eventually(PATIENCE, is_given_back), "{command:?} keeps memory");
+    }
+}
+
+/// A client whose command will take long, and one that watches.
+struct Clients {
+    asleep: Client,
+    awake: Client,
+}
+
+impl Clients {
+    fn of(server: &Server) -> Clients {
+        let mut clients = Clients { asleep: server.client(), awake: server.client() };
+        assert_eq!(call(&mut clients.awake, &["SET", "k", "v"]), simple("OK"));
+        clients
+    }
+
+    /// Lets the one sleep in its command, and gives a client that waits for it with a `GET`.
+    fn put_to_sleep(&mut self, server: &Server) -> Client {
+        self.asleep.send_raw(&encode(&["DEBUG", "SLEEP", SLEEP_SECONDS])).expect("it is read");
+        self.park(server)
+    }
+
+    /// A client that waits with a `GET`.
+    fn park(&mut self, server: &Server) -> Client {
+        let mut parked = None;
+        let is_parked = eventually(PATIENCE, || {
+            let mut client = server.client();
+            client.send_raw(&encode(&["GET", "k"])).expect("it is read");
+            // By then the thread has seen the command before.
+            (0..10).for_each(|_| assert_eq!(call(&mut self.awake, &["PING"]), simple("PONG")));
+            let is_parked = is_silent(&client);
+            parked = Some(client);
+            is_parked
+        });
+        assert!(is_parked && is_silent(&self.asleep), "reads are answered during the sleep");
+        parked.expect("one was made")
+    }
+}
+
+/// Whether the server has sent it nothing that was not read yet.
+fn is_silent(client: &Client) -> bool {
+    let stream: &TcpStream = client.stream();
+    stream.set_nonblocking(true).expect("a socket");
+    let seen = stream.peek(&mut [0]);
+    stream.set_nonblocking(false).expect("a socket");
+    seen.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Sets so many keys to their numbers.
+fn fill(client: &mut Client, count: usize) {
+    let names = names(count);
+    for (first, chunk) in names.chunks(1000).enumerate().map(|(index, chunk)| (index * 1000, chunk)) {
+        let mut command = vec!["MSET".to_owned()];
+        let pairs = chunk.iter().enumerate().map(|(index, name)| [name.clone(), (first + index).to_string()]);
+        command.extend(pairs.flatten());
+        assert_eq!(client.call(&command).expect("a reply"), simple("OK"));
+    }
+}
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("key:{number}")).collect()
+}
+
+fn used_memory(client: &mut Client) -> u64 {
+    let reply = call(client, &["INFO", "memory"]);
+    let text = String::from_utf8_lossy(reply.text().expect("a text")).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("INFO tells it");
+    line.parse().expect("a number")
+}
+
+fn send(client: &mut Client, commands: &[&[&str]]) {
+    let bytes: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
+    client.send_raw(&bytes).expect("it is read");
+}
+
+fn replies(client: &mut Client, count: usize) -> Vec<Reply> {
+    (0..count).map(|_| client.reply().expect("a reply")).collect()
+}
+
+fn call(client: &mut Client, command: &[&str]) -> Reply {
+    client.call(command).unwrap_or_else(|error| panic!("{}: {error}", command[0]))
+}
+
+fn simple(text: &str) -> Reply {
+    Reply::Simple(text.into())
+}
+
+fn bulk(text: &str) -> Reply {
+    Reply::Bulk(text.into())
+}
