@@ -53,7 +53,7 @@ pub fn shown(value: f64) -> String {
 }
 
 /// The figures that are plotted and told, with their titles.
-pub const SECTIONS: [(Section, &str, &str); 7] = [
+pub const SECTIONS: [(Section, &str, &str); 8] = [
     (
         Section::Cpu,
         "Server CPU per request, µs",
@@ -72,6 +72,11 @@ pub const SECTIONS: [(Section, &str, &str); 7] = [
     (Section::Memory, "Bytes per item, by used_memory", "Growth over a fresh process divided by the items."),
     (Section::Resident, "Bytes per item, resident", "Growth of resident memory over a fresh process."),
     (Section::Start, "Starting and idling", "Medians over several starts."),
+    (
+        Section::InProcess,
+        "In process",
+        "Calls of `Session::execute` from one thread, without a socket, replies checked and decoded.",
+    ),
     (
         Section::Compute,
         "Computing",

@@ -23,6 +23,7 @@ pub enum Section {
     Memory,
     Resident,
     Start,
+    InProcess,
     Compute,
 }
 

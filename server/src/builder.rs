@@ -54,13 +54,22 @@ impl ShutdownHandle {
 }
 
 impl ServerBuilder {
-    /// Takes over a whole configuration.
+    /// Takes over a whole configuration, as read from a file: there port 0 means no TCP.
     pub fn config(mut self, config: Config) -> ServerBuilder {
+        self.listens_tcp = config.port.value() != 0;
         self.config = config;
         self
     }
 
     /// Sets one parameter by its name in redis.conf.
+    ///
+    /// ```
+    /// # use shardis_server::Server;
+    /// let server = Server::builder().set("requirepass", "secret")?.set("databases", "4")?.start()?;
+    /// assert!(server.url().unwrap().starts_with("redis://:secret@127.0.0.1:"));
+    /// assert!(Server::builder().set("appendonly", "yes").is_err(), "nothing is kept");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn set(self, name: &str, value: impl AsRef<[u8]>) -> Result<ServerBuilder, ConfigError> {
         self.config.set(name, value.as_ref())?;
         Ok(self)
@@ -73,13 +82,26 @@ impl ServerBuilder {
         self
     }
 
-    /// Listens on no TCP port.
+    /// Listens on no TCP port. What is left is a UNIX socket, if one is set, and the process itself.
     pub fn no_listener(mut self) -> ServerBuilder {
         self.listens_tcp = false;
         self
     }
 
-    /// Listens on a UNIX socket too.
+    /// Listens on a UNIX socket too, which is gone when the server is.
+    ///
+    /// ```
+    /// # use shardis_server::Server;
+    /// let path = std::env::temp_dir().join(format!("shardis-doc-{}", std::process::id()));
+    /// let server = Server::builder().no_listener().unix_socket(&path).start()?;
+    /// let mut stream = std::os::unix::net::UnixStream::connect(&path)?;
+    /// # use std::io::{Read, Write};
+    /// stream.write_all(b"PING\r\nQUIT\r\n")?;
+    /// let mut answer = String::new();
+    /// stream.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "+PONG\r\n+OK\r\n");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn unix_socket(self, path: impl Into<PathBuf>) -> ServerBuilder {
         self.config.unixsocket.set(path.into().as_os_str().as_encoded_bytes());
         self
@@ -91,7 +113,18 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes everything random repeatable.
+    /// Makes everything random repeatable: with the same seed, the same commands give the same replies.
+    ///
+    /// ```
+    /// # use shardis_server::Server;
+    /// let pick = |seed| -> std::io::Result<_> {
+    ///     let server = Server::builder().seed(seed).start()?;
+    ///     server.execute(&["MSET", "a", "1", "b", "2", "c", "3"]);
+    ///     Ok((0..20).map(|_| server.execute(&["RANDOMKEY"])).collect::<Vec<_>>())
+    /// };
+    /// assert_eq!(pick(7)?, pick(7)?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn seed(mut self, seed: u64) -> ServerBuilder {
         self.seed = Some(seed);
         self
@@ -248,7 +281,26 @@ impl Server {
         }
     }
 
-    /// A connection that never leaves the process: bytes as over a socket, for any client that takes a stream.
+    /// A connection that never leaves the process: bytes as over a socket, for any client that takes a stream. The
+    /// `redis` crate does:
+    ///
+    /// ```
+    /// use redis::aio::MultiplexedConnection;
+    /// use redis::{AsyncCommands, AsyncConnectionConfig, RedisConnectionInfo};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let server = shardis_server::Server::builder().no_listener().start()?;
+    /// let (info, config) = (RedisConnectionInfo::default(), AsyncConnectionConfig::new());
+    /// let (mut client, driver) =
+    ///     MultiplexedConnection::new_with_config(&info, server.connect(), config).await?;
+    /// tokio::spawn(driver);
+    ///
+    /// let () = client.set("greeting", "hello").await?;
+    /// assert_eq!(client.get::<_, String>("greeting").await?, "hello");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn connect(&self) -> DuplexStream {
         let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
         self.door.enter(&self.state, Peer::Memory(ours), String::from("?:0"), String::from("?:0"), -1);
@@ -261,6 +313,15 @@ impl Server {
     }
 
     /// A client of its own inside the process, without any stream.
+    ///
+    /// ```
+    /// let server = shardis_server::Server::builder().no_listener().start()?;
+    /// let (mut one, mut two) = (server.session(), server.session());
+    /// one.execute(&["SELECT", "1"]);
+    /// one.execute(&["SET", "k", "only there"]);
+    /// assert_eq!(two.execute(&["EXISTS", "k"]).as_integer(), Some(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn session(&self) -> Session {
         Session::new(self.state.clone())
     }

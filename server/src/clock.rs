@@ -13,6 +13,25 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 /// A handle on a clock; clones show the same time.
+///
+/// A server that is given a manual one lives in the time of its test:
+///
+/// ```
+/// use std::time::Duration;
+/// use shardis_server::{Clock, Server, Value};
+///
+/// let clock = Clock::manual(Duration::from_secs(1_700_000_000));
+/// let server = Server::builder().no_listener().clock(clock.clone()).start()?;
+/// server.execute(&["SET", "session", "x", "EX", "60"]);
+/// clock.advance(Duration::from_secs(59));
+/// assert_eq!(server.execute(&["TTL", "session"]), Value::Integer(1));
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(server.execute(&["GET", "session"]), Value::Null);
+///
+/// clock.resume(); // from here on it runs with the system's
+/// clock.freeze(); // and here it stops again
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock(Arc<Inner>);
 

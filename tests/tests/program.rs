@@ -92,7 +92,7 @@ fn a_directive_that_is_wrong_stops_the_start_and_is_shown() {
         ("cluster-enabled yes", "cluster mode is not there yet"),
         ("tls-port 6380", "TLS"),
         ("tls-cert-file redis.crt", "TLS"),
-        ("aclfile users.acl", "ACL"),
+        ("aclfile users.acl", "only requirepass protects this server"),
         ("maxmemory 1gb", "evict"),
     ];
     for (directive, reason) in directives {
@@ -105,8 +105,8 @@ fn a_directive_that_is_wrong_stops_the_start_and_is_shown() {
         assert!(told.to_lowercase().contains(&reason.to_lowercase()), "{directive}: {told}");
 
         let (name, value) = directive.split_once(' ').unwrap_or((directive, ""));
-        let words =
-            [&[format!("--{name}").as_str()], &*value.split_whitespace().collect::<Vec<_>>()].concat();
+        let option = format!("--{name}");
+        let words: Vec<&str> = std::iter::once(option.as_str()).chain(value.split_whitespace()).collect();
         if !value.contains('"') {
             let (code, text) = place.run(&words);
             assert_eq!(code, Some(1), "{words:?}: {text}");
@@ -302,11 +302,9 @@ fn a_log_file_gets_what_would_be_printed() {
     let port = free_port();
     let words = ["--port", &port.to_string(), "--logfile", "server.log", "--loglevel", "warning"];
     let mut program = place.start(&words);
-    assert!(
-        eventually(PATIENCE, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()),
-        "it does not listen"
-    );
-    program.signal("TERM");
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    assert!(eventually(PATIENCE, || TcpStream::connect(address).is_ok()), "it does not listen");
+    program.client(port).send_raw(b"SHUTDOWN\r\n").expect("it is read");
     assert_eq!(program.end(), Some(0));
     assert_eq!(program.output(), "");
     let log = fs::read_to_string(place.path("server.log")).expect("it is there");

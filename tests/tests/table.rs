@@ -274,7 +274,7 @@ fn read_capture(path: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
 
 /// A reply on one line. Of arguments it leaves out what a syntax line cannot say.
 fn plain(reply: &Reply) -> String {
-    const UNSAID: [&str; 4] = ["display_text", "summary", "since", "deprecated_since"];
+    const UNSAID: [&str; 2] = ["summary", "deprecated_since"];
     let nested = |reply: &Reply| match reply {
         Reply::Items(..) => format!("({})", plain(reply)),
         _ => plain(reply),

@@ -1,6 +1,7 @@
 //! The parts of a comparison; each starts its own servers, measures, records and ends them.
 
 pub mod compute;
+pub mod in_process;
 pub mod load;
 pub mod memory;
 pub mod start;

@@ -8,6 +8,7 @@
 //! key field value [field value ...]                             what stands before, any number of times
 //! [LIMIT offset count]   [AGGREGATE <SUM | MIN | MAX>]          a token leads what follows it
 //! key increment:double   where=<LEFT | RIGHT>                   a type, a name, where the usual one is wrong
+//! [count]@6.2.0          [ASYNC@4.0.0 | SYNC@6.2.0]             the version since which there is what stands before
 //! ```
 //!
 //! A syntax line is part of a declaration and never input of a client; nothing is checked against it when a command is
@@ -23,9 +24,11 @@ pub struct Argument {
     /// What it is.
     pub kind: Kind,
     /// How hints show it; empty for a group.
-    pub display_text: &'static str,
+    pub display_text: String,
     /// The word that leads it, or that it is.
     pub token: Option<&'static str>,
+    /// The version that introduced it, where that is later than the command.
+    pub since: Option<&'static str>,
     /// Whether it may be left out.
     pub optional: bool,
     /// Whether it may be repeated.
@@ -111,9 +114,10 @@ fn number_keys(arguments: &mut [Argument], specs: &mut impl Iterator<Item = usiz
 fn lexemes(syntax: &'static str) -> Vec<&'static str> {
     let is_mark = |c: char| "[]<>|".contains(c);
     let parts = syntax.split_whitespace().flat_map(|part| part.split_inclusive(is_mark));
-    let split = parts.flat_map(|part| match part.strip_suffix(is_mark) {
-        Some(word) => [word, &part[word.len()..]],
-        None => [part, ""],
+    let split = parts.flat_map(|part| {
+        let word = part.strip_suffix(is_mark).unwrap_or(part);
+        let (name, version) = word.split_at(word.find('@').unwrap_or(word.len()));
+        [name, version, &part[word.len()..]]
     });
     split.filter(|lexeme| !lexeme.is_empty()).collect()
 }
@@ -142,7 +146,7 @@ impl Parser {
                         _ => self.word(),
                     };
                     let name = name.map_or(argument.name, str::to_owned);
-                    arguments.push(Argument { name, ..argument });
+                    arguments.push(Argument { name, since: self.since(), ..argument });
                 }
             }
         }
@@ -160,6 +164,13 @@ impl Parser {
             self.lexemes[self.at] = rest;
         }
         Some(name)
+    }
+
+    /// The version that stands behind an argument.
+    fn since(&mut self) -> Option<&'static str> {
+        let version = self.peek()?.strip_prefix('@')?;
+        self.at += 1;
+        Some(version)
     }
 
     /// A word; a token together with what it leads.
@@ -188,7 +199,8 @@ impl Parser {
         match led.len() {
             0 => Argument {
                 token: Some(word),
-                ..Argument::new(word.to_ascii_lowercase(), Kind::PureToken, word)
+                display_text: word.to_ascii_lowercase(),
+                ..Argument::new(word.to_ascii_lowercase(), Kind::PureToken, "")
             },
             1 => Argument { token: Some(word), ..led.remove(0) },
             _ => Argument { token: Some(word), name: word.to_ascii_lowercase(), ..Argument::block(led) },
@@ -257,12 +269,13 @@ fn one(mut arguments: Vec<Argument>) -> Argument {
 }
 
 impl Argument {
-    fn new(name: String, kind: Kind, display_text: &'static str) -> Argument {
+    fn new(name: String, kind: Kind, display_text: &str) -> Argument {
         Argument {
             name,
             kind,
-            display_text,
+            display_text: display_text.to_owned(),
             token: None,
+            since: None,
             optional: false,
             multiple: false,
             multiple_token: false,
@@ -372,7 +385,8 @@ mod tests {
             };
             let marks = [(argument.optional, "?"), (argument.multiple, "*"), (argument.multiple_token, "+")];
             let marks: String = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, mark)| *mark).collect();
-            format!("{token}{}:{}{members}{marks}", argument.name, argument.kind.name())
+            let since = argument.since.map(|version| format!("@{version}")).unwrap_or_default();
+            format!("{token}{}:{}{members}{marks}{since}", argument.name, argument.kind.name())
         };
         arguments.iter().map(one).collect::<Vec<_>>().join(" ")
     }
@@ -408,6 +422,10 @@ mod tests {
             ("ip:port", "ip:port:string"),
             ("where=<LEFT | RIGHT>", "where:oneof(LEFT left:pure-token RIGHT right:pure-token)"),
             ("[addr=ADDR ip:port] change=CH", "ADDR addr:string? CH change:pure-token"),
+            (
+                "[a | b c]@1.2.3 D@4.5.6 E f@7.8.9",
+                "option:oneof(a:string b-block:block(b:string c:string))?@1.2.3 D d:pure-token@4.5.6 E f:string@7.8.9",
+            ),
             ("[= | ~]", "option:oneof(= =:pure-token ~ ~:pure-token)?"),
         ];
         for (syntax, expected) in forms {

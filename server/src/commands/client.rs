@@ -95,7 +95,7 @@ fn info(call: &mut Call<'_>, client: &mut Client) -> Done {
 }
 
 static LIST: Command = Command::client("LIST", list)
-    .syntax("client-type=[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]")
+    .syntax("client-type=[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>]@5.0.0 [ID client-id [client-id ...]]@6.2.0")
     .arity(AtLeast(2))
     .flags(FLAGS.union(Flags::ADMIN))
     .since("2.4.0")

@@ -380,11 +380,12 @@ fn write_arguments(reply: &mut Reply, arguments: &[Argument]) {
         let mut fields = Fields::begin(reply);
         fields.text("name", &argument.name);
         fields.text("type", argument.kind.name());
-        fields.text("display_text", argument.display_text);
+        fields.text("display_text", &argument.display_text);
         if let Some(index) = argument.key_spec_index {
             fields.value("key_spec_index").integer(index as i64);
         }
         fields.text("token", argument.token.unwrap_or_default());
+        fields.text("since", argument.since.unwrap_or_default());
         let flags = [
             ("optional", argument.optional),
             ("multiple", argument.multiple),

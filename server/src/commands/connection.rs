@@ -27,7 +27,7 @@ const HANDSHAKE: Flags = Flags::NO_SCRIPT
 const ORDINARY: Flags = Flags::LOADING.union(Flags::STALE).union(Flags::FAST);
 
 static AUTH: Command = Command::client("AUTH", auth)
-    .syntax("[username] password")
+    .syntax("[username]@6.0.0 password")
     .arity(AtLeast(2))
     .flags(HANDSHAKE)
     .since("1.0.0")

@@ -16,7 +16,7 @@ pub static FAMILY: Family = Family::new(
 );
 
 static SHUTDOWN: Command = Command::client("SHUTDOWN", shutdown)
-    .syntax("[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]")
+    .syntax("[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0")
     .arity(AtLeast(1))
     .flags(
         Flags::ADMIN

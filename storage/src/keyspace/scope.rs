@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
 
-use super::shard::Shard;
+use super::Keyspace;
+use super::shard::{Shard, Slot};
 use super::view::View;
 
 /// The shards of a transaction.
@@ -48,7 +49,7 @@ pub enum Hold {
 pub struct Contended;
 
 /// A shard that is held, with its index.
-type Guard<'k> = (usize, MutexGuard<'k, Shard>);
+pub(super) type Guard<'k> = (usize, MutexGuard<'k, Shard>);
 
 /// The shards that a transaction holds.
 pub(super) enum Held<'k> {
@@ -114,20 +115,45 @@ impl<'k> Held<'k> {
     }
 }
 
+/// Locks the one shard of a transaction.
+#[inline]
+pub(super) fn lock_one(
+    keyspace: &Keyspace,
+    index: usize,
+    patience: Patience,
+    hold: Hold,
+) -> Result<Guard<'_>, Contended> {
+    let slot = &keyspace.slots[index];
+    let guard = match slot.try_lock() {
+        Some(guard) => guard,
+        None => lock_contended(slot, patience)?,
+    };
+    if hold == Hold::Long {
+        slot.mark_held_long(true);
+    }
+    Ok((index, guard))
+}
+
+#[cold]
+fn lock_contended(slot: &Slot, patience: Patience) -> Result<MutexGuard<'_, Shard>, Contended> {
+    if patience == Patience::Wait {
+        return Ok(slot.lock());
+    }
+    loop {
+        if slot.is_held_long() {
+            return Err(Contended);
+        }
+        if let Some(guard) = slot.try_lock_for(SHORT_WAIT) {
+            return Ok(guard);
+        }
+    }
+}
+
 /// How a transaction comes to its shards.
 impl<'k> View<'k> {
     /// Takes the shards of a scope, with the order lock where its rule says so.
-    #[inline]
-    pub(super) fn take(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
-        match scope {
-            Scope::One(index) => self.held = Held::One(self.lock(index)?),
-            _ => self.take_other(scope)?,
-        }
-        Ok(())
-    }
-
     #[inline(never)]
-    fn take_other(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
+    pub(super) fn take(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
         match scope {
             Scope::None => {}
             Scope::One(index) => self.held = Held::One(self.lock(index)?),
@@ -183,8 +209,10 @@ impl<'k> View<'k> {
 
     #[cold]
     fn discover(&mut self, index: usize) {
-        let found = self.keyspace.slots[index].try_lock();
-        let guard = found.unwrap_or_else(|| self.wait_for(index));
+        let guard = match self.keyspace.slots[index].try_lock() {
+            Some(guard) => guard,
+            None => self.wait_for(index),
+        };
         let guard = self.taken(index, guard);
         if let Held::Discovered(guards) = &mut self.held {
             guards.push(guard);
@@ -200,40 +228,24 @@ impl<'k> View<'k> {
         Ok(())
     }
 
-    #[inline]
     fn lock(&mut self, index: usize) -> Result<Guard<'k>, Contended> {
-        let guard = match self.keyspace.slots[index].try_lock() {
+        let slot = &self.keyspace.slots[index];
+        let guard = match slot.try_lock() {
             Some(guard) => guard,
-            None => self.lock_contended(index)?,
+            None if self.patience == Patience::Wait => self.wait_for(index),
+            None => lock_contended(slot, Patience::Short)?,
         };
         Ok(self.taken(index, guard))
     }
 
     /// What follows as soon as a shard is locked.
-    #[inline]
     fn taken(&mut self, index: usize, guard: MutexGuard<'k, Shard>) -> Guard<'k> {
         if self.hold == Hold::Long {
             self.keyspace.slots[index].mark_held_long(true);
         }
-        // Under the lock, so that a listener which registered under it is seen.
+        // A listener may have registered under this very lock.
         self.is_observed |= self.keyspace.interest.any();
         (index, guard)
-    }
-
-    #[cold]
-    fn lock_contended(&mut self, index: usize) -> Result<MutexGuard<'k, Shard>, Contended> {
-        if self.patience == Patience::Wait {
-            return Ok(self.wait_for(index));
-        }
-        let slot = &self.keyspace.slots[index];
-        loop {
-            if slot.is_held_long() {
-                return Err(Contended);
-            }
-            if let Some(guard) = slot.try_lock_for(SHORT_WAIT) {
-                return Ok(guard);
-            }
-        }
     }
 
     /// Waits as long as it takes. Who waits for a long holder holds what it has for as long.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::change::What;
 use super::entry::{Entry, NewValue};
 use super::transaction::Transaction;
-use super::{Key};
+use super::Key;
 use crate::table::Position;
 use crate::types::Kind;
 use crate::types::WrongType;
@@ -93,9 +93,7 @@ impl Transaction<'_> {
             None => {
                 let mut value = Vec::with_capacity(total);
                 write(&mut value);
-                let value =
-                    if total <= INLINE_BYTES_MAX { NewValue::Raw(&value) } else { NewValue::Shared(Arc::new(value)) };
-                self.set_value(key, value, Deadline::Never);
+                self.set_value(key, grown(&mut value), Deadline::Never);
             }
         }
         Ok(Ok(total))
@@ -155,14 +153,21 @@ impl Transaction<'_> {
                 bytes.extend_from_slice(string.bytes(&mut IntBuffer::new()));
             }
             write(&mut bytes);
-            let value =
-                if total <= INLINE_BYTES_MAX { NewValue::Raw(&bytes) } else { NewValue::Shared(Arc::new(bytes)) };
-            if let Err(value) = entry.replace_in_place(value) {
+            if let Err(value) = entry.replace_in_place(grown(&mut bytes)) {
                 let deadline_ms = entry.deadline_ms();
                 *entry = Entry::new(key.bytes(), value, deadline_ms, clock);
             }
         }
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
         self.0.log(key.bytes(), Kind::String, What::Modified);
+    }
+}
+
+/// A string that was grown in place; the buffer of a long one is taken along.
+fn grown(bytes: &mut Vec<u8>) -> NewValue<'_> {
+    if bytes.len() <= INLINE_BYTES_MAX {
+        NewValue::Raw(bytes)
+    } else {
+        NewValue::Shared(Arc::new(std::mem::take(bytes)))
     }
 }

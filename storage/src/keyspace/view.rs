@@ -5,7 +5,7 @@
 
 use super::change::{Change, What};
 use super::entry::{CLOCK_MASK, Entry};
-use super::scope::{Contended, Held, Hold, Order, Patience, Scope};
+use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
 use super::shard::{Database, Shard};
 use super::{Db, Key, Keyspace};
 use crate::random::Random;
@@ -114,20 +114,32 @@ impl<'k> View<'k> {
         hold: Hold,
         now_ms: i64,
     ) -> Result<View<'k>, Contended> {
-        let mut view = View {
+        // The common case is put together at once: a view that is changed in memory and then moved makes the processor
+        // wait for what it has just written.
+        if let Scope::One(index) = scope {
+            let held = Held::One(scope::lock_one(keyspace, index, patience, hold)?);
+            return Ok(View::new(keyspace, held, patience, hold, now_ms));
+        }
+        let mut view = View::new(keyspace, Held::None, patience, hold, now_ms);
+        view.take(scope)?;
+        Ok(view)
+    }
+
+    #[inline]
+    fn new(keyspace: &'k Keyspace, held: Held<'k>, patience: Patience, hold: Hold, now_ms: i64) -> View<'k> {
+        View {
             keyspace,
-            held: Held::None,
+            held,
             order: Order::None,
             patience,
             hold,
             db: Db(0),
             now_ms,
             clock: (now_ms / 1000) as u32 & CLOCK_MASK,
-            is_observed: false,
+            // Read under the lock, so that a listener which registered under it is seen.
+            is_observed: keyspace.interest.any(),
             leftovers: None,
-        };
-        view.take(scope)?;
-        Ok(view)
+        }
     }
 
     /// The current database.

@@ -39,7 +39,7 @@ impl TimeUnit {
 }
 
 pub static EXPIRE: Command = Command::write("EXPIRE", expire)
-    .syntax("key seconds [NX | XX | GT | LT]")
+    .syntax("key seconds [NX | XX | GT | LT]@7.0.0")
     .arity(AtLeast(3))
     .keys(UPDATED)
     .flags(Flags::FAST)
@@ -53,7 +53,7 @@ fn expire(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static PEXPIRE: Command = Command::write("PEXPIRE", pexpire)
-    .syntax("key milliseconds [NX | XX | GT | LT]")
+    .syntax("key milliseconds [NX | XX | GT | LT]@7.0.0")
     .arity(AtLeast(3))
     .keys(UPDATED)
     .flags(Flags::FAST)
@@ -67,7 +67,7 @@ fn pexpire(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static EXPIREAT: Command = Command::write("EXPIREAT", expireat)
-    .syntax("key unix-time-seconds [NX | XX | GT | LT]")
+    .syntax("key unix-time-seconds [NX | XX | GT | LT]@7.0.0")
     .arity(AtLeast(3))
     .keys(UPDATED)
     .flags(Flags::FAST)
@@ -81,7 +81,7 @@ fn expireat(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static PEXPIREAT: Command = Command::write("PEXPIREAT", pexpireat)
-    .syntax("key unix-time-milliseconds [NX | XX | GT | LT]")
+    .syntax("key unix-time-milliseconds [NX | XX | GT | LT]@7.0.0")
     .arity(AtLeast(3))
     .keys(UPDATED)
     .flags(Flags::FAST)

@@ -14,7 +14,7 @@ const HISTORY: &[(&str, &str)] = &[
 const TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
 
 pub static FLUSHALL: Command = Command::write("FLUSHALL", flushall)
-    .syntax("[ASYNC | SYNC]")
+    .syntax("[ASYNC@4.0.0 | SYNC@6.2.0]")
     .arity(AtLeast(1))
     .every()
     .categories(CATEGORIES)
@@ -29,7 +29,7 @@ fn flushall(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static FLUSHDB: Command = Command::write("FLUSHDB", flushdb)
-    .syntax("[ASYNC | SYNC]")
+    .syntax("[ASYNC@4.0.0 | SYNC@6.2.0]")
     .arity(AtLeast(1))
     .every()
     .categories(CATEGORIES)

@@ -37,7 +37,7 @@ fn matching_keys(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static SCAN: Command = Command::read("SCAN", scan)
-    .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]")
+    .syntax("cursor [MATCH pattern] [COUNT count] [TYPE type]@6.0.0")
     .arity(AtLeast(2))
     .walk()
     .since("2.8.0")

@@ -11,7 +11,7 @@ const KEYS: &[KeySpec] = &[key(1).read_write().accesses().deletes()];
 const HISTORY: &[(&str, &str)] = &[("6.2.0", "Added the `count` argument.")];
 
 pub static LPOP: Command = Command::write("LPOP", lpop)
-    .syntax("key [count]")
+    .syntax("key [count]@6.2.0")
     .arity(AtLeast(2))
     .keys(KEYS)
     .flags(Flags::FAST)
@@ -27,7 +27,7 @@ fn lpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static RPOP: Command = Command::write("RPOP", rpop)
-    .syntax("key [count]")
+    .syntax("key [count]@6.2.0")
     .arity(AtLeast(2))
     .keys(KEYS)
     .flags(Flags::FAST)

@@ -89,7 +89,7 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, increment:
 }
 
 pub static INCRBYFLOAT: Command = Command::write("INCRBYFLOAT", incrbyfloat)
-    .syntax("key increment")
+    .syntax("key increment:double")
     .arity(Exactly(3))
     .keys(KEYS)
     .flags(FLAGS)

@@ -29,9 +29,9 @@ fn get(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 
 pub static SET: Command = Command::write("SET", set)
     .syntax(
-        "key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest] \
-         [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | \
-         KEEPTTL]",
+        "key value [NX@2.6.12 | XX@2.6.12 | IFEQ ifeq-value@8.4.0 | IFNE ifne-value@8.4.0 | \
+         IFDEQ ifdeq-digest@8.4.0 | IFDNE ifdne-digest@8.4.0] [GET]@6.2.0 [EX seconds@2.6.12 | \
+         PX milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
     )
     .arity(AtLeast(3))
     .keys(&[key(1)
