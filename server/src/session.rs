@@ -58,7 +58,9 @@ impl Session {
                     self.reply.error(error.text());
                 }
             }
-            Outcome::Offload | Outcome::Contended => unreachable!("the caller's thread takes as long as it needs"),
+            Outcome::Offload | Outcome::Contended => {
+                unreachable!("the caller's thread takes as long as it needs")
+            }
         }
         match self.reply.as_contiguous() {
             Some(bytes) => value::decode(bytes),

@@ -1,5 +1,5 @@
-//! Computing while the server does other things: exact under writers, ended by time or by the client's leaving, and
-//! without harm to anybody else. Grammar and replies are in `scripts/compute`.
+//! Computing while the server does other things: exact under writers, ended by time or by the client's
+//! leaving, and without harm to anybody else. Grammar and replies are in `scripts/compute`.
 
 use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,13 +33,14 @@ fn what_nobody_touches_is_computed_exactly_while_writers_run() {
     let churned = thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| {
-                let session = server.session();
-                scope.spawn(|| churn(session, writer, &is_over))
+                let (session, is_over) = (server.session(), &is_over);
+                scope.spawn(move || churn(session, writer, is_over))
             })
             .collect();
         let mut session = server.session();
         for round in 0..ROUNDS {
-            let reply = aggregate(&mut session, "order:*", &["THREADS", if round % 2 == 0 { "1" } else { "2" }]);
+            let reply =
+                aggregate(&mut session, "order:*", &["THREADS", if round % 2 == 0 { "1" } else { "2" }]);
             naive.assert_equals(&reply);
         }
         is_over.store(true, Ordering::Relaxed);
@@ -53,10 +54,8 @@ fn a_run_ends_when_its_client_leaves() {
     let server = Server::builder().port(0).start().expect("it starts");
     fill(&server);
     let mut session = server.session();
-    let complete_slices = {
-        Naive::new().assert_equals(&aggregate(&mut session, "order:*", &[]));
-        compute_info(&mut session, "slices")
-    };
+    Naive::new().assert_equals(&aggregate(&mut session, "order:*", &[]));
+    let complete_slices = compute_info(&mut session, "slices");
     for _ in 0..ATTEMPTS_MAX {
         let slices = compute_info(&mut session, "slices");
         let cancelled = compute_info(&mut session, "cancelled");

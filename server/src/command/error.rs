@@ -71,8 +71,7 @@ impl Error {
     /// A cursor that is no number.
     pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
     /// SCAN without the values of fields that it does not have.
-    pub const NOVALUES_WITHOUT_FIELDS: Error =
-        Error::fixed("ERR NOVALUES option can only be used in HSCAN");
+    pub const NOVALUES_WITHOUT_FIELDS: Error = Error::fixed("ERR NOVALUES option can only be used in HSCAN");
     /// EXPIRE with conditions that exclude each other.
     pub const NX_AND_OTHERS: Error =
         Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible");
@@ -195,7 +194,11 @@ impl Error {
     /// A subcommand that a command takes apart by itself, unknown or with the wrong number of arguments.
     pub fn unknown_subcommand_or_arity(container: &str, subcommand: &[u8]) -> Error {
         let advice = format!("'. Try {container} HELP.");
-        Error::quoting("ERR unknown subcommand or wrong number of arguments for '", start_of(subcommand), &advice)
+        Error::quoting(
+            "ERR unknown subcommand or wrong number of arguments for '",
+            start_of(subcommand),
+            &advice,
+        )
     }
 
     /// A command that `enable-debug-command` does not allow.
@@ -216,7 +219,10 @@ impl Error {
     pub fn unknown_command<'a>(name: &[u8], args: impl Iterator<Item = &'a [u8]>) -> Error {
         let mut beginning = Vec::new();
         for arg in args {
-            let Some(room) = UNKNOWN_COMMAND_BYTES_MAX.checked_sub(beginning.len()).filter(|&room| room > 0) else { break };
+            let Some(room) = UNKNOWN_COMMAND_BYTES_MAX.checked_sub(beginning.len()).filter(|&room| room > 0)
+            else {
+                break;
+            };
             let cut = until_zero(&arg[..arg.len().min(room)]);
             beginning.extend([b"'", cut, b"' "].concat());
         }

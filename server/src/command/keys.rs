@@ -185,7 +185,11 @@ impl KeySpec {
         let words = request.len();
         match self.find {
             Find::Range { last, step } => {
-                let last = if last >= 0 { begin + last as usize } else { words.checked_sub(last.unsigned_abs().into())? };
+                let last = if last >= 0 {
+                    begin + last as usize
+                } else {
+                    words.checked_sub(last.unsigned_abs().into())?
+                };
                 let end = (last + 1).min(words);
                 Some(Positions { next: begin, end, step: step.into() })
             }

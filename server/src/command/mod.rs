@@ -212,9 +212,28 @@ impl Category {
     pub const NONE: Category = Category(0);
     /// The categories in the order in which the real servers list them.
     pub const NAMES: [&'static str; 22] = [
-        "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-        "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction",
-        "scripting", "compute",
+        "keyspace",
+        "read",
+        "write",
+        "set",
+        "sortedset",
+        "list",
+        "hash",
+        "string",
+        "bitmap",
+        "hyperloglog",
+        "geo",
+        "stream",
+        "pubsub",
+        "admin",
+        "fast",
+        "slow",
+        "blocking",
+        "dangerous",
+        "connection",
+        "transaction",
+        "scripting",
+        "compute",
     ];
     /// Keys as such.
     pub const KEYSPACE: Category = Category(1 << 0);
@@ -304,7 +323,11 @@ pub struct Family {
 
 impl Family {
     /// A family with its commands.
-    pub const fn new(group: &'static str, category: Category, commands: &'static [&'static Command]) -> Family {
+    pub const fn new(
+        group: &'static str,
+        category: Category,
+        commands: &'static [&'static Command],
+    ) -> Family {
         Family { group, category, commands }
     }
 }

@@ -10,8 +10,8 @@ use shardis_protocol::number;
 use crate::client::registry::NO_COMMAND;
 use crate::client::{Client, ClientInfo};
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Args, Call, Command, Done, Error, Flags, Flow};
 use crate::command::args::{is_word, until_zero};
+use crate::command::{Args, Call, Command, Done, Error, Flags, Flow};
 use crate::config::Dialect;
 use crate::state::CLIENT_BYTES;
 
@@ -95,7 +95,9 @@ fn info(call: &mut Call<'_>, client: &mut Client) -> Done {
 }
 
 static LIST: Command = Command::client("LIST", list)
-    .syntax("client-type=[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>]@5.0.0 [ID client-id [client-id ...]]@6.2.0")
+    .syntax(
+        "client-type=[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>]@5.0.0 [ID client-id [client-id ...]]@6.2.0",
+    )
     .arity(AtLeast(2))
     .flags(FLAGS.union(Flags::ADMIN))
     .since("2.4.0")
@@ -211,7 +213,8 @@ impl Filter {
                 }
                 filter.excludes_normal |= !is_normal(name, dialect.client_types)?;
             } else if args.take_word("ID") && !args.is_empty() {
-                filter.ids = Some(if dialect.client_filters_combine { leading_ids(args)? } else { ids(args)? });
+                filter.ids =
+                    Some(if dialect.client_filters_combine { leading_ids(args)? } else { ids(args)? });
             } else {
                 return Err(Error::SYNTAX);
             }

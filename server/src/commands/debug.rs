@@ -29,9 +29,8 @@ pub static DEBUG: Command = Command::read("DEBUG", debug)
 
 fn debug(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let name = call.args.take()?;
-    let known = SUBCOMMANDS
-        .iter()
-        .find(|(known, words, _)| is_word(name, known) && call.args.len() == *words);
+    let known =
+        SUBCOMMANDS.iter().find(|(known, words, _)| is_word(name, known) && call.args.len() == *words);
     match known {
         Some((_, _, run)) => run(call, view),
         None => Err(Error::unknown_subcommand_or_arity("DEBUG", name)),

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use shardis_protocol::number;
 
-use super::{Config, Dialect};
 use super::setting::Scalar;
+use super::{Config, Dialect};
 
 /// What the values of a parameter look like.
 #[derive(Clone, Copy, Debug)]

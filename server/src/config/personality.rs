@@ -86,10 +86,10 @@ pub struct Dialect {
     pub strict_scan_options: bool,
     /// Whether GETEX checks the time before it looks at the key.
     pub getex_time_first: bool,
-    /// The longest string that shares the allocation of its object, by the length of its key.
-    pub embedded_bytes_max: fn(usize) -> usize,
-    /// How much shorter it must be to share it when it replaces a value that had a deadline.
-    pub embedded_deadline_bytes: usize,
+    /// The shortest string that does not share the allocation of its object, by the length of its key.
+    pub raw_bytes_min: fn(usize) -> usize,
+    /// How much shorter that is when it replaces a value that had a deadline.
+    pub replaced_deadline_bytes: usize,
     /// Whether HSET counts fields before it sets them, repeated ones too, and makes a table at once of too many.
     pub hset_counts_first: bool,
     /// Whether small integers are one object for all keys.
@@ -143,8 +143,8 @@ const REDIS_72: Dialect = Dialect {
     strict_cursors: false,
     strict_scan_options: false,
     getex_time_first: false,
-    embedded_bytes_max: |_| 44,
-    embedded_deadline_bytes: 0,
+    raw_bytes_min: |_| 45,
+    replaced_deadline_bytes: 0,
     hset_counts_first: true,
     shares_integers: true,
     only_quicklists: false,
@@ -167,8 +167,8 @@ const VALKEY_91: Dialect = Dialect {
     strict_scan_options: true,
     getex_time_first: true,
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.
-    embedded_bytes_max: |key_bytes| (if key_bytes < 32 { 113_usize } else { 111 }).saturating_sub(key_bytes),
-    embedded_deadline_bytes: 8,
+    raw_bytes_min: |key_bytes| (if key_bytes < 32 { 114_usize } else { 112 }).saturating_sub(key_bytes),
+    replaced_deadline_bytes: 8,
     shares_integers: false,
     ..REDIS_72
 };
@@ -180,7 +180,8 @@ mod tests {
     #[test]
     fn only_valkey_names_its_own_version() {
         let dialects = Personality::VALUES.iter().map(|personality| personality.dialect());
-        let told = dialects.map(|dialect| (dialect.server_name, dialect.server_version(), dialect.redis_version));
+        let told =
+            dialects.map(|dialect| (dialect.server_name, dialect.server_version(), dialect.redis_version));
         assert!(told.eq([
             ("redis", "7.0.15", "7.0.15"),
             ("redis", "7.2.4", "7.2.4"),
@@ -189,9 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_embedded_depends_on_the_key_in_valkey_only() {
-        let longest = |personality: Personality, key| (personality.dialect().embedded_bytes_max)(key);
-        assert_eq!([0, 31, 32, 500].map(|key| longest(Personality::Valkey91, key)), [113, 82, 79, 0]);
-        assert_eq!([0, 500].map(|key| longest(Personality::Redis72, key)), [44, 44]);
+    fn what_is_raw_depends_on_the_key_in_valkey_only() {
+        let shortest = |personality: Personality, key| (personality.dialect().raw_bytes_min)(key);
+        assert_eq!(
+            [0, 31, 32, 111, 112, 500].map(|key| shortest(Personality::Valkey91, key)),
+            [114, 83, 80, 1, 0, 0]
+        );
+        assert_eq!([0, 500].map(|key| shortest(Personality::Redis72, key)), [45, 45]);
     }
 }

@@ -14,8 +14,8 @@ use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::KeyHash;
 
 use crate::client::Client;
-use crate::command::table::Entry;
 use crate::command::Error;
+use crate::command::table::Entry;
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -80,7 +80,13 @@ impl<'s> Plan<'s> {
 
     /// The hashes of the keys that this call will look up, but not more than `limit` of them.
     #[inline]
-    pub fn hashes(&self, state: &State, request: Request<'_>, limit: usize, hashes: &mut impl Extend<KeyHash>) {
+    pub fn hashes(
+        &self,
+        state: &State,
+        request: Request<'_>,
+        limit: usize,
+        hashes: &mut impl Extend<KeyHash>,
+    ) {
         let Some(entry) = self.entry else { return };
         if entry.single_key {
             hashes.extend(self.first_key.map(|(_, hash)| hash));

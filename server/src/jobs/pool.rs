@@ -1,9 +1,10 @@
-//! The shard workers: threads that give the runs under way their turns. They start with the first run and stop with the
-//! server. They own no data and no run; a turn locks one shard at a time, like any command.
+//! The shard workers: threads that give the runs under way their turns. They start with the first run and
+//! stop with the server. They own no data and no run; a turn locks one shard at a time, like any command.
 //!
-//! Workers and network threads may have to share a core, and a client that waits for one reply notices what a run does
-//! not. So turns are short, and a worker offers its core after each: a network thread with something to do has it at
-//! once, one that is never done shares it with the worker half and half, as the system sees to.
+//! Workers and network threads may have to share a core, and a client that waits for one reply notices what a
+//! run does not. So turns are short, and a worker offers its core after each: a network thread with something
+//! to do has it at once, one that is never done shares it with the worker half and half, as the system sees
+//! to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -181,7 +182,8 @@ impl Drop for StopOnPanic<'_> {
     }
 }
 
-/// How long a worker waits for a shard that somebody keeps for long, before it looks for others and tries again.
+/// How long a worker waits for a shard that somebody keeps for long, before it looks for others and tries
+/// again.
 const CONTENDED_PAUSE: Duration = Duration::from_micros(500);
 /// Turns between two looks at the runs that wait: some milliseconds.
 const ROUNDS_TO_SWEEP: usize = 64;

@@ -1,6 +1,6 @@
-//! Which runs are under way and which wait, and who works on what next. Runs under way share the workers fairly, turn
-//! by turn; the others wait in the order of arrival, for no longer than their time limit. How many wait is bounded by
-//! the number of connections, each of which has one command under way.
+//! Which runs are under way and which wait, and who works on what next. Runs under way share the workers
+//! fairly, turn by turn; the others wait in the order of arrival, for no longer than their time limit. How
+//! many wait is bounded by the number of connections, each of which has one command under way.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -61,8 +61,8 @@ impl Queue {
         }
     }
 
-    /// What a worker does next; waits if that is nothing. `None` after `stop`. A worker counts its rounds, so that every
-    /// run has its turn.
+    /// What a worker does next; waits if that is nothing. `None` after `stop`. A worker counts its rounds, so
+    /// that every run has its turn.
     pub fn next(&self, worker: usize, round: usize) -> Option<Share> {
         let mut runs = self.runs.lock();
         loop {

@@ -1,11 +1,11 @@
 //! One run of a plan over all shards, by several workers at once.
 //!
-//! 1. A run has lanes, one for each worker that may take part. A lane begins with its own share of the shards and goes
-//!    on with whole shards that other lanes have not begun.
-//! 2. A worker gives its lane one turn after another. A turn visits shards for one slice, and folds the rows into the
-//!    partial result of the lane while no shard is locked.
-//! 3. Before each turn the run may turn out to be over: nobody waits for it any more, its time is up, or a row has
-//!    failed that must not. A lane without further turns is done.
+//! 1. A run has lanes, one for each worker that may take part. A lane begins with its own share of the shards
+//!    and goes on with whole shards that other lanes have not begun.
+//! 2. A worker gives its lane one turn after another. A turn visits shards for one slice, and folds the rows
+//!    into the partial result of the lane while no shard is locked.
+//! 3. Before each turn the run may turn out to be over: nobody waits for it any more, its time is up, or a
+//!    row has failed that must not. A lane without further turns is done.
 //! 4. When all lanes are done, the run is ended, once: their partial results merge, and the answer goes out.
 //!
 //! A run knows neither threads nor other runs; those are the business of `queue` and `pool`.
@@ -26,9 +26,10 @@ use super::{Cancel, Promise, Ticket};
 use crate::clock::Clock;
 use crate::command::Error;
 
-/// Longest time that a run keeps a shard locked, and about that of a turn. A client whose network thread shares a core
-/// with a worker waits for as much: at 10,000 requests a second the p90 of GET was 105 us with slices of 100 us, and with
-/// these 49 us, as without any run. They cost the run nothing that could be measured.
+/// Longest time that a run keeps a shard locked, and about that of a turn. A client whose network thread
+/// shares a core with a worker waits for as much: at 10,000 requests a second the p90 of GET was 105 us with
+/// slices of 100 us, and with these 49 us, as without any run. They cost the run nothing that could be
+/// measured.
 const COMPUTE_SLICE_US: u64 = 25;
 /// Most buckets that it visits in that time.
 const COMPUTE_SLICE_BUCKETS: usize = 256;

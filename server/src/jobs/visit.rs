@@ -1,6 +1,6 @@
-//! Rows for a plan from the shards of a keyspace: the [`RowSource`] of the shard workers. It locks one shard at a time,
-//! copies the columns that the plan reads, and unlocks. Which shards it visits, what becomes of the rows and when a run
-//! ends is decided elsewhere (`run`).
+//! Rows for a plan from the shards of a keyspace: the [`RowSource`] of the shard workers. It locks one shard
+//! at a time, copies the columns that the plan reads, and unlocks. Which shards it visits, what becomes of
+//! the rows and when a run ends is decided elsewhere (`run`).
 
 use std::time::Duration;
 

@@ -126,7 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn run(&mut self, thread: &Thread, input: &[u8], buffers: &mut Buffers) -> (usize, Ended) {
         let state = &thread.state;
-        let ctx = Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let ctx =
+            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply)
     }
@@ -215,7 +216,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
-            let written = ready!(poll_write_segments(Pin::new(&mut self.stream), cx, self.pending.segments()))?;
+            let written =
+                ready!(poll_write_segments(Pin::new(&mut self.stream), cx, self.pending.segments()))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -277,7 +279,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn run_parked(&mut self, thread: &Thread, request: shardis_protocol::Request<'_>) -> Outcome {
         let state = &thread.state;
-        let ctx = Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let ctx =
+            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         let buffers = &mut *thread.buffers.borrow_mut();
         let outcome = dispatch::run(&ctx, client, request, Plan::new(state, request), &mut buffers.reply);

@@ -69,7 +69,8 @@ pub fn bind_all(addresses: &[String], port: u16, backlog: i64) -> io::Result<Vec
             Ok(listener) => bound.push(listener),
             Err(error) if is_optional && is_missing(&error) => {}
             Err(error) => {
-                let text = format!("Could not create server TCP listening socket {host}:{port}: bind: {error}");
+                let text =
+                    format!("Could not create server TCP listening socket {host}:{port}: bind: {error}");
                 return Err(io::Error::new(error.kind(), text));
             }
         }
@@ -135,7 +136,8 @@ async fn accept_unix(
     stats: &ThreadStats,
     door: &Door,
 ) -> io::Result<()> {
-    let path = listener.local_addr()?.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
+    let path =
+        listener.local_addr()?.as_pathname().map(|path| path.display().to_string()).unwrap_or_default();
     let listener = tokio::net::UnixListener::from_std(listener)?;
     loop {
         let stream = match listener.accept().await {
@@ -215,7 +217,8 @@ fn bind_tcp(addr: SocketAddr, backlog: i64) -> io::Result<std::net::TcpListener>
 
 /// Whether an optional address is not there on this machine.
 fn is_missing(error: &io::Error) -> bool {
-    let is_unsupported = error.raw_os_error().is_some_and(|code| [EAFNOSUPPORT, EPROTONOSUPPORT].contains(&code));
+    let is_unsupported =
+        error.raw_os_error().is_some_and(|code| [EAFNOSUPPORT, EPROTONOSUPPORT].contains(&code));
     is_unsupported || matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
 }
 

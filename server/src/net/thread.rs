@@ -122,11 +122,15 @@ fn welcome(thread: &Rc<Thread>, peer: Peer, info: ClientInfo) {
         match peer {
             Peer::Tcp(stream) => match listener_stream(stream) {
                 Ok(stream) => Connection::new(thread_of_task, stream, client).serve().await,
-                Err(error) => thread_of_task.state.log.verbose(format_args!("Error registering a client: {error}")),
+                Err(error) => {
+                    thread_of_task.state.log.verbose(format_args!("Error registering a client: {error}"))
+                }
             },
             Peer::Unix(stream) => match tokio::net::UnixStream::from_std(stream) {
                 Ok(stream) => Connection::new(thread_of_task, stream, client).serve().await,
-                Err(error) => thread_of_task.state.log.verbose(format_args!("Error registering a client: {error}")),
+                Err(error) => {
+                    thread_of_task.state.log.verbose(format_args!("Error registering a client: {error}"))
+                }
             },
             Peer::Memory(stream) => Connection::new(thread_of_task, stream, client).serve().await,
         }

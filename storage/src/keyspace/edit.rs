@@ -21,22 +21,24 @@ pub struct Edit<'t, 'k, T: Collection> {
     /// Present until the guard drops.
     value: Option<Box<T>>,
     weight_bytes_before: usize,
+    /// What a change means for the key, as long as the collection does not become empty.
+    what: What,
     is_changed: bool,
 }
 
 impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
-    pub(super) fn existing(
+    pub(super) fn of(
         view: &'t mut View<'k>,
         key: &Key<'_>,
         position: Position,
+        what: What,
     ) -> Result<Edit<'t, 'k, T>, WrongType> {
-        let (clock, is_observed) = (view.clock, view.is_observed);
+        let is_observed = view.is_observed;
         let entry = view.database_mut(key.hash).table.at_mut(position);
         if entry.kind() != T::KIND {
             return Err(WrongType);
         }
         let weight_bytes_before = entry.weight_bytes();
-        entry.touch(clock);
         let value = entry.lend().and_then(T::from_object).expect("invariant: the kind was just compared");
         // The key is only needed for the log.
         let key_bytes: Box<[u8]> = if is_observed { key.bytes.into() } else { Box::default() };
@@ -47,6 +49,7 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
             position,
             value: Some(value),
             weight_bytes_before,
+            what,
             is_changed: false,
         })
     }
@@ -79,8 +82,13 @@ impl<T: Collection> Drop for Edit<'_, '_, T> {
             let entry = self.view.remove_at(self.hash, self.position);
             self.view.discard(entry);
         }
+        let what = match (is_empty, self.what) {
+            (false, what) => what,
+            // It was never there.
+            (true, What::Created) => return,
+            (true, _) => What::Removed,
+        };
         if self.is_changed {
-            let what = if is_empty { What::Removed } else { What::Modified };
             let key = std::mem::take(&mut self.key);
             self.view.log(&key, T::KIND, what);
         }

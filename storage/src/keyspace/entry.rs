@@ -106,12 +106,20 @@ impl<'a> NewValue<'a> {
 
     /// The bytes of a string that stays text, even if it reads as an integer.
     pub fn text(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() <= INLINE_BYTES_MAX { NewValue::Inline(bytes) } else { NewValue::Shared(Arc::new(bytes.to_vec())) }
+        if bytes.len() <= INLINE_BYTES_MAX {
+            NewValue::Inline(bytes)
+        } else {
+            NewValue::Shared(Arc::new(bytes.to_vec()))
+        }
     }
 
     /// The bytes of a string that was grown in place.
     pub fn raw(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() <= INLINE_BYTES_MAX { NewValue::Raw(bytes) } else { NewValue::Shared(Arc::new(bytes.to_vec())) }
+        if bytes.len() <= INLINE_BYTES_MAX {
+            NewValue::Raw(bytes)
+        } else {
+            NewValue::Shared(Arc::new(bytes.to_vec()))
+        }
     }
 
     fn tag(&self) -> Tag {
@@ -185,7 +193,8 @@ impl Shape {
     }
 
     fn layout(self) -> Layout {
-        Layout::from_size_align(self.block_bytes(), WORD_BYTES).expect("invariant: keys and values are bounded")
+        Layout::from_size_align(self.block_bytes(), WORD_BYTES)
+            .expect("invariant: keys and values are bounded")
     }
 }
 
@@ -205,7 +214,8 @@ impl Entry {
     /// A new entry.
     pub fn new(key: &[u8], value: NewValue<'_>, deadline_ms: Option<i64>, clock: u32) -> Entry {
         let flags = value.raw_flag() | long_key_flag(key.len()) | deadline_flags(deadline_ms);
-        let shape = Shape { tag: value.tag(), flags, key_bytes: key.len(), inline_bytes: value.inline_bytes() };
+        let shape =
+            Shape { tag: value.tag(), flags, key_bytes: key.len(), inline_bytes: value.inline_bytes() };
         let mut entry = Entry::allocate(shape, clock);
         entry.write_deadline(shape, deadline_ms);
         entry.write(shape.key_at(), key);
@@ -246,7 +256,8 @@ impl Entry {
     #[inline]
     pub fn touch(&mut self, clock: u32) {
         let header = self.header();
-        let touched = header & !(u64::from(CLOCK_MASK) << CLOCK_SHIFT) | u64::from(clock & CLOCK_MASK) << CLOCK_SHIFT;
+        let touched =
+            header & !(u64::from(CLOCK_MASK) << CLOCK_SHIFT) | u64::from(clock & CLOCK_MASK) << CLOCK_SHIFT;
         // A hot key's line stays clean. The word is written whole: a read of the header right after it would have to
         // wait for three single bytes.
         if touched != header {
@@ -368,12 +379,12 @@ impl Entry {
         self.shape().block_bytes() + behind
     }
 
-    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of up to `embedded_bytes_max` bytes share the
-    /// allocation of their object.
-    pub fn encoding_name(&self, embedded_bytes_max: usize) -> &'static str {
+    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of `raw_bytes_min` bytes and more do not
+    /// share the allocation of their object.
+    pub fn encoding_name(&self, raw_bytes_min: usize) -> &'static str {
         match self.string() {
             Some(StringRef::Int(_)) => "int",
-            Some(StringRef::Bytes(bytes)) if bytes.len() <= embedded_bytes_max && !self.is_forced_raw() => "embstr",
+            Some(StringRef::Bytes(bytes)) if bytes.len() < raw_bytes_min && !self.is_forced_raw() => "embstr",
             Some(_) => "raw",
             None => self.object().map_or("raw", ObjectRef::encoding_name),
         }
@@ -609,7 +620,7 @@ mod tests {
 
     #[test]
     fn encodings_are_those_of_redis() {
-        let encoding = |value: NewValue<'_>| Entry::new(b"k", value, None, 0).encoding_name(44);
+        let encoding = |value: NewValue<'_>| Entry::new(b"k", value, None, 0).encoding_name(45);
         assert_eq!(encoding(NewValue::from_bytes(b"12")), "int");
         assert_eq!(encoding(NewValue::from_bytes(b"012")), "embstr");
         assert_eq!(encoding(NewValue::from_bytes(&[b'x'; 44])), "embstr");

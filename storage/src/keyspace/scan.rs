@@ -10,7 +10,11 @@ use crate::table::TableEntry;
 impl View<'_> {
     /// One step: visits the live keys of one bucket of the current database, after walking on through at most
     /// [`SCAN_EMPTY_SHARDS_MAX`] empty shards. The next cursor, 0 at the end.
-    pub fn scan(&mut self, cursor: u64, visit: &mut dyn FnMut(&[u8], EntryRef<'_>)) -> Result<u64, Contended> {
+    pub fn scan(
+        &mut self,
+        cursor: u64,
+        visit: &mut dyn FnMut(&[u8], EntryRef<'_>),
+    ) -> Result<u64, Contended> {
         let bits = self.keyspace.shard_bits;
         let shards = self.keyspace.slots.len();
         let mut shard = (cursor as usize) & (shards - 1);

@@ -117,7 +117,6 @@ impl Databases {
         }
         &mut self.others[n - 1]
     }
-
 }
 
 impl Shard {

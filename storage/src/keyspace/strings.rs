@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use super::Key;
 use super::change::What;
 use super::entry::{Entry, NewValue};
 use super::transaction::Transaction;
-use super::Key;
 use crate::table::Position;
 use crate::types::Kind;
 use crate::types::WrongType;
@@ -122,10 +122,9 @@ impl Transaction<'_> {
             Ok(()) => None,
             Err(value) => Some(std::mem::replace(entry, Entry::new(key.bytes(), value, deadline_ms, clock))),
         };
-        entry.touch(clock);
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
-        database.deadlines = database.deadlines + usize::from(deadline_ms.is_some())
-            - usize::from(old_deadline.is_some());
+        database.deadlines =
+            database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(old_deadline.is_some());
         if let Some(old) = replaced {
             self.0.discard(old);
         }
@@ -144,7 +143,6 @@ impl Transaction<'_> {
         let database = self.0.database_mut(key.hash());
         let entry = database.table.at_mut(position);
         let old_weight = entry.weight_bytes();
-        entry.touch(clock);
         if let Some(shared) = entry.shared_mut() {
             write(Arc::make_mut(shared));
         } else {

@@ -136,7 +136,8 @@ impl<'k> Transaction<'k> {
         entry.set_deadline(deadline_ms);
         let kind = entry.kind();
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
-        database.deadlines = database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(old_deadline.is_some());
+        database.deadlines =
+            database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(old_deadline.is_some());
         self.0.log(key.bytes, kind, What::Deadline);
         true
     }
@@ -145,22 +146,20 @@ impl<'k> Transaction<'k> {
     pub fn edit<T: Collection>(&mut self, key: &Key<'_>) -> Result<Option<Edit<'_, 'k, T>>, WrongType> {
         match self.live_position(key) {
             None => Ok(None),
-            Some(position) => Edit::existing(&mut self.0, key, position).map(Some),
+            Some(position) => Edit::of(&mut self.0, key, position, What::Modified).map(Some),
         }
     }
 
-    /// The collection at a key, to be changed; an empty one if there is none. It is not kept if it stays empty.
+    /// The collection at a key, to be changed; an empty one if there is none, which is not kept if it stays empty.
     pub fn upsert<T: Collection>(&mut self, key: &Key<'_>) -> Result<Edit<'_, 'k, T>, WrongType> {
-        let position = match self.live_position(key) {
-            Some(position) => return Edit::existing(&mut self.0, key, position),
-            None => {
-                let value = NewValue::Object(Box::<T>::default().into_object());
-                self.insert(key, Entry::new(key.bytes, value, None, self.0.clock), What::Created);
-                let table = &self.0.database_mut(key.hash).table;
-                table.position(key.hash, key.bytes).expect("invariant: just inserted")
-            }
-        };
-        Edit::existing(&mut self.0, key, position)
+        if let Some(position) = self.live_position(key) {
+            return Edit::of(&mut self.0, key, position, What::Modified);
+        }
+        let value = NewValue::Object(Box::<T>::default().into_object());
+        self.add(key, Entry::new(key.bytes, value, None, self.0.clock));
+        let table = &self.0.database_mut(key.hash).table;
+        let position = table.position(key.hash, key.bytes).expect("invariant: just added");
+        Edit::of(&mut self.0, key, position, What::Created)
     }
 
     /// Empties one database or all; needs every shard. The keys are freed when the result is dropped.
@@ -211,28 +210,34 @@ impl<'k> Transaction<'k> {
         Settled { changes: leftovers.changes, garbage }
     }
 
-    /// Where a live key stands; one whose time has come is removed on the way.
+    /// Where a live key stands, noted as an access; one whose time has come is removed on the way.
     #[inline]
     pub(super) fn live_position(&mut self, key: &Key<'_>) -> Option<Position> {
-        let (db, now_ms) = (self.0.db, self.0.now_ms);
-        let table = &self.0.shard_mut(key.hash).database(db).table;
+        let (db, now_ms, clock) = (self.0.db, self.0.now_ms, self.0.clock);
+        let table = &mut self.0.shard_mut(key.hash).databases.existing_mut(db)?.table;
         let position = table.position(key.hash, key.bytes)?;
-        if table.at(position).deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
+        let entry = table.at_mut(position);
+        if entry.deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
             self.0.expire(key);
             return None;
         }
+        entry.touch(clock);
         Some(position)
     }
 
     /// Adds an entry for a key that has none.
     pub(super) fn insert(&mut self, key: &Key<'_>, entry: Entry, what: What) {
-        let hasher = self.0.keyspace.hasher;
         let kind = entry.kind();
+        self.add(key, entry);
+        self.0.log(key.bytes, kind, what);
+    }
+
+    fn add(&mut self, key: &Key<'_>, entry: Entry) {
+        let hasher = self.0.keyspace.hasher;
         let database = self.0.database_mut(key.hash);
         database.weight_bytes += entry.weight_bytes();
         database.deadlines += usize::from(entry.deadline_ms().is_some());
         database.table.insert(key.hash, entry, &hasher);
-        self.0.log(key.bytes, kind, what);
     }
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {

@@ -58,10 +58,10 @@ impl<'a> EntryRef<'a> {
         self.entry.kind()
     }
 
-    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of up to `embedded_bytes_max` bytes share the
-    /// allocation of their object.
-    pub fn encoding(&self, embedded_bytes_max: usize) -> &'static str {
-        self.entry.encoding_name(embedded_bytes_max)
+    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of `raw_bytes_min` bytes and more do not
+    /// share the allocation of their object.
+    pub fn encoding(&self, raw_bytes_min: usize) -> &'static str {
+        self.entry.encoding_name(raw_bytes_min)
     }
 
     /// Whether it is an integer that was copied from another key: Redis shares small ones between keys, but not those.

@@ -1,10 +1,11 @@
-//! Visits of the workers that compute: the live keys of one shard, a group of buckets at a time, for as long as the
-//! worker keeps the shard locked. A visit is no access: it touches no clock and counts no hit, it removes nothing, and
-//! nobody can change anything through it.
+//! Visits of the workers that compute: the live keys of one shard, a group of buckets at a time, for as long
+//! as the worker keeps the shard locked. A visit is no access: it touches no clock and counts no hit, it
+//! removes nothing, and nobody can change anything through it.
 //!
-//! What a walk over a shard promises, though the shard is unlocked and changed between two visits: a key that is there
-//! from beginning to end is visited exactly once. That is `table::sweep`'s proof; a key never changes its shard. Expiry
-//! is judged by the instant of the walk, which its caller keeps, so a key does not vanish halfway.
+//! What a walk over a shard promises, though the shard is unlocked and changed between two visits: a key that
+//! is there from beginning to end is visited exactly once. That is `table::sweep`'s proof; a key never
+//! changes its shard. Expiry is judged by the instant of the walk, which its caller keeps, so a key does not
+//! vanish halfway.
 
 use smallvec::SmallVec;
 
@@ -44,12 +45,13 @@ impl Keyspace {
 }
 
 impl ShardVisit<'_> {
-    /// Goes on from `frontier` through the next [`GROUP_BUCKETS`] buckets and returns the new frontier. Keys that
-    /// `admits` lets through are given to `row`; once that answers false, the step ends with the bucket.
+    /// Goes on from `frontier` through the next [`GROUP_BUCKETS`] buckets and returns the new frontier. Keys
+    /// that `admits` lets through are given to `row`; once that answers false, the step ends with the bucket.
     ///
-    /// A key costs four lines of memory, each found through the one before: its entry, its value, and what the value
-    /// points to, which often spans two. So entries go through four stages, each some entries behind the one before,
-    /// and by the time a stage comes to an entry, the line that it reads has come from memory.
+    /// A key costs four lines of memory, each found through the one before: its entry, its value, and what
+    /// the value points to, which often spans two. So entries go through four stages, each some entries
+    /// behind the one before, and by the time a stage comes to an entry, the line that it reads has come from
+    /// memory.
     pub fn step(
         &mut self,
         frontier: Frontier,
@@ -109,12 +111,14 @@ fn prefetch_content(entry: &Entry) {
     }
 }
 
-/// Buckets of one step: about a hundred entries, so that little time is lost while the first of them wait for memory.
+/// Buckets of one step: about a hundred entries, so that little time is lost while the first of them wait for
+/// memory.
 pub const GROUP_BUCKETS: usize = 16;
 /// Entries of a step that need no allocation: buckets at their fullest, and many chains.
 const GROUP_INLINE: usize = 256;
-/// Entries between two stages of a step. With 8, a sum over a million hashes takes 128 ms where stages of whole groups
-/// take 195: lines are asked for at the pace at which memory gives them, and none is asked for in vain.
+/// Entries between two stages of a step. With 8, a sum over a million hashes takes 128 ms where stages of
+/// whole groups take 195: lines are asked for at the pace at which memory gives them, and none is asked for
+/// in vain.
 const STAGE_DISTANCE: usize = 8;
 
 #[cfg(test)]
@@ -143,8 +147,8 @@ mod tests {
         write(keyspace, key, |txn, key| txn.set_string(key, b"1", Deadline::Never));
     }
 
-    /// How often each key is seen by walks over all shards. Rows are refused as `is_full` says, and between two visits
-    /// `meanwhile` happens.
+    /// How often each key is seen by walks over all shards. Rows are refused as `is_full` says, and between
+    /// two visits `meanwhile` happens.
     fn walk(
         keyspace: &Keyspace,
         db: u16,

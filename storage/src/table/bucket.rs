@@ -116,7 +116,8 @@ impl<E> Bucket<E> {
 
     /// Takes the entry at a place out and closes the gap with the last of the chain; true with it when that freed a line.
     pub fn remove(&mut self, place: Place) -> (E, bool) {
-        let (last_tag, last, freed) = self.pop().expect("invariant: a place exists, so the chain has an entry");
+        let (last_tag, last, freed) =
+            self.pop().expect("invariant: a place exists, so the chain has an entry");
         let bucket = self.link_mut_if(place.depth);
         match bucket {
             Some(bucket) if bucket.holds(place.slot as usize) => {

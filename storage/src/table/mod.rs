@@ -8,7 +8,10 @@
 //! The table does not hash by itself: callers hash a key once and pass the hash along. It knows nothing of shards,
 //! databases or expiry.
 
-#[expect(unsafe_code, reason = "a bucket is one line, its words entries or links: 0.20 us per pipelined GET, not 0.75")]
+#[expect(
+    unsafe_code,
+    reason = "a bucket is one line, its words entries or links: 0.20 us per pipelined GET, not 0.75"
+)]
 mod bucket;
 mod cursor;
 mod growth;
@@ -165,7 +168,8 @@ impl<E: TableEntry> Table<E> {
     /// Heap bytes of the table itself, its entries not included.
     pub fn memory_bytes(&self) -> usize {
         let line = size_of::<Bucket<E>>();
-        let chunks = self.chunks.len() * CHUNK_BUCKETS * line + self.chunks.capacity() * size_of::<Chunk<E>>();
+        let chunks =
+            self.chunks.len() * CHUNK_BUCKETS * line + self.chunks.capacity() * size_of::<Chunk<E>>();
         chunks + self.overflow as usize * line
     }
 
@@ -207,7 +211,11 @@ impl<E: TableEntry> Table<E> {
             len += count;
             overflow += bucket::overflow_lines(count);
             for entry in bucket.iter() {
-                assert_eq!(self.index(hasher.hash(entry.key())), Some(index), "an entry is where its hash says");
+                assert_eq!(
+                    self.index(hasher.hash(entry.key())),
+                    Some(index),
+                    "an entry is where its hash says"
+                );
             }
         }
         assert_eq!((len, overflow), (self.len, self.overflow as usize));

@@ -1,22 +1,23 @@
-//! A walk over a table in steps that visits every entry exactly once, although buckets split and merge between the
-//! steps. SCAN's cursor (`cursor`) is smaller and promises less: at least once.
+//! A walk over a table in steps that visits every entry exactly once, although buckets split and merge
+//! between the steps. SCAN's cursor (`cursor`) is smaller and promises less: at least once.
 //!
 //! Why it is exact:
 //!
 //! 1. The position of an entry is the 32 bucket bits of its hash in reverse, a number that never changes.
-//! 2. A bucket takes the hashes that share its low bits: one bit more where it has been split. Those have in common the
-//!    high bits of their positions, so a bucket is an interval of positions. As every hash has one bucket, the buckets
-//!    of a table of any size cut all positions into intervals without gap or overlap.
-//! 3. A walk is one number, its frontier: positions below it are behind, the others ahead. It begins at 0 and is over
-//!    at 2^32.
-//! 4. A step looks up the bucket whose interval holds the frontier in the table as it is now, visits the entries of
-//!    that bucket that are not behind the frontier, and moves the frontier to the end of the interval. By 2, those are
-//!    all entries between the old and the new frontier, and nothing else.
-//! 5. So the steps of a walk cut all positions into intervals without gap or overlap, too. An entry that is there from
-//!    beginning to end is visited in the one step whose interval holds its position, whatever happened in between.
+//! 2. A bucket takes the hashes that share its low bits: one bit more where it has been split. Those have in
+//!    common the high bits of their positions, so a bucket is an interval of positions. As every hash has one
+//!    bucket, the buckets of a table of any size cut all positions into intervals without gap or overlap.
+//! 3. A walk is one number, its frontier: positions below it are behind, the others ahead. It begins at 0 and
+//!    is over at 2^32.
+//! 4. A step looks up the bucket whose interval holds the frontier in the table as it is now, visits the
+//!    entries of that bucket that are not behind the frontier, and moves the frontier to the end of the
+//!    interval. By 2, those are all entries between the old and the new frontier, and nothing else.
+//! 5. So the steps of a walk cut all positions into intervals without gap or overlap, too. An entry that is
+//!    there from beginning to end is visited in the one step whose interval holds its position, whatever
+//!    happened in between.
 //!
-//! The frontier is inside an interval only when a merge has joined what was visited with what was not; only then are
-//! keys hashed.
+//! The frontier is inside an interval only when a merge has joined what was visited with what was not; only
+//! then are keys hashed.
 
 use super::growth::base_of;
 use super::hash::BUCKET_BITS_MAX;
@@ -49,8 +50,9 @@ struct Interval {
 }
 
 impl<E: TableEntry> Table<E> {
-    /// Goes on through up to `buckets_max` buckets and returns the new frontier. Entries that are not behind the old one
-    /// are given to `visit`, each with the end of its bucket, which a walk that stops earlier may take for its frontier.
+    /// Goes on through up to `buckets_max` buckets and returns the new frontier. Entries that are not behind
+    /// the old one are given to `visit`, each with the end of its bucket, which a walk that stops earlier may
+    /// take for its frontier.
     pub fn sweep<'t>(
         &'t self,
         frontier: Frontier,

@@ -1,5 +1,5 @@
-//! Computing over the keys of a database: commands whose work is done by the shard workers (`jobs::pool`). What they
-//! may compute, and every word of their grammar, is `shardis-compute`'s.
+//! Computing over the keys of a database: commands whose work is done by the shard workers (`jobs::pool`).
+//! What they may compute, and every word of their grammar, is `shardis-compute`'s.
 
 mod aggregate;
 mod reply;

@@ -1,5 +1,5 @@
-//! What a run answers: one value, or a map that also tells how far the result is to be trusted. New entries are only
-//! ever appended to the map.
+//! What a run answers: one value, or a map that also tells how far the result is to be trusted. New entries
+//! are only ever appended to the map.
 
 use shardis_compute::{Outcome, Plan, Value};
 use shardis_protocol::Reply;

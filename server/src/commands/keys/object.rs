@@ -35,7 +35,7 @@ fn encoding(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 pub fn encoding_of(call: &Call<'_>, key: &Key<'_>, entry: EntryRef<'_>) -> &'static str {
     match entry.kind() {
         Kind::List if call.dialect().only_quicklists => "quicklist",
-        _ => entry.encoding((call.dialect().embedded_bytes_max)(key.bytes().len())),
+        _ => entry.encoding((call.dialect().raw_bytes_min)(key.bytes().len())),
     }
 }
 

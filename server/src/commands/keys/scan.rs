@@ -50,7 +50,8 @@ pub static SCAN: Command = Command::read("SCAN", scan)
     .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
 
 fn scan(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
-    let mut cursor = parse_cursor(call.args.take()?, call.dialect().strict_cursors).ok_or(Error::INVALID_CURSOR)?;
+    let mut cursor =
+        parse_cursor(call.args.take()?, call.dialect().strict_cursors).ok_or(Error::INVALID_CURSOR)?;
     let options = ScanOptions::parse(call)?;
     if call.should_offload(options.count) {
         return Ok(Flow::Offload);

@@ -52,10 +52,11 @@ fn set_string(call: &Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, value: 
         return txn.set_string(key, value, deadline);
     }
     let dialect = call.dialect();
-    let room = (dialect.embedded_bytes_max)(key.bytes().len());
-    let is_close = value.len() + dialect.embedded_deadline_bytes > room;
-    let had_deadline = |txn: &mut Transaction<'_>| txn.find(key).is_some_and(|old| old.deadline_ms().is_some());
-    if value.len() > room || (is_close && had_deadline(txn)) {
+    let raw_bytes_min = (dialect.raw_bytes_min)(key.bytes().len());
+    let is_close = value.len() + dialect.replaced_deadline_bytes >= raw_bytes_min;
+    let had_deadline =
+        |txn: &mut Transaction<'_>| txn.find(key).is_some_and(|old| old.deadline_ms().is_some());
+    if value.len() >= raw_bytes_min || (is_close && had_deadline(txn)) {
         txn.set_raw_string(key, value, deadline);
     } else {
         txn.set_string(key, value, deadline);
