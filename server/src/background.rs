@@ -18,21 +18,23 @@ const EXPIRY_PERCENT: u32 = 10;
 /// One slice of expiry: after this long other tasks of the thread get their turn.
 const SLICE: Duration = Duration::from_micros(500);
 
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Runs until the server stops.
 pub async fn run(state: Arc<State>) {
     let mut cycle = ExpiryCycle::default();
     let mut averages = Averages::new(&state);
-    let mut ticks_to_second = 0;
+    let mut next_second = state.clock.elapsed() + SECOND;
     loop {
         let hz = u32::try_from(state.config.hz.value()).unwrap_or(1).max(1);
-        let period = Duration::from_secs(1) / hz;
+        let period = SECOND / hz;
         state.clock.sleep(period).await;
         if !state.is_expiry_paused.load(Ordering::Relaxed) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
-        ticks_to_second += 1;
-        if ticks_to_second >= hz {
-            ticks_to_second = 0;
+        // By the clock and not by counting periods: a manual clock may jump over many.
+        if state.clock.elapsed() >= next_second {
+            next_second = state.clock.elapsed() + SECOND;
             close_idle_clients(&state);
             state.stats.sample(state.clock.elapsed());
             note_memory(&state);

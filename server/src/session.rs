@@ -33,7 +33,7 @@ impl Session {
         let now_ms = state.clock.now_ms();
         let info = ClientInfo::new(state.clients.next_id(), "?:0".into(), "?:0".into(), -1, now_ms);
         // Whoever holds the server in its hands needs no password.
-        let mut client = Client::new(&state.clients, info, true);
+        let mut client = Client::detached(info, true);
         client.set_version(Version::Resp3);
         let reply = Reply::new(Version::Resp3);
         Session { stats: state.stats.thread(), client, request: OwnedRequest::default(), reply, state }

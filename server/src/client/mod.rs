@@ -25,14 +25,22 @@ pub struct Client {
     pub close_after_reply: bool,
     /// What others see.
     pub info: Arc<ClientInfo>,
-    registry: Arc<Registry>,
+    /// `None` for a session inside the process, which is no connection.
+    registry: Option<Arc<Registry>>,
 }
 
 impl Client {
     /// A new client, entered in the registry until it is dropped.
     pub fn new(registry: &Arc<Registry>, info: ClientInfo, is_authenticated: bool) -> Client {
+        let mut client = Client::detached(info, is_authenticated);
+        registry.insert(client.info.clone());
+        client.registry = Some(registry.clone());
+        client
+    }
+
+    /// A client without a connection, which nobody else sees.
+    pub fn detached(info: ClientInfo, is_authenticated: bool) -> Client {
         let info = Arc::new(info);
-        registry.insert(info.clone());
         Client {
             id: info.id,
             db: Db(0),
@@ -40,7 +48,7 @@ impl Client {
             is_authenticated,
             close_after_reply: false,
             info,
-            registry: registry.clone(),
+            registry: None,
         }
     }
 
@@ -68,6 +76,8 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.registry.remove(self.id);
+        if let Some(registry) = &self.registry {
+            registry.remove(self.id);
+        }
     }
 }

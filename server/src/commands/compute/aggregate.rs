@@ -27,15 +27,15 @@ pub static AGGREGATE: Command = Command::fanout("COMPUTE.AGGREGATE", aggregate)
     .syntax(
         "pattern [TYPE type] [TYPES count field <INT | DOUBLE | STRING | BYTES> \
          [field <INT | DOUBLE | STRING | BYTES> ...]] \
-         <REDUCE function count [expression] AS name> [<REDUCE function count [expression] AS name> ...] [SCALAR] \
-         [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] [ONTIMEOUT <FAIL | PARTIAL>] \
-         [ONERROR <SKIP | FAIL | NULL>] [THREADS count]",
+         <REDUCE function count [expression] AS name> [<REDUCE function count [expression] AS name> ...] \
+         [SCALAR] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] \
+         [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] [THREADS count]",
     )
     .arity(AtLeast(2))
     .flags(READS_AND_BLOCKS)
     .since("0.1.0")
     .complexity("O(N) with N being the number of keys in the database, shared by the threads that compute.")
-    .summary("Reduces values or fields of the keys that match a pattern to a few figures, while others are served.")
+    .summary("Reduces the keys that match a pattern to a few figures, while others are served.")
     .tips(&["request_policy:all_shards", "response_policy:special"]);
 
 fn aggregate(call: &mut Call<'_>) -> Result<Job, Error> {
