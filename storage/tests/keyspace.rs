@@ -10,8 +10,8 @@ use shardis_storage::types::hash::{Hash, HashContext};
 use shardis_storage::types::list::{List, ListLimit};
 use shardis_storage::types::packed::{Element, Side};
 use shardis_storage::{
-    Change, Db, Deadline, EntryRef, ExpiryCycle, Hold, Key, Keyspace, KeyspaceOptions, Kind, Patience, Random,
-    Scope, Settled, StringTooLong, Transaction, What, WrongType,
+    Change, Db, Deadline, EntryRef, ExpiryCycle, Hold, Key, Keyspace, KeyspaceOptions, Kind, Patience,
+    Random, Scope, Settled, StringTooLong, Transaction, What, WrongType,
 };
 
 use self::model::{Item, Model, Value};
@@ -45,7 +45,11 @@ fn keyspace_equals_model() {
         }
         world.check(empty_bytes);
         world.remove_everything();
-        assert_eq!(world.keyspace.totals().memory_bytes, empty_bytes, "seed {seed}: all memory is given back");
+        assert_eq!(
+            world.keyspace.totals().memory_bytes,
+            empty_bytes,
+            "seed {seed}: all memory is given back"
+        );
     }
 }
 
@@ -366,7 +370,9 @@ impl Step<'_, '_> {
                 self.model.set(key.bytes(), Value::String(tail.clone()), Deadline::Never);
                 Ok(Ok(tail.len()))
             }
-            Some(Item { value: Value::String(string), .. }) if string.len() + tail.len() <= STRING_BYTES_MAX => {
+            Some(Item { value: Value::String(string), .. })
+                if string.len() + tail.len() <= STRING_BYTES_MAX =>
+            {
                 string.extend_from_slice(&tail);
                 let len = string.len();
                 self.model.log(key.bytes(), Kind::String, What::Modified);

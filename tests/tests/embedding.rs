@@ -14,6 +14,7 @@ use shardis_server::{Clock, Server, ServerBuilder, Value};
 use shardis_tests::client::PATIENCE;
 use shardis_tests::server::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::runtime::{Builder, Runtime};
 
 /// Servers that one process runs at a time in these tests.
 const SERVERS: usize = 50;
@@ -105,52 +106,59 @@ fn occupy(server: &Server) {
     assert_eq!(count, Value::Integer(5000));
 }
 
-#[tokio::test]
-async fn a_connection_in_memory_is_one_for_the_redis_crate() {
+#[test]
+fn a_connection_in_memory_is_one_for_the_redis_crate() {
     let _turn = turn();
-    let server = start(Server::builder().no_listener());
-    for protocol in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
-        let settings = RedisConnectionInfo::default().set_protocol(protocol).set_db(1);
-        let (mut client, driver) =
-            MultiplexedConnection::new_with_config(&settings, server.connect(), AsyncConnectionConfig::new())
-                .await
-                .expect("a handshake");
-        let driver = tokio::spawn(driver);
-        let text = "x".repeat(300_000);
-        let () = client.set("k", &text).await.expect("a reply");
-        assert_eq!(client.get::<_, String>("k").await.expect("a reply"), text);
-        let mut other = client.clone();
-        let counts = tokio::join!(client.incr("count", 1), other.incr("count", 1));
-        let (Ok(one), Ok(two)): (redis::RedisResult<i64>, redis::RedisResult<i64>) = counts else {
-            panic!("{counts:?}")
-        };
-        assert_eq!(one + 1, two);
-        let () = client.del("count").await.expect("a reply");
-        drop((client, other));
-        driver.await.expect("the driver ends when its connections have gone");
-    }
+    runtime().block_on(async {
+        let server = start(Server::builder().no_listener());
+        for protocol in [ProtocolVersion::RESP2, ProtocolVersion::RESP3] {
+            let settings = RedisConnectionInfo::default().set_protocol(protocol).set_db(1);
+            let (mut client, driver) = MultiplexedConnection::new_with_config(
+                &settings,
+                server.connect(),
+                AsyncConnectionConfig::new(),
+            )
+            .await
+            .expect("a handshake");
+            let driver = tokio::spawn(driver);
+            let text = "x".repeat(300_000);
+            let () = client.set("k", &text).await.expect("a reply");
+            assert_eq!(client.get::<_, String>("k").await.expect("a reply"), text);
+            let mut other = client.clone();
+            let counts = tokio::join!(client.incr("count", 1), other.incr("count", 1));
+            let (Ok(one), Ok(two)): (redis::RedisResult<i64>, redis::RedisResult<i64>) = counts else {
+                panic!("{counts:?}")
+            };
+            assert_eq!(one + 1, two);
+            let () = client.del("count").await.expect("a reply");
+            drop((client, other));
+            driver.await.expect("the driver ends when its connections have gone");
+        }
+    });
 }
 
-#[tokio::test]
-async fn connections_in_memory_end_from_either_side() {
+#[test]
+fn connections_in_memory_end_from_either_side() {
     let _turn = turn();
-    let server = start(Server::builder().no_listener());
-    let mut session = server.session();
-    let mut clients = || {
-        let list = session.execute(&["CLIENT", "LIST"]);
-        list.as_bytes().map_or(0, |list| list.iter().filter(|&&byte| byte == b'\n').count())
-    };
-    let before = clients();
-    let mut stream = server.connect();
-    stream.write_all(b"PING\r\nQUIT\r\n").await.expect("it is read");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.expect("it ends");
-    assert_eq!(answer, "+PONG\r\n+OK\r\n");
-    drop(server.connect());
-    assert!(eventually(PATIENCE, || clients() == before), "a connection stays");
-    let mut stream = server.connect();
-    server.stop();
-    assert_eq!(stream.read(&mut [0]).await.expect("it is closed"), 0);
+    runtime().block_on(async {
+        let server = start(Server::builder().no_listener());
+        let mut session = server.session();
+        let mut clients = || {
+            let list = session.execute(&["CLIENT", "LIST"]);
+            list.as_bytes().map_or(0, |list| list.iter().filter(|&&byte| byte == b'\n').count())
+        };
+        let before = clients();
+        let mut stream = server.connect();
+        stream.write_all(b"PING\r\nQUIT\r\n").await.expect("it is read");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it ends");
+        assert_eq!(answer, "+PONG\r\n+OK\r\n");
+        drop(server.connect());
+        assert!(eventually(PATIENCE, || clients() == before), "a connection stays");
+        let mut stream = server.connect();
+        server.stop();
+        assert_eq!(stream.read(&mut [0]).await.expect("it is closed"), 0);
+    });
 }
 
 #[test]
@@ -330,6 +338,11 @@ fn what_cannot_be_had_is_an_error() {
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the clients need; the server brings its own.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 fn start(builder: ServerBuilder) -> Server {

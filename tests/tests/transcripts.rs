@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use shardis_tests::reference::Reference;
+use shardis_tests::server::stand_in;
 use shardis_tests::transcript::{Script, Target, paths, run, update};
 
 /// Servers started at a time.
@@ -15,9 +16,35 @@ const WORKERS: usize = 4;
 /// Differences printed before the rest is only counted.
 const FAILURES_SHOWN_MAX: usize = 50;
 
+/// The personality that we have unless told otherwise.
+const PERSONALITY: &str = "redis-7.2";
+
+/// Transcripts that ours, in the personality of a reference, does not answer as that does, and why.
+const UNLIKE: [(Reference, &str, &str); 5] = [
+    (Reference::Redis, "server/command_docs", "our declarations have the words and arguments of 7.2"),
+    (Reference::Valkey, "server/command_docs", "our declarations have the words and arguments of 7.2"),
+    (Reference::Valkey, "server/help", "our help names Redis"),
+    (Reference::Valkey, "protocol/inline", "quotes are read as in Redis, however they are placed"),
+    (
+        Reference::Valkey,
+        "protocol/ignored",
+        "what stands where a line should end is not looked at, as in Redis",
+    ),
+];
+
 #[test]
 fn ours_answers_every_transcript() {
-    check(&Target::Ours, |_| true);
+    check(&Target::Ours(PERSONALITY), |_| true);
+}
+
+#[test]
+fn ours_answers_as_redis_in_its_personality() {
+    check_personality(Reference::Redis);
+}
+
+#[test]
+fn ours_answers_as_valkey_in_its_personality() {
+    check_personality(Reference::Valkey);
 }
 
 #[test]
@@ -28,6 +55,17 @@ fn redis_answers_every_transcript_that_claims_it() {
 #[test]
 fn valkey_answers_every_transcript_that_claims_it() {
     check_reference(Reference::Valkey);
+}
+
+fn check_personality(reference: Reference) {
+    let is_like = |script: &Script| {
+        !UNLIKE.iter().any(|(other, name, _)| *other == reference && script.name().contains(name))
+    };
+    let target = Target::Ours(reference.personality());
+    // A real server that stands in for ours has the personality that it has.
+    if stand_in().is_none_or(|personality| personality == reference.personality()) {
+        check(&target, |script| script.references.contains(&reference) && is_like(script));
+    }
 }
 
 fn check_reference(reference: Reference) {
@@ -55,7 +93,7 @@ fn check(target: &Target, applies: impl Fn(&Script) -> bool) {
 
 /// One of the tests updates, with both references; the others have nothing to do.
 fn update_once(target: &Target) {
-    if !matches!(target, Target::Ours) {
+    if !matches!(target, Target::Ours(PERSONALITY)) {
         return;
     }
     let find = |reference: &Reference| reference.find().map(|program| Target::Reference(*reference, program));

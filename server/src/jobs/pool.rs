@@ -56,7 +56,8 @@ pub struct Report {
     pub cancelled: u64,
     /// How often a run has locked a shard.
     pub slices: u64,
-    /// The longest time that one has kept it, in microseconds.
+    /// The longest time that one has kept it, in microseconds; longer than a slice only if the system
+    /// took the core away meanwhile, or a value was huge.
     pub slice_max_us: u64,
 }
 

@@ -84,9 +84,10 @@ const SETTINGS: [&[u8]; 9] = [
     b"list-max-ziplist-size",
     b"proto-max-bulk-len",
 ];
-const TYPES: [&[u8]; 4] = [b"string", b"list", b"hash", b"zset"];
+const TYPES: [&[u8]; 6] = [b"string", b"list", b"hash", b"zset", b"STRING", b"nonsense"];
 const NAMES: [&[u8]; 6] = [b"worker", b"w-1", b"", b"a b", b"a\nb", b"\xff"];
-const CURSORS: [&[u8]; 7] = [b"0", b"0", b"0", b"abc", b"", b"18446744073709551616", b"1.5"];
+const CURSORS: [&[u8]; 12] =
+    [b"0", b"0", b"0", b"0", b"abc", b"", b"18446744073709551616", b"1.5", b"-1", b" 0", b"+0", b"-00"];
 
 /// A kind of word.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -14,14 +14,11 @@ use crate::reference::Reference;
 use crate::reply::Reply;
 use crate::server::{Server, stand_in};
 
-/// The personality of ours unless told otherwise.
-const OUR_PERSONALITY: &str = "redis-7.2";
-
 /// Whom to ask.
 #[derive(Clone, Debug)]
 pub enum Target {
-    /// Our program, in its default personality.
-    Ours,
+    /// Our program, in this personality.
+    Ours(&'static str),
     /// A real server, found at this path.
     Reference(Reference, PathBuf),
 }
@@ -51,7 +48,7 @@ impl Target {
     /// Its name in variants.
     pub fn personality(&self) -> String {
         match self {
-            Self::Ours => stand_in().unwrap_or_else(|| OUR_PERSONALITY.into()),
+            Self::Ours(personality) => stand_in().unwrap_or_else(|| (*personality).into()),
             Self::Reference(reference, _) => reference.personality().into(),
         }
     }
@@ -59,7 +56,7 @@ impl Target {
     fn start(&self, configuration: &[String]) -> Server {
         let arguments: Vec<&str> = configuration.iter().map(String::as_str).collect();
         match self {
-            Self::Ours => Server::ours(OUR_PERSONALITY, &arguments),
+            Self::Ours(personality) => Server::ours(personality, &arguments),
             Self::Reference(_, program) => Server::start(program, &arguments),
         }
     }
@@ -90,7 +87,7 @@ pub fn run(script: &Script, target: &Target) -> Vec<Failure> {
 impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ours => formatter.write_str("ours"),
+            Self::Ours(personality) => write!(formatter, "ours as {personality}"),
             Self::Reference(reference, _) => formatter.write_str(reference.personality()),
         }
     }

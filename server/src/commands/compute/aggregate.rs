@@ -31,7 +31,7 @@ pub static AGGREGATE: Command = Command::fanout("COMPUTE.AGGREGATE", aggregate)
          [SCALAR] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] \
          [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] [THREADS count]",
     )
-    .arity(AtLeast(2))
+    .arity(AtLeast(7))
     .flags(READS_AND_BLOCKS)
     .since("0.1.0")
     .complexity("O(N) with N being the number of keys in the database, shared by the threads that compute.")
