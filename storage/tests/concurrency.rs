@@ -1,6 +1,8 @@
 //! Threads that transfer amounts between keys under every scope: nothing is lost, nobody deadlocks, and whoever was
 //! turned away by a long holder is told when it has released. Every wait here ends at a deadline, with a failure.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Condvar, Mutex};

@@ -2,6 +2,8 @@
 //! deadlines, access times, counters, the change log, memory. Threads are in `concurrency`, cursors under growth in
 //! `scan`.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod model;
 
 use std::collections::BTreeMap;

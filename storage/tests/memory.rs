@@ -14,7 +14,7 @@ fn fill(keyspace: &Keyspace, keys: usize, value: impl Fn(usize) -> Vec<u8>, dead
         let name = format!("key:{n:012}");
         let key = keyspace.key(name.as_bytes());
         let scope = Scope::One(keyspace.shard_of(key.hash()));
-        let mut txn = keyspace.begin(scope, Patience::Wait, Hold::Short, 0).unwrap();
+        let mut txn = keyspace.begin(scope, Patience::Wait, Hold::Short, 0).expect("nobody else holds it");
         txn.set_string(&key, &value(n), deadline);
     }
 }

@@ -1,6 +1,8 @@
 //! The promise of SCAN over a whole keyspace: what is there from the first step to the last is returned, whatever comes,
 //! goes, grows, shrinks or expires in between; and an iteration over few keys takes few steps.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::collections::{BTreeSet, HashMap};
 
 use shardis_storage::{

@@ -214,7 +214,7 @@ fn total(n: usize) -> i64 {
 }
 
 fn has_discount(n: usize) -> bool {
-    n % 3 == 0
+    n.is_multiple_of(3)
 }
 
 /// The untouched hashes; one in three has a field that the others miss.

@@ -26,6 +26,8 @@ use crate::state::State;
 const ANNOUNCED_BYTES_MAX: usize = 64 * 1024;
 /// What a client may send ahead while it waits for a command that runs elsewhere.
 const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// Turns after which others of the thread get theirs, however much a client has sent.
+const TURNS_MAX: u32 = 4;
 /// Segments of one vectored write.
 const SEGMENTS_MAX: usize = 64;
 
@@ -43,6 +45,8 @@ pub struct Connection<S> {
     /// How much of `unread` there must be before there can be a whole command.
     wanted: usize,
     pending: Pending,
+    /// Turns since the connection last waited for its peer.
+    turns: u32,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -57,6 +61,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             has_commands: false,
             wanted: 0,
             pending: Pending::new(),
+            turns: 0,
         }
     }
 
@@ -80,6 +85,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             if self.client().close_after_reply {
                 return self.say_goodbye().await;
+            }
+            self.turns += 1;
+            if self.turns >= TURNS_MAX {
+                self.turns = 0;
+                tokio::task::yield_now().await;
             }
         }
     }
@@ -174,7 +184,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         thread: &Thread,
     ) -> Poll<io::Result<()>> {
         let read = self.stream.read_buf(buffer);
-        let bytes = ready!(std::pin::pin!(read).poll(cx))?;
+        let Poll::Ready(read) = std::pin::pin!(read).poll(cx) else {
+            self.turns = 0;
+            return Poll::Pending;
+        };
+        let bytes = read?;
         if bytes == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }

@@ -17,6 +17,8 @@ use crate::jobs::Ticket;
 pub const WINDOW_COMMANDS_MAX: usize = 32;
 /// Keys of one command that are prefetched.
 const KEYS_PREFETCH_MAX: usize = 16;
+/// Arguments for which the window keeps room; a giant command gives its own back.
+const SPANS_RETAINED_MAX: usize = 4096;
 /// Reply bytes after which a turn ends, so that what is written can be sent while more is made.
 pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
 
@@ -116,6 +118,7 @@ impl Window {
         from: usize,
     ) -> Filled {
         self.spans.clear();
+        self.spans.shrink_to(SPANS_RETAINED_MAX);
         self.frames.clear();
         let limits = Limits {
             bulk_bytes_max: ctx.state.config.proto_max_bulk_len.value() as u64,

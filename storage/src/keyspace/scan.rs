@@ -9,7 +9,7 @@ use crate::table::TableEntry;
 
 impl View<'_> {
     /// One step: visits the live keys of one bucket of the current database, after walking on through at most
-    /// [`SCAN_EMPTY_SHARDS_MAX`] empty shards. The next cursor, 0 at the end.
+    /// `SCAN_EMPTY_SHARDS_MAX` empty shards. The next cursor, 0 at the end.
     pub fn scan(
         &mut self,
         cursor: u64,

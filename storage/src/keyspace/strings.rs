@@ -111,21 +111,19 @@ impl Transaction<'_> {
         };
         let database = self.0.database_mut(key.hash());
         let entry = database.table.at_mut(position);
-        let (old_deadline, old_weight) = (entry.deadline_ms(), entry.weight_bytes());
+        let old_deadline = entry.deadline_ms();
         let deadline_ms = match deadline {
             Deadline::Keep => old_deadline,
             Deadline::Never => None,
             Deadline::At(ms) => Some(ms),
         };
         let in_place = if deadline_ms == old_deadline { entry.replace_in_place(value) } else { Err(value) };
-        let replaced = match in_place {
-            Ok(()) => None,
-            Err(value) => Some(std::mem::replace(entry, Entry::new(key.bytes(), value, deadline_ms, clock))),
-        };
-        database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
-        database.deadlines =
-            database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(old_deadline.is_some());
-        if let Some(old) = replaced {
+        // A value that fits the place of the old one weighs the same.
+        if let Err(value) = in_place {
+            let old = std::mem::replace(entry, Entry::new(key.bytes(), value, deadline_ms, clock));
+            database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old.weight_bytes();
+            database.deadlines += usize::from(deadline_ms.is_some());
+            database.deadlines -= usize::from(old_deadline.is_some());
             self.0.discard(old);
         }
         self.0.log(key.bytes(), Kind::String, What::Overwritten);
