@@ -21,16 +21,19 @@ const _: () = assert!(BUCKET_BITS_MAX <= TAG_SHIFT && TAG_SHIFT + 8 <= 64 - SHAR
 
 impl KeyHash {
     /// The bits that choose a bucket.
+    #[inline]
     pub(crate) fn bucket_bits(self) -> u32 {
         self.0 as u32
     }
 
     /// The byte that a bucket keeps beside each entry.
+    #[inline]
     pub(crate) fn tag(self) -> u8 {
         (self.0 >> TAG_SHIFT) as u8
     }
 
     /// The shard among `1 << bits`.
+    #[inline]
     pub(crate) fn shard(self, bits: u32) -> usize {
         debug_assert!(bits <= SHARD_BITS_MAX);
         // The double shift keeps `bits == 0` defined.
@@ -51,6 +54,7 @@ impl Hasher {
     }
 
     /// The hash of `bytes`.
+    #[inline]
     pub fn hash(&self, bytes: &[u8]) -> KeyHash {
         KeyHash(xxh3_64_with_seed(bytes, self.seed))
     }

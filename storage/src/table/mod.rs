@@ -248,9 +248,11 @@ fn mask_over(index: u32) -> u32 {
     u32::MAX.checked_shr(index.leading_zeros()).unwrap_or(0)
 }
 
-const RANDOM_TRIES_MAX: usize = 100;
-/// Chains longer than this are possible and their tails then never chosen by rejection; the load makes that rare.
-const RANDOM_CHAIN_MAX: u64 = 24;
+/// Enough for the sparsest table to find an entry all but always.
+const RANDOM_TRIES_MAX: usize = 300;
+/// The tails of longer chains are never chosen by rejection. Where half of the buckets are still to be split, those hold
+/// 14 entries on average, and one in a hundred million more than this.
+const RANDOM_CHAIN_MAX: u64 = 40;
 
 #[cfg(test)]
 #[expect(clippy::box_collection, reason = "an entry is one word, which a vector is not")]
