@@ -25,10 +25,13 @@ pub async fn run(state: Arc<State>) {
     let mut cycle = ExpiryCycle::default();
     let mut averages = Averages::new(&state);
     let mut next_second = state.clock.elapsed() + SECOND;
+    let mut due_us = state.clock.now_us();
     loop {
         let hz = u32::try_from(state.config.hz.value()).unwrap_or(1).max(1);
         let period = SECOND / hz;
-        state.clock.sleep(period).await;
+        // The next period counts from this one, so that a clock which is moved in between is not missed.
+        state.clock.sleep_until(due_us + period.as_micros() as i64).await;
+        due_us = state.clock.now_us();
         if !state.is_expiry_paused.load(Ordering::Relaxed) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }

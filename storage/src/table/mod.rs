@@ -255,8 +255,9 @@ const RANDOM_TRIES_MAX: usize = 300;
 const RANDOM_CHAIN_MAX: u64 = 40;
 
 #[cfg(test)]
-#[expect(clippy::box_collection, reason = "an entry is one word, which a vector is not")]
 mod tests {
+    #![expect(clippy::box_collection, reason = "an entry is one word, which a vector is not")]
+
     use std::collections::{HashMap, HashSet};
 
     use proptest::prelude::*;
