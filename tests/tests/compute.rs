@@ -20,7 +20,7 @@ const WRITERS: usize = 2;
 /// Runs beside the writers.
 const ROUNDS: usize = 12;
 /// Runs that may end before their client is seen to have left.
-const ATTEMPTS_MAX: usize = 100;
+const ATTEMPTS_MAX: usize = 2000;
 /// Runs under way at once.
 const JOBS_MAX: usize = 8;
 
