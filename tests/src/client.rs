@@ -113,12 +113,15 @@ impl Client {
         }
         self.stream.set_read_timeout(Some(left))?;
         let mut chunk = [0; 65536];
-        match self.stream.read(&mut chunk)? {
-            0 => Err(Error::new(ErrorKind::UnexpectedEof, "closed by the server")),
-            length => {
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(Error::new(ErrorKind::UnexpectedEof, "closed by the server")),
+            Ok(length) => {
                 self.input.extend_from_slice(&chunk[..length]);
                 Ok(())
             }
+            // A signal says nothing about the server; the caller comes back for more.
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
         }
     }
 }

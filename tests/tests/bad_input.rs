@@ -39,6 +39,7 @@ fn last_words(server: &Server, input: &[u8]) -> Vec<u8> {
             Ok(0) => return answer,
             Ok(length) => answer.extend_from_slice(&chunk[..length]),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return answer,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Err(error) => {
                 panic!("not closed after {:?}: {error}", input[..input.len().min(40)].escape_ascii())
             }
