@@ -230,7 +230,6 @@ fn fill(server: &Server) {
     }
 }
 
-/// Missing fields are null here, so that every hash counts.
 /// Tells the other threads of a test to end, also when an assertion fails: nobody else would.
 struct Over<'a>(&'a AtomicBool);
 
@@ -240,6 +239,7 @@ impl Drop for Over<'_> {
     }
 }
 
+/// Missing fields are null here, so that every hash counts.
 fn aggregate(session: &mut Session, pattern: &str, options: &[&str]) -> Value {
     let mut words = vec!["COMPUTE.AGGREGATE", pattern, "ISOLATION", "FUZZY", "ONERROR", "NULL"];
     for (function, field, name) in [
