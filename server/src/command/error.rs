@@ -116,6 +116,8 @@ impl Error {
     pub const INVALID_CLIENT_ID: Error = Error::fixed("ERR Invalid client ID");
     /// The number of a client in Valkey, which none has.
     pub const CLIENT_ID_NOT_POSITIVE: Error = Error::fixed("ERR client-id should be greater than 0");
+    /// The database of a client filter in Valkey is no number.
+    pub const FILTER_DB_NOT_INTEGER: Error = Error::fixed("ERR DB is not an integer or out of range");
     /// SHUTDOWN ABORT while the server is not ending.
     pub const NO_SHUTDOWN: Error = Error::fixed("ERR No shutdown in progress.");
     /// SHUTDOWN SAVE.
@@ -199,6 +201,11 @@ impl Error {
             start_of(subcommand),
             &advice,
         )
+    }
+
+    /// The database of a client filter in Valkey does not exist.
+    pub fn filter_db_out_of_range(databases: u16) -> Error {
+        Error::new(format!("ERR DB number should be between 0 and {}", databases - 1))
     }
 
     /// A command that `enable-debug-command` does not allow.

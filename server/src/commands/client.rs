@@ -115,7 +115,7 @@ static LIST: Command = Command::client("LIST", list)
 
 fn list(call: &mut Call<'_>, client: &mut Client) -> Done {
     let dialect = call.dialect();
-    let filter = Filter::parse(&mut call.args, dialect)?;
+    let filter = Filter::parse(&mut call.args, dialect, call.state.keyspace.databases())?;
     if call.should_offload(filter.ids.as_ref().map_or(call.state.clients.len(), Vec::len)) {
         return Ok(Flow::Offload);
     }
@@ -125,7 +125,9 @@ fn list(call: &mut Call<'_>, client: &mut Client) -> Done {
         None => call.state.clients.all(),
     };
     let mut lines = String::new();
-    for info in &clients {
+    let is_wanted =
+        |info: &&Arc<ClientInfo>| filter.db.is_none_or(|db| info.db.load(Ordering::Relaxed) == db);
+    for info in clients.iter().filter(is_wanted) {
         write_line(&mut lines, call, client, info);
     }
     call.reply.verbatim(b"txt", lines.as_bytes());
@@ -199,11 +201,13 @@ struct Filter {
     ids: Option<Vec<u64>>,
     /// There are no replicas, no master and no subscribers: asking for them finds nobody.
     excludes_normal: bool,
+    /// Only those that have this database selected.
+    db: Option<u16>,
 }
 
 impl Filter {
     /// Redis takes one option, Valkey any number of them.
-    fn parse(args: &mut Args<'_>, dialect: &Dialect) -> Result<Filter, Error> {
+    fn parse(args: &mut Args<'_>, dialect: &Dialect, databases: u16) -> Result<Filter, Error> {
         let mut filter = Filter::default();
         while !args.is_empty() {
             if args.take_word("TYPE") {
@@ -215,12 +219,22 @@ impl Filter {
             } else if args.take_word("ID") && !args.is_empty() {
                 filter.ids =
                     Some(if dialect.client_filters_combine { leading_ids(args)? } else { ids(args)? });
+            } else if dialect.client_filters_combine && args.take_word("DB") {
+                filter.db = Some(database(args.take()?, databases)?);
             } else {
                 return Err(Error::SYNTAX);
             }
         }
         Ok(filter)
     }
+}
+
+/// The number of a database, as Valkey's filter takes it.
+fn database(word: &[u8], databases: u16) -> Result<u16, Error> {
+    let number = number::parse_i64(word).and_then(|number| i32::try_from(number).ok());
+    let number = number.ok_or(Error::FILTER_DB_NOT_INTEGER)?;
+    let db = u16::try_from(number).ok().filter(|&db| db < databases);
+    db.ok_or_else(|| Error::filter_db_out_of_range(databases))
 }
 
 /// Whether this type of clients is the ordinary one.
