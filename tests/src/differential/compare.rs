@@ -4,6 +4,8 @@
 //! What is random by nature is named per command in `RULES`; its errors are compared byte for byte all the
 //! same.
 
+use std::time::Duration;
+
 use super::generate::Step;
 use crate::reference::Reference;
 use crate::reply::Reply;
@@ -20,8 +22,8 @@ enum Rule {
     UnorderedInTable { width: usize },
     /// A complete SCAN: the same keys. A page has nothing to compare, neither order nor cursor.
     Scan,
-    /// Times pass between the two servers: integers at most so far apart.
-    Near(i64),
+    /// A moment or a span in units of so many milliseconds: as far apart as the two servers' clocks may have been read.
+    Near(u64),
     /// Addresses, ids, counters: the same kind of reply.
     Kind,
     /// The reply of HELLO: all but the client's id.
@@ -37,10 +39,10 @@ const RULES: [(&str, &str, Rule); 18] = [
     ("HGETALL", "", Rule::UnorderedInTable { width: 2 }),
     ("HKEYS", "", Rule::UnorderedInTable { width: 1 }),
     ("HVALS", "", Rule::UnorderedInTable { width: 1 }),
-    ("TTL", "", Rule::Near(1)),
-    ("EXPIRETIME", "", Rule::Near(1)),
-    ("PTTL", "", Rule::Near(50)),
-    ("PEXPIRETIME", "", Rule::Near(50)),
+    ("TTL", "", Rule::Near(1000)),
+    ("EXPIRETIME", "", Rule::Near(1000)),
+    ("PTTL", "", Rule::Near(1)),
+    ("PEXPIRETIME", "", Rule::Near(1)),
     // Redis shares small integers, and with them their idle time.
     ("OBJECT", "IDLETIME", Rule::Kind),
     ("RANDOMKEY", "", Rule::Kind),
@@ -71,27 +73,28 @@ pub struct Exception {
 /// All that we accept.
 pub static EXCEPTIONS: &[Exception] = &[];
 
-/// Whether two replies to `step` are the same; `encoding` is that of its key, where it was asked for.
-pub fn same(
-    step: &Step,
-    ours: &Frame,
-    theirs: &Frame,
-    encoding: Option<&Frame>,
-    reference: Reference,
-) -> bool {
+/// What two replies are compared by, beside the command.
+#[derive(Clone, Copy, Debug)]
+pub struct Circumstances<'a> {
+    /// Who gave the other reply.
+    pub reference: Reference,
+    /// The encoding of the command's key, where it was asked for.
+    pub encoding: Option<&'a Frame>,
+    /// How far apart in time the two servers may have run the same command, now or earlier.
+    pub apart: Duration,
+}
+
+/// Whether two replies to `step` are the same.
+pub fn same(step: &Step, ours: &Frame, theirs: &Frame, circumstances: Circumstances<'_>) -> bool {
+    let reference = circumstances.reference;
     ours.0 == theirs.0
-        || is_same_by_rule(step, &ours.1, &theirs.1, encoding)
+        || is_same_by_rule(step, &ours.1, &theirs.1, circumstances)
         || EXCEPTIONS.iter().any(|exception| {
             exception.reference == reference
                 && exception.command == step.name()
                 && (exception.condition)(step)
                 && (exception.ours, exception.theirs) == (&ours.0, &theirs.0)
         })
-}
-
-/// Whether a difference in the replies to `step` may come from the time between the two servers.
-pub fn is_about_time(step: &Step) -> bool {
-    matches!(rule(step), Some(Rule::Near(_)))
 }
 
 /// The command that must be asked right behind `step` so that its replies can be compared.
@@ -110,14 +113,14 @@ fn rule(step: &Step) -> Option<Rule> {
     row.map(|row| row.2)
 }
 
-fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, encoding: Option<&Frame>) -> bool {
+fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Circumstances<'_>) -> bool {
     match (rule(step), ours, theirs) {
         (None, _, _) | (_, Reply::Error(_), _) | (_, _, Reply::Error(_)) => false,
         (Some(Rule::Unordered { width }), Reply::Items(..), Reply::Items(..)) => {
             same_groups(ours, theirs, width)
         }
         (Some(Rule::UnorderedInTable { width }), Reply::Items(..), Reply::Items(..)) => {
-            encoding.is_some_and(|(bytes, _)| bytes.ends_with(b"hashtable\r\n"))
+            circumstances.encoding.is_some_and(|(bytes, _)| bytes.ends_with(b"hashtable\r\n"))
                 && same_groups(ours, theirs, width)
         }
         (Some(Rule::Scan), _, _) => match (ours.items(), theirs.items()) {
@@ -127,8 +130,10 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, encoding: Option<&
             }
             _ => false,
         },
-        (Some(Rule::Near(slack)), Reply::Integer(ours), Reply::Integer(theirs)) => {
-            *ours >= 0 && *theirs >= 0 && ours.abs_diff(*theirs) <= slack.unsigned_abs()
+        (Some(Rule::Near(unit)), Reply::Integer(ours), Reply::Integer(theirs)) => {
+            // Once when the deadline was set, once when it was asked for, each rounded down to a unit.
+            let apart = 2 * (circumstances.apart.as_millis() as u64 / unit + 1);
+            *ours >= 0 && *theirs >= 0 && ours.abs_diff(*theirs) <= apart
         }
         (Some(Rule::Kind), _, _) => std::mem::discriminant(ours) == std::mem::discriminant(theirs),
         (Some(Rule::Hello), Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
@@ -176,7 +181,9 @@ mod tests {
     }
 
     fn holds(command: &str, ours: &[u8], theirs: &[u8], encoding: &[u8]) -> bool {
-        same(&step(command), &frame(ours), &frame(theirs), Some(&frame(encoding)), Reference::Redis)
+        let (encoding, apart) = (&frame(encoding), Duration::from_millis(25));
+        let circumstances = Circumstances { reference: Reference::Redis, encoding: Some(encoding), apart };
+        same(&step(command), &frame(ours), &frame(theirs), circumstances)
     }
 
     const AB: &[u8] = b"*2\r\n$1\r\na\r\n$1\r\nb\r\n";
@@ -194,8 +201,10 @@ mod tests {
 
     #[test]
     fn times_may_differ_a_little_and_their_absence_not_at_all() {
-        assert!(holds("PTTL k", b":1050\r\n", b":1000\r\n", b"_\r\n"));
-        assert!(!holds("PTTL k", b":1051\r\n", b":1000\r\n", b"_\r\n"));
+        assert!(holds("PTTL k", b":1052\r\n", b":1000\r\n", b"_\r\n"));
+        assert!(!holds("PTTL k", b":1053\r\n", b":1000\r\n", b"_\r\n"));
+        assert!(holds("TTL k", b":3\r\n", b":1\r\n", b"_\r\n"));
+        assert!(!holds("TTL k", b":4\r\n", b":1\r\n", b"_\r\n"));
         assert!(
             !holds("TTL k", b":-1\r\n", b":-2\r\n", b"_\r\n")
                 && !holds("TTL k", b":0\r\n", b":-1\r\n", b"_\r\n")

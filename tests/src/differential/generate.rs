@@ -3,7 +3,7 @@
 use fastrand::Rng;
 
 use super::grammar::{Part, Shape, shapes};
-use super::words::{UNIX_SECONDS_BASE, far_deadline, odd};
+use super::words::{Kind, UNIX_SECONDS_BASE, far_deadline, odd};
 use crate::reference::Reference;
 
 /// One command in so many is damaged.
@@ -54,6 +54,7 @@ impl Generator {
             damage(&mut words, &mut self.random);
         }
         keep_deadlines_away(&mut words, &mut self.random);
+        keep_settings_known(&mut words, &mut self.random);
         Step { words }
     }
 }
@@ -115,6 +116,7 @@ fn damage(words: &mut Vec<Vec<u8>>, random: &mut Rng) {
 /// deadline is there until it is found, and when that is depends on the server's background work.
 fn keep_deadlines_away(words: &mut [Vec<u8>], random: &mut Rng) {
     let name = words.first().map_or_else(String::new, |name| upper(name));
+    let compared = words.iter().skip(3).any(|word| ["GT", "LT"].contains(&upper(word).as_str()));
     for index in 1..words.len() {
         let (base, least, unit) = match (name.as_str(), index, upper(&words[index - 1]).as_str()) {
             ("EXPIRE" | "SETEX", 2, _) | ("SET" | "GETEX" | "MSETEX", _, "EX") => {
@@ -131,10 +133,23 @@ fn keep_deadlines_away(words: &mut [Vec<u8>], random: &mut Rng) {
             }
             _ => continue,
         };
-        let soon = 1..least * unit;
+        // An odd number, drawn twice, would be later or not by the millisecond in which each server sees it.
+        let soon = 1..if compared { i64::from(u32::MAX) * 1000 } else { least * unit };
         let number = std::str::from_utf8(&words[index]).ok().and_then(|text| text.parse::<i64>().ok());
         if number.is_some_and(|number| soon.contains(&number)) {
             words[index] = far_deadline(random, base, unit.unsigned_abs());
+        }
+    }
+}
+
+/// Replaces patterns that a damaged `CONFIG GET` may hold. Ours has the parameters that it acts on, so an answer about all of
+/// them differs as long as there are fewer than in the references.
+fn keep_settings_known(words: &mut [Vec<u8>], random: &mut Rng) {
+    let [name, subcommand, patterns @ ..] = words else { return };
+    if upper(name) == "CONFIG" && upper(subcommand) == "GET" {
+        for pattern in patterns.iter_mut().filter(|pattern| pattern.iter().any(|byte| b"*?[".contains(byte)))
+        {
+            *pattern = Kind::Setting.word(random);
         }
     }
 }
@@ -164,6 +179,7 @@ mod tests {
             ("SETEX k 5 v", 2),
             ("SET k v nx px 200000", 5),
             ("PEXPIRE k 1 GT", 2),
+            ("EXPIRE k 4294967296 GT", 2),
             ("SET k v PXAT 2147483648", 4),
         ];
         for (text, index) in calls {

@@ -1,6 +1,8 @@
 //! Two servers side by side: the same commands to both, then the same questions about what is left.
 
-use super::compare::{Frame, probe, same};
+use std::time::{Duration, Instant};
+
+use super::compare::{Circumstances, Frame, probe, same};
 use super::generate::Step;
 use crate::client::{Client, encode};
 use crate::reference::Reference;
@@ -62,7 +64,7 @@ impl Pair {
                 return Some(*difference);
             }
         }
-        let mut difference = Connections::open_quiet(self, known).compare_state().err()?;
+        let mut difference = connections.reopen(self).compare_state().err()?;
         difference.commands = steps.len();
         Some(*difference)
     }
@@ -74,6 +76,8 @@ struct Connections<'a> {
     theirs: Client,
     reference: Reference,
     known: &'a [String],
+    /// The longest that a window took: so far apart the servers may have run the same command.
+    apart: Duration,
 }
 
 impl<'a> Connections<'a> {
@@ -94,7 +98,13 @@ impl<'a> Connections<'a> {
             let client = Client::connect_speaking(server.address(), pair.protocol);
             client.unwrap_or_else(|error| panic!("{server:?} does not accept: {error}"))
         };
-        Self { ours: connect(&pair.ours), theirs: connect(&pair.theirs), reference: pair.reference, known }
+        let (ours, theirs) = (connect(&pair.ours), connect(&pair.theirs));
+        Self { ours, theirs, reference: pair.reference, known, apart: Duration::ZERO }
+    }
+
+    /// New connections, without what the old ones had set, that look at the same data.
+    fn reopen(&self, pair: &Pair) -> Self {
+        Self { apart: self.apart, ..Self::open_quiet(pair, self.known) }
     }
 
     /// One window: everything is sent, then everything is read.
@@ -114,6 +124,7 @@ impl<'a> Connections<'a> {
             Box::new(Difference { commands: steps.len(), step, ours: ours.into(), theirs: theirs.into() })
         };
         let count = steps.len() + probes.iter().flatten().count();
+        let start = Instant::now();
         let sent = (self.ours.send_raw(&bytes), self.theirs.send_raw(&bytes));
         let ours = sent.0.and_then(|()| self.ours.frames(count));
         let theirs = sent.1.and_then(|()| self.theirs.frames(count));
@@ -123,13 +134,14 @@ impl<'a> Connections<'a> {
             (Ok(_), Err(error)) => return Err(lost((b"all replies", error.to_string().as_bytes()))),
             (Err(error), Err(_)) => panic!("both servers ended the connection: {error}"),
         };
+        self.apart = self.apart.max(start.elapsed());
         let mut frames = ours.iter().zip(&theirs);
         for (index, (step, probe)) in steps.iter().zip(&probes).enumerate() {
             let (ours, theirs) = frames.next().expect("invariant: as many replies as commands");
             let encoding = probe.as_ref().and_then(|_| frames.next()).map(|(_, theirs)| theirs);
             seen(step, ours);
-            if !same(step, ours, theirs, encoding, self.reference) && !self.known.contains(&step.full_name())
-            {
+            let circumstances = Circumstances { reference: self.reference, encoding, apart: self.apart };
+            if !same(step, ours, theirs, circumstances) && !self.known.contains(&step.full_name()) {
                 let (ours, theirs) = (ours.0.clone(), theirs.0.clone());
                 return Err(Box::new(Difference { commands: index + 1, step: step.clone(), ours, theirs }));
             }
