@@ -355,26 +355,38 @@ fn whole_command(input: &[u8], limits: &Limits, spans: &mut Vec<Span>) -> Option
 /// `<marker>`, few digits as `parse_i64` takes them, CR and any byte: the number and the length of the line.
 #[inline]
 fn short_header(input: &[u8], marker: u8) -> Option<(u32, usize)> {
-    let digit = |byte: u8| u32::from(byte.wrapping_sub(b'0'));
     // Nearly all counts and most lengths have one digit or two.
-    match *input {
-        [first, a, b'\r', _, ..] if first == marker && digit(a) <= 9 => return Some((digit(a), 4)),
-        [first, a @ b'1'..=b'9', b, b'\r', _, ..] if first == marker && digit(b) <= 9 => {
-            return Some((digit(a) * 10 + digit(b), 5));
-        }
-        [first, b'1'..=b'9', ..] if first == marker => {}
-        _ => return None,
+    let line = u32::from_le_bytes(*input.first_chunk()?);
+    let [first, tens, units, _] = line.to_le_bytes();
+    let (tens, units) = (u32::from(tens.wrapping_sub(b'0')), u32::from(units.wrapping_sub(b'0')));
+    if first != marker || tens > 9 {
+        return None;
     }
+    if line >> 16 & 0xff == u32::from(b'\r') {
+        return Some((tens, 4));
+    }
+    if tens == 0 || units > 9 {
+        return None;
+    }
+    match input.get(3..5)? {
+        [b'\r', _] => Some((tens * 10 + units, 5)),
+        _ => longer_header(input),
+    }
+}
+
+/// The same for a line that begins with the marker and two digits.
+fn longer_header(input: &[u8]) -> Option<(u32, usize)> {
     let mut number = 0_u64;
     for (index, byte) in input.iter().enumerate().skip(1).take(SHORT_DIGITS_MAX + 1) {
+        let digit = byte.wrapping_sub(b'0');
         if *byte == b'\r' {
             let end = index + CRLF_BYTES;
             return (end <= input.len()).then_some((number as u32, end));
         }
-        if digit(*byte) > 9 {
+        if digit > 9 {
             return None;
         }
-        number = number * 10 + u64::from(digit(*byte));
+        number = number * 10 + u64::from(digit);
     }
     None
 }

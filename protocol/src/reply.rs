@@ -359,8 +359,14 @@ impl Reply {
 
     #[inline]
     fn length_line(&mut self, marker: u8, len: usize) {
+        let digit = |unit: usize| b'0' + (len / unit % 10) as u8;
+        // Arrays of a known size are written without a call; what is too much of one is taken back.
         match len {
-            0..=9 => self.raw(&[marker, b'0' + len as u8, b'\r', b'\n']),
+            0..=9 => self.raw(&[marker, digit(1), b'\r', b'\n']),
+            10..=99 => {
+                self.raw(&[marker, digit(10), digit(1), b'\r', b'\n', 0, 0, 0]);
+                self.bytes.truncate(self.bytes.len() - 3);
+            }
             _ => self.number_line(marker, len),
         }
     }

@@ -13,11 +13,13 @@ pub struct Args<'a> {
 
 impl<'a> Args<'a> {
     /// The arguments of `request` from word `at` on.
+    #[inline]
     pub fn new(request: Request<'a>, at: usize) -> Args<'a> {
         Args { request, at }
     }
 
     /// How many are left.
+    #[inline]
     pub fn len(&self) -> usize {
         self.request.len().saturating_sub(self.at)
     }
@@ -33,6 +35,7 @@ impl<'a> Args<'a> {
     }
 
     /// Takes the next one, if there is one.
+    #[inline]
     pub fn next(&mut self) -> Option<&'a [u8]> {
         let arg = self.request.arg(self.at)?;
         self.at += 1;
@@ -45,6 +48,7 @@ impl<'a> Args<'a> {
     }
 
     /// Takes the next one; a missing one is a syntax error.
+    #[inline]
     pub fn take(&mut self) -> Result<&'a [u8], Error> {
         self.next().ok_or(Error::SYNTAX)
     }

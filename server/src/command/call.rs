@@ -1,5 +1,6 @@
 //! One invocation of a command: its arguments, its reply and what it may know of its caller.
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -43,20 +44,39 @@ pub struct Call<'c> {
     /// Whether the caller can wait for an executor thread; false on such a thread, so that offloading ends there.
     pub may_offload: bool,
     /// The hash of the first key, made while planning.
-    pub(crate) first_key: Option<(usize, KeyHash)>,
+    pub(crate) first_key: Option<FirstKey>,
+}
+
+/// The first key of a call: its word, which is not the name, and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct FirstKey {
+    /// Its word.
+    pub at: NonZeroU16,
+    /// Its hash.
+    pub hash: KeyHash,
+}
+
+impl FirstKey {
+    /// The hash, if the key is this word.
+    #[inline]
+    fn hash_at(known: Option<FirstKey>, at: usize) -> Option<KeyHash> {
+        known.filter(|first| usize::from(first.at.get()) == at).map(|first| first.hash)
+    }
 }
 
 impl<'c> Call<'c> {
     /// Word `index` of the call as a key, hashed once.
+    #[inline]
     pub fn key(&self, index: usize) -> Result<Key<'c>, Error> {
         let bytes = self.request.arg(index).ok_or(Error::SYNTAX)?;
-        match self.first_key {
-            Some((at, hash)) if at == index => Ok(Key::with_hash(bytes, hash)),
-            _ => Ok(self.state.keyspace.key(bytes)),
+        match FirstKey::hash_at(self.first_key, index) {
+            Some(hash) => Ok(Key::with_hash(bytes, hash)),
+            None => Ok(self.state.keyspace.key(bytes)),
         }
     }
 
     /// Takes the next argument as a key.
+    #[inline]
     pub fn next_key(&mut self) -> Result<Key<'c>, Error> {
         let at = self.request.len() - self.args.len();
         self.args.take()?;
@@ -67,9 +87,12 @@ impl<'c> Call<'c> {
     pub fn keys(&self) -> impl Iterator<Item = Key<'c>> + use<'c> {
         let (state, request, first) = (self.state, self.request, self.first_key);
         let positions = self.command.keys.iter().filter_map(move |spec| spec.positions(request)).flatten();
-        positions.filter_map(move |at| match first {
-            Some((known, hash)) if known == at => request.arg(at).map(|bytes| Key::with_hash(bytes, hash)),
-            _ => request.arg(at).map(|bytes| state.keyspace.key(bytes)),
+        positions.filter_map(move |at| {
+            let bytes = request.arg(at)?;
+            Some(match FirstKey::hash_at(first, at) {
+                Some(hash) => Key::with_hash(bytes, hash),
+                None => state.keyspace.key(bytes),
+            })
         })
     }
 
@@ -79,6 +102,7 @@ impl<'c> Call<'c> {
     }
 
     /// Replies `+OK`.
+    #[inline]
     pub fn ok(&mut self) -> Done {
         self.reply.ok();
         Ok(Flow::Done)
@@ -91,6 +115,7 @@ impl<'c> Call<'c> {
     }
 
     /// Replies an integer.
+    #[inline]
     pub fn integer(&mut self, value: impl TryInto<i64>) -> Done {
         self.reply.integer(value.try_into().unwrap_or(i64::MAX));
         Ok(Flow::Done)
@@ -103,6 +128,7 @@ impl<'c> Call<'c> {
     }
 
     /// Replies the null of the protocol.
+    #[inline]
     pub fn null(&mut self) -> Done {
         self.reply.null();
         Ok(Flow::Done)

@@ -1,8 +1,11 @@
 //! The command table: every declaration with what follows from it, found by name.
 //!
-//! A name of up to 24 bytes is three machine words. The words are folded to upper case without looking at single bytes,
-//! hashed with one multiplication and compared as words, so that finding a command costs a few nanoseconds: it is done
-//! for every call. Which commands there are is not known here (`commands/`), and nothing is run (`dispatch/`).
+//! A name of up to 24 bytes is three machine words, one of up to seven bytes, as those of most commands, a single one. The
+//! words are folded to upper case without looking at single bytes, hashed with one multiplication and compared as words, so
+//! that finding a command costs a few nanoseconds: it is done for every call. Which commands there are is not known here
+//! (`commands/`), and nothing is run (`dispatch/`).
+
+use std::num::NonZeroU16;
 
 use shardis_protocol::Request;
 
@@ -38,9 +41,11 @@ pub struct Entry {
     /// As `COMMAND` reports it: `get`, `config|get`.
     pub full_name: String,
     /// The word of the first key where that is the same in every call.
-    pub first_key: Option<u16>,
+    pub first_key: Option<NonZeroU16>,
     /// Whether every call has exactly one key, at `first_key`.
     pub single_key: bool,
+    /// Whether it is so short that it is not timed by itself: those flagged as fast, and the single-key ones of strings.
+    pub is_short: bool,
     /// Where the keys stand, as clients before key specifications understand it.
     pub key_range: KeyRange,
     subcommands: (u16, u16),
@@ -49,7 +54,7 @@ pub struct Entry {
 impl Entry {
     /// Whether it has subcommands.
     pub fn has_subcommands(&self) -> bool {
-        !self.command.subcommands.is_empty()
+        self.subcommands.0 < self.subcommands.1
     }
 }
 
@@ -71,8 +76,8 @@ pub struct Table {
     entries: Vec<Entry>,
     /// What each entry is found by, beside `entries` so that a comparison touches one line.
     keys: Vec<NameKey>,
-    /// Open addressing: indices into `keys`, or `EMPTY`.
-    slots: Vec<u16>,
+    /// Open addressing: the hash key of an entry and its index in `keys`, or `EMPTY`.
+    slots: Vec<(u64, u16)>,
     hash_shift: u32,
 }
 
@@ -96,7 +101,7 @@ impl Table {
     fn index(entries: Vec<Entry>) -> Table {
         let slots_len = (entries.len() * SLOTS_PER_ENTRY).next_power_of_two();
         let hash_shift = u64::BITS - slots_len.trailing_zeros();
-        let mut table = Table { entries, keys: Vec::new(), slots: vec![EMPTY; slots_len], hash_shift };
+        let mut table = Table { entries, keys: Vec::new(), slots: vec![(0, EMPTY); slots_len], hash_shift };
         let mut container = None;
         for entry in &table.entries {
             if entry.container.is_none() {
@@ -105,17 +110,12 @@ impl Table {
             let key = NameKey::new(entry.command.name.as_bytes(), container.filter(|&id| id != entry.id));
             let key = key.unwrap_or_else(|| panic!("the name {:?}", entry.command.name));
             assert_eq!(entry.command.name, entry.command.name.to_ascii_uppercase());
-            let mut slot = key.hash(hash_shift);
-            while table.slots[slot] != EMPTY {
-                assert_ne!(
-                    table.keys[usize::from(table.slots[slot])],
-                    key,
-                    "{} is declared twice",
-                    entry.full_name
-                );
+            assert!(!table.keys.contains(&key), "{} is declared twice", entry.full_name);
+            let mut slot = slot_of(key.folded(), hash_shift);
+            while table.slots[slot].1 != EMPTY {
                 slot = (slot + 1) & (slots_len - 1);
             }
-            table.slots[slot] = entry.id.0;
+            table.slots[slot] = (key.folded(), entry.id.0);
             table.keys.push(key);
         }
         table
@@ -131,7 +131,14 @@ impl Table {
         }
     }
 
+    /// The same without the reason.
+    #[inline]
+    pub fn resolvable(&self, request: Request<'_>) -> Option<&Entry> {
+        self.invoked(request).filter(|entry| entry.command.arity.fits(request.len()))
+    }
+
     /// What a call invokes, whatever its number of words. A container without a further word is itself invoked.
+    #[inline]
     pub fn invoked(&self, request: Request<'_>) -> Option<&Entry> {
         let entry = self.lookup(request.name())?;
         match request.arg(1) {
@@ -179,14 +186,24 @@ impl Table {
 
     #[inline]
     fn find(&self, name: &[u8], container: Option<CommandId>) -> Option<&Entry> {
-        let key = NameKey::new(name, container)?;
-        let mut slot = key.hash(self.hash_shift);
+        match short_name(name) {
+            Some(word) if container.is_none() => self.probe(word, |_| true),
+            _ => {
+                let key = NameKey::new(name, container)?;
+                self.probe(key.folded(), |index| self.keys[index] == key)
+            }
+        }
+    }
+
+    #[inline]
+    fn probe(&self, folded: u64, is_it: impl Fn(usize) -> bool) -> Option<&Entry> {
+        let mut slot = slot_of(folded, self.hash_shift);
         loop {
-            let index = self.slots[slot];
+            let (known, index) = self.slots[slot];
             if index == EMPTY {
                 return None;
             }
-            if self.keys[usize::from(index)] == key {
+            if known == folded && is_it(usize::from(index)) {
                 return self.entries.get(usize::from(index));
             }
             slot = (slot + 1) & (self.slots.len() - 1);
@@ -222,35 +239,64 @@ struct NameKey {
 }
 
 impl NameKey {
-    #[inline]
     fn new(name: &[u8], container: Option<CommandId>) -> Option<NameKey> {
         // Words may overlap; together with the length they still spell exactly one name.
-        let words = match name.len() {
-            length @ 1..=3 => {
-                [u64::from_le_bytes([name[0], name[length / 2], name[length - 1], 0, 0, 0, 0, 0]), 0, 0]
+        let words = match (short_name(name), name.len()) {
+            (Some(word), _) => [word, 0, 0],
+            (None, 8..=16) => [word_at(name, 0), word_at(name, name.len() - 8), 0],
+            (None, 17..=NAME_BYTES_MAX) => {
+                [word_at(name, 0), word_at(name, 8), word_at(name, name.len() - 8)]
             }
-            4..=7 => {
-                let (first, last) = (name.first_chunk()?, name.last_chunk()?);
-                [u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32, 0, 0]
-            }
-            8..=16 => [u64::from_le_bytes(*name.first_chunk()?), u64::from_le_bytes(*name.last_chunk()?), 0],
-            17..=NAME_BYTES_MAX => [
-                u64::from_le_bytes(*name.first_chunk()?),
-                u64::from_le_bytes(*name[8..].first_chunk()?),
-                u64::from_le_bytes(*name.last_chunk()?),
-            ],
             _ => return None,
         };
         let container = container.map_or(0, |id| u32::from(id.0) + 1);
-        Some(NameKey { words: words.map(upper_case), length: name.len() as u32, container })
+        Some(NameKey { words, length: name.len() as u32, container })
     }
 
-    #[inline]
-    fn hash(&self, shift: u32) -> usize {
+    /// One word that stands for the key, in the slots of the table: a short name of a command stands for itself, and no other
+    /// key has that word.
+    fn folded(&self) -> u64 {
         let [first, second, third] = self.words;
+        if self.length <= SHORT_BYTES_MAX && self.container == 0 {
+            return first;
+        }
         let mixed = first ^ second.rotate_left(21) ^ third.rotate_left(42) ^ u64::from(self.container) << 24;
-        ((mixed ^ u64::from(self.length)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize
+        (mixed ^ u64::from(self.length)) | NO_SHORT_NAME
     }
+}
+
+/// Names up to here fit one word together with their length.
+const SHORT_BYTES_MAX: u32 = 7;
+const SHORT_LENGTH_SHIFT: u32 = 56;
+/// A length that no short name has.
+const NO_SHORT_NAME: u64 = 0xff << SHORT_LENGTH_SHIFT;
+
+/// A name of one to seven bytes in upper case, as a word.
+#[inline]
+fn short_name(name: &[u8]) -> Option<u64> {
+    let length = name.len();
+    let word = match length {
+        1..=3 => u64::from_le_bytes([name[0], name[length / 2], name[length - 1], 0, 0, 0, 0, 0]),
+        4..=7 => {
+            let (first, last) = (name.first_chunk()?, name.last_chunk()?);
+            // Of the last four bytes, those that are not among the first four.
+            let rest = u64::from(u32::from_le_bytes(*last)) >> (8 * (8 - length));
+            u64::from(u32::from_le_bytes(*first)) | rest << 32
+        }
+        _ => return None,
+    };
+    Some(upper_case(word) | (length as u64) << SHORT_LENGTH_SHIFT)
+}
+
+/// Eight bytes of a long name in upper case.
+fn word_at(name: &[u8], at: usize) -> u64 {
+    let bytes = name[at..].first_chunk().expect("invariant: a long name has eight bytes from here on");
+    upper_case(u64::from_le_bytes(*bytes))
+}
+
+#[inline]
+fn slot_of(folded: u64, shift: u32) -> usize {
+    (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> shift) as usize
 }
 
 /// Eight bytes at once: `a` to `z` become `A` to `Z`, every other byte stays.
@@ -285,7 +331,8 @@ impl Entry {
         let name = command.name.to_ascii_lowercase();
         let (key_range, movable) = key_range(command.keys);
         let flags = flags(command, movable);
-        let first_key = first_key(command.keys);
+        let single_key = matches!(command.keys, [KeySpec { find: Find::Range { last: 0, .. }, .. }]);
+        let is_of_string = single_key && family.category == Category::STRING;
         Entry {
             id: CommandId(at as u16),
             command,
@@ -295,8 +342,9 @@ impl Entry {
             categories: categories(command, family, flags),
             full_name: container
                 .map_or(name.clone(), |of| format!("{}|{name}", of.name.to_ascii_lowercase())),
-            first_key,
-            single_key: matches!(command.keys, [KeySpec { find: Find::Range { last: 0, .. }, .. }]),
+            first_key: first_key(command.keys),
+            single_key,
+            is_short: is_of_string || flags.contains(Flags::FAST),
             key_range,
             subcommands: (0, 0),
         }
@@ -362,9 +410,9 @@ fn key_range(specs: &[KeySpec]) -> (KeyRange, bool) {
     (whole, movable)
 }
 
-fn first_key(specs: &[KeySpec]) -> Option<u16> {
+fn first_key(specs: &[KeySpec]) -> Option<NonZeroU16> {
     match specs.first()? {
-        KeySpec { begin: Begin::Index(at), find: Find::Range { .. }, .. } => Some(*at),
+        KeySpec { begin: Begin::Index(at), find: Find::Range { .. }, .. } => NonZeroU16::new(*at),
         _ => None,
     }
 }

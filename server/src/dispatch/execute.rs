@@ -2,12 +2,12 @@
 //! reply back if it fails.
 
 use shardis_protocol::{Reply, Request};
-use shardis_storage::{Hold, KeyHash, Patience};
+use shardis_storage::{Hold, Patience};
 
 use super::route::Route;
 use super::{Context, Outcome, Runner, answer_error, settle};
 use crate::client::Client;
-use crate::command::call::OFFLOAD_WORK_MIN;
+use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::Entry;
 use crate::command::{Args, Call, Done, Flow, Run};
 
@@ -18,7 +18,7 @@ pub fn execute(
     client: &mut Client,
     request: Request<'_>,
     entry: &Entry,
-    first_key: Option<(usize, KeyHash)>,
+    first_key: Option<FirstKey>,
     reply: &mut Reply,
 ) -> Outcome {
     let mark = reply.mark();

@@ -15,6 +15,7 @@ use shardis_storage::KeyHash;
 
 use crate::client::Client;
 use crate::command::Error;
+use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
@@ -26,8 +27,8 @@ use crate::state::State;
 pub struct Plan<'s> {
     /// What is invoked; `None` if that is an error, which running it will tell.
     pub entry: Option<&'s Entry>,
-    /// The first key: its word and its hash.
-    pub first_key: Option<(usize, KeyHash)>,
+    /// The first key, if every call of the command has it at the same word.
+    pub first_key: Option<FirstKey>,
 }
 
 /// How a call ended.
@@ -70,26 +71,24 @@ impl<'s> Plan<'s> {
     /// Looks the command up and hashes its first key.
     #[inline]
     pub fn new(state: &'s State, request: Request<'_>) -> Plan<'s> {
-        let Ok(entry) = state.commands.resolve(request) else { return Plan { entry: None, first_key: None } };
-        let first_key = entry.first_key.map(usize::from).and_then(|at| {
-            let key = request.arg(at)?;
-            Some((at, state.keyspace.hash(key)))
+        let Some(entry) = state.commands.resolvable(request) else {
+            return Plan { entry: None, first_key: None };
+        };
+        let first_key = entry.first_key.and_then(|at| {
+            let key = request.arg(usize::from(at.get()))?;
+            Some(FirstKey { at, hash: state.keyspace.hash(key) })
         });
         Plan { entry: Some(entry), first_key }
     }
 
     /// The hashes of the keys that this call will look up, but not more than `limit` of them.
     #[inline]
-    pub fn hashes(
-        &self,
-        state: &State,
-        request: Request<'_>,
-        limit: usize,
-        hashes: &mut impl Extend<KeyHash>,
-    ) {
+    pub fn hashes(&self, state: &State, request: Request<'_>, limit: usize, hashes: &mut Vec<KeyHash>) {
         let Some(entry) = self.entry else { return };
         if entry.single_key {
-            hashes.extend(self.first_key.map(|(_, hash)| hash));
+            if let Some(first) = self.first_key {
+                hashes.push(first.hash);
+            }
         } else if !entry.command.keys.is_empty() {
             let positions = entry.command.keys.iter().filter_map(|spec| spec.positions(request)).flatten();
             let keys = positions.filter_map(|at| request.arg(at)).take(limit);

@@ -1,10 +1,11 @@
 //! From the declared keys to the shards that a call locks.
 
 use shardis_protocol::Request;
-use shardis_storage::{KeyHash, Scope};
+use shardis_storage::Scope;
 use smallvec::SmallVec;
 
 use crate::command::Reach;
+use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::state::State;
 
@@ -32,11 +33,11 @@ impl Route {
         state: &State,
         entry: &Entry,
         request: Request<'_>,
-        first_key: Option<(usize, KeyHash)>,
+        first_key: Option<FirstKey>,
     ) -> (Route, usize) {
         match (entry.command.reach, first_key) {
-            (Reach::Keys, Some((_, hash))) if entry.single_key => {
-                (Route::One(state.keyspace.shard_of(hash)), 1)
+            (Reach::Keys, Some(first)) if entry.single_key => {
+                (Route::One(state.keyspace.shard_of(first.hash)), 1)
             }
             (Reach::Keys, _) => Route::of_keys(state, entry, request),
             (Reach::Every, _) => (Route::Every, 0),

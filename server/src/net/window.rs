@@ -8,8 +8,6 @@ use shardis_storage::KeyHash;
 use smallvec::SmallVec;
 
 use crate::client::Client;
-use crate::command::table::Entry;
-use crate::command::{Category, Flags};
 use crate::dispatch::{self, Context, Outcome, Plan};
 use crate::jobs::Ticket;
 
@@ -22,32 +20,36 @@ const SPANS_RETAINED_MAX: usize = 4096;
 /// Reply bytes after which a turn ends, so that what is written can be sent while more is made.
 pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Parsed commands of one window, in a reusable buffer.
+/// The reusable buffers of a window.
 #[derive(Debug, Default)]
 pub struct Window {
+    /// The arguments of its commands.
     spans: Vec<Span>,
-    frames: Vec<Frame>,
+    /// Commands whose arguments are not in the input.
+    inline: Vec<OwnedRequest>,
+    /// Of the keys to prefetch.
+    hashes: Vec<KeyHash>,
 }
 
-#[derive(Debug)]
-struct Frame {
-    /// Where the command begins in the input; its spans count from there.
-    start: usize,
+/// The commands of one window, in order.
+type Frames<'s> = SmallVec<[Frame<'s>; WINDOW_COMMANDS_MAX]>;
+
+/// A parsed command and what is known of it.
+#[derive(Clone, Copy)]
+struct Frame<'s> {
     /// Where the next command begins.
     end: usize,
-    first_span: usize,
-    last_span: usize,
-    /// A command whose arguments are not in the input.
-    inline: Option<OwnedRequest>,
+    words: Words,
+    plan: Plan<'s>,
 }
 
-impl Frame {
-    fn request<'a>(&'a self, input: &'a [u8], spans: &'a [Span]) -> Request<'a> {
-        match &self.inline {
-            Some(request) => request.as_request(),
-            None => Request::new(&input[self.start..], &spans[self.first_span..self.last_span]),
-        }
-    }
+/// Where the words of a command are.
+#[derive(Clone, Copy)]
+enum Words {
+    /// In the input from `start` on, from which their spans count.
+    Spans { start: usize, first: u32, last: u32 },
+    /// In a copy.
+    Inline(usize),
 }
 
 /// How a turn over the input ended.
@@ -78,9 +80,10 @@ pub fn run(
 ) -> (usize, Ended) {
     let mut consumed = 0;
     loop {
-        let filled = window.fill(ctx, client, parser, input, consumed);
-        if !window.frames.is_empty() {
-            let (end, ended) = window.run(ctx, client, input, reply);
+        let mut frames = Frames::new();
+        let filled = window.fill(ctx, client, parser, input, consumed, &mut frames);
+        if !frames.is_empty() {
+            let (end, ended) = window.run(ctx, client, input, &frames, reply);
             consumed = end;
             if let Some(ended) = ended {
                 return (consumed, ended);
@@ -109,17 +112,17 @@ enum Filled {
 }
 
 impl Window {
-    fn fill(
+    /// Parses and plans commands from `from` on.
+    fn fill<'s>(
         &mut self,
-        ctx: &Context<'_>,
+        ctx: &Context<'s>,
         client: &Client,
         parser: &mut RequestParser,
         input: &[u8],
         from: usize,
+        frames: &mut Frames<'s>,
     ) -> Filled {
-        self.spans.clear();
-        self.spans.shrink_to(SPANS_RETAINED_MAX);
-        self.frames.clear();
+        self.clear();
         let limits = Limits {
             bulk_bytes_max: ctx.state.config.proto_max_bulk_len.value() as u64,
             authenticated: client.is_authenticated,
@@ -127,11 +130,16 @@ impl Window {
         // What an unauthenticated client may send depends on whether the command before was AUTH.
         let commands_max = if client.is_authenticated { WINDOW_COMMANDS_MAX } else { 1 };
         let mut start = from;
-        while self.frames.len() < commands_max {
-            let first_span = self.spans.len();
-            let (consumed, inline) = match parser.parse(&input[start..], &limits, &mut self.spans) {
-                Ok(Parsed::Command { consumed }) => (consumed, None),
-                Ok(Parsed::Inline { consumed, request }) => (consumed, Some(request)),
+        while frames.len() < commands_max {
+            let first = self.spans.len() as u32;
+            let (consumed, words) = match parser.parse(&input[start..], &limits, &mut self.spans) {
+                Ok(Parsed::Command { consumed }) => {
+                    (consumed, Words::Spans { start, first, last: self.spans.len() as u32 })
+                }
+                Ok(Parsed::Inline { consumed, request }) => {
+                    self.inline.push(request);
+                    (consumed, Words::Inline(self.inline.len() - 1))
+                }
                 Ok(Parsed::Nothing { consumed }) => {
                     start += consumed;
                     continue;
@@ -139,38 +147,40 @@ impl Window {
                 Ok(Parsed::Incomplete { hint }) => return Filled::Incomplete { at: start, hint },
                 Err(error) => return Filled::Broken(error),
             };
-            let (end, last_span) = (start + consumed, self.spans.len());
-            self.frames.push(Frame { start, end, first_span, last_span, inline });
-            start = end;
+            start += consumed;
+            let request = request(input, &self.spans, &self.inline, words);
+            let plan = Plan::new(ctx.state, request);
+            plan.hashes(ctx.state, request, KEYS_PREFETCH_MAX, &mut self.hashes);
+            frames.push(Frame { end: start, words, plan });
         }
         Filled::Whole
     }
 
-    /// Plans and runs the window: the end of the last command that ran, and how it ended if before the last one.
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.spans.shrink_to(SPANS_RETAINED_MAX);
+        self.inline.clear();
+        self.hashes.clear();
+    }
+
+    /// Runs the window: the end of the last command that ran, and how it ended if before the last one.
     fn run(
         &self,
         ctx: &Context<'_>,
         client: &mut Client,
         input: &[u8],
+        frames: &Frames<'_>,
         reply: &mut Reply,
     ) -> (usize, Option<Ended>) {
-        let state = ctx.state;
-        let mut plans: SmallVec<[Plan<'_>; WINDOW_COMMANDS_MAX]> = SmallVec::new();
-        let mut hashes: SmallVec<[KeyHash; WINDOW_COMMANDS_MAX]> = SmallVec::new();
-        for frame in &self.frames {
-            let request = frame.request(input, &self.spans);
-            let plan = Plan::new(state, request);
-            plan.hashes(state, request, KEYS_PREFETCH_MAX, &mut hashes);
-            plans.push(plan);
-        }
-        if hashes.len() > 1 {
-            state.keyspace.prefetch(client.db, &hashes);
+        if self.hashes.len() > 1 {
+            ctx.state.keyspace.prefetch(client.db, &self.hashes);
         }
         let mut timing = Timing::start(ctx);
         let mut result = (0, None);
-        for (frame, plan) in self.frames.iter().zip(&plans) {
-            let request = frame.request(input, &self.spans);
-            let outcome = timing.run(ctx, plan, || dispatch::run(ctx, client, request, *plan, reply));
+        for frame in frames {
+            let request = request(input, &self.spans, &self.inline, frame.words);
+            let plan = frame.plan;
+            let outcome = timing.run(ctx, plan, || dispatch::run(ctx, client, request, plan, reply));
             let ended = match outcome {
                 Outcome::Done if client.close_after_reply => Some(Ended::Close),
                 Outcome::Done => None,
@@ -183,8 +193,8 @@ impl Window {
                 break;
             }
         }
-        timing.finish(ctx, &plans);
-        if let Some(entry) = plans.last().and_then(|plan| plan.entry) {
+        timing.finish(ctx, frames);
+        if let Some(entry) = frames.last().and_then(|frame| frame.plan.entry) {
             client.info.last_command.store(entry.id.index() as u16, Ordering::Relaxed);
         }
         client.info.active_ms.store(ctx.now_ms, Ordering::Relaxed);
@@ -192,10 +202,14 @@ impl Window {
     }
 }
 
-/// Whether a command is so short that it is not timed by itself: those flagged as fast, and the single-key ones of strings.
-fn shares_time(entry: &Entry) -> bool {
-    let is_short_string = entry.single_key && entry.family.category == Category::STRING;
-    is_short_string || entry.flags.contains(Flags::FAST)
+#[inline]
+fn request<'a>(input: &'a [u8], spans: &'a [Span], inline: &'a [OwnedRequest], words: Words) -> Request<'a> {
+    match words {
+        Words::Spans { start, first, last } => {
+            Request::new(&input[start..], &spans[first as usize..last as usize])
+        }
+        Words::Inline(index) => inline[index].as_request(),
+    }
 }
 
 /// The time that commands took. A look at the clock costs as much as a fast command, so those of a window share its
@@ -212,9 +226,9 @@ impl Timing {
     }
 
     #[inline]
-    fn run(&mut self, ctx: &Context<'_>, plan: &Plan<'_>, run: impl FnOnce() -> Outcome) -> Outcome {
+    fn run(&mut self, ctx: &Context<'_>, plan: Plan<'_>, run: impl FnOnce() -> Outcome) -> Outcome {
         match plan.entry {
-            Some(entry) if !shares_time(entry) => {
+            Some(entry) if !entry.is_short => {
                 let started = ctx.state.clock.tick();
                 let outcome = run();
                 let took_ns = started.elapsed().as_nanos() as u64;
@@ -231,13 +245,11 @@ impl Timing {
         }
     }
 
-    fn finish(self, ctx: &Context<'_>, plans: &[Plan<'_>]) {
+    fn finish(self, ctx: &Context<'_>, frames: &[Frame<'_>]) {
         let Some(fast) = std::num::NonZeroU64::new(self.fast) else { return };
         let share = (self.started.elapsed().as_nanos() as u64).saturating_sub(self.slow_ns) / fast;
-        for entry in plans.iter().filter_map(|plan| plan.entry) {
-            if shares_time(entry) {
-                ctx.stats.command(entry.id).nanoseconds.add(share);
-            }
+        for entry in frames.iter().filter_map(|frame| frame.plan.entry).filter(|entry| entry.is_short) {
+            ctx.stats.command(entry.id).nanoseconds.add(share);
         }
     }
 }
