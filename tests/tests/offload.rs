@@ -85,6 +85,37 @@ fn commands_behind_an_offloaded_one_keep_their_order() {
     assert_eq!(replies(&mut client, expected.len()), expected);
 }
 
+/// Behind a command whose reply comes later, the start of another is not remembered as something that it is not.
+#[test]
+fn a_pipeline_cut_anywhere_behind_an_offloaded_command_is_read_as_it_was_written() {
+    let server = ours();
+    let mut client = server.client();
+    let like_a_command = "x\r\n*1\r\n$8\r\nFLUSHALL\r\ny";
+    let words: [&[&str]; 6] = [
+        &["INFO", "server"],
+        &["SET", "k", like_a_command],
+        &["COMPUTE.COUNT", "*", "ISOLATION", "FUZZY"],
+        &["GET", "k"],
+        &["KEYS", "k"],
+        &["ECHO", like_a_command],
+    ];
+    let pipeline: Vec<u8> = words.iter().flat_map(|words| encode(words)).chain(*b"PING later\r\n").collect();
+    for cut in encode(words[0]).len()..pipeline.len() {
+        client.send_raw(&pipeline[..cut]).expect("it is read");
+        // Its first reply shows that it has seen the first part.
+        let info = client.reply().expect("a reply");
+        assert!(info.text().is_some_and(|text| text.starts_with(b"# Server")), "{info:?}");
+        client.send_raw(&pipeline[cut..]).expect("it is read");
+        let replies = replies(&mut client, words.len());
+        let expected = [simple("OK"), bulk(like_a_command), bulk(like_a_command), bulk("later")];
+        assert_eq!(
+            [&replies[0], &replies[2], &replies[4], &replies[5]].map(Clone::clone),
+            expected,
+            "cut at {cut}"
+        );
+    }
+}
+
 #[test]
 fn an_offloaded_command_runs_for_its_own_client() {
     let server = ours();

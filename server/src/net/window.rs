@@ -86,6 +86,8 @@ pub fn run(
             let (end, ended) = window.run(ctx, client, input, &frames, reply);
             consumed = end;
             if let Some(ended) = ended {
+                // It may have seen the start of a command behind the ones that will be parsed again.
+                *parser = RequestParser::new();
                 return (consumed, ended);
             }
         }
@@ -125,10 +127,10 @@ impl Window {
         self.clear();
         let limits = Limits {
             bulk_bytes_max: ctx.state.config.proto_max_bulk_len.value() as u64,
-            authenticated: client.is_authenticated,
+            authenticated: client.is_authenticated || ctx.state.is_open(),
         };
         // What an unauthenticated client may send depends on whether the command before was AUTH.
-        let commands_max = if client.is_authenticated { WINDOW_COMMANDS_MAX } else { 1 };
+        let commands_max = if limits.authenticated { WINDOW_COMMANDS_MAX } else { 1 };
         let mut start = from;
         while frames.len() < commands_max {
             let first = self.spans.len() as u32;
@@ -176,29 +178,32 @@ impl Window {
             ctx.state.keyspace.prefetch(client.db, &self.hashes);
         }
         let mut timing = Timing::start(ctx);
-        let mut result = (0, None);
+        let mut ran = 0;
+        let mut ended = None;
         for frame in frames {
             let request = request(input, &self.spans, &self.inline, frame.words);
             let plan = frame.plan;
             let outcome = timing.run(ctx, plan, || dispatch::run(ctx, client, request, plan, reply));
-            let ended = match outcome {
+            ran += 1;
+            ended = match outcome {
                 Outcome::Done if client.close_after_reply => Some(Ended::Close),
                 Outcome::Done => None,
                 Outcome::Offload => Some(Ended::Offload(request.to_owned())),
                 Outcome::Contended => Some(Ended::Park(request.to_owned())),
                 Outcome::Wait(ticket) => Some(Ended::Wait(ticket)),
             };
-            result = (frame.end, ended);
-            if result.1.is_some() {
+            if ended.is_some() {
                 break;
             }
         }
+        let frames = &frames[..ran];
         timing.finish(ctx, frames);
-        if let Some(entry) = frames.last().and_then(|frame| frame.plan.entry) {
+        let last = frames.last().expect("invariant: a window that runs has a command");
+        if let Some(entry) = last.plan.entry {
             client.info.last_command.store(entry.id.index() as u16, Ordering::Relaxed);
         }
         client.info.active_ms.store(ctx.now_ms, Ordering::Relaxed);
-        result
+        (last.end, ended)
     }
 }
 
