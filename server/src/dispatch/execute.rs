@@ -2,14 +2,14 @@
 //! reply back if it fails.
 
 use shardis_protocol::{Reply, Request};
-use shardis_storage::{Hold, Patience};
+use shardis_storage::{Hold, Patience, Transaction};
 
 use super::route::Route;
 use super::{Context, Outcome, Runner, answer_error, settle};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::Entry;
-use crate::command::{Args, Call, Done, Flow, Run};
+use crate::command::{Args, Call, Flow, Run};
 
 /// Runs an admitted call.
 #[inline]
@@ -21,6 +21,7 @@ pub fn execute(
     first_key: Option<FirstKey>,
     reply: &mut Reply,
 ) -> Outcome {
+    let _guard = ctx.state.poison.guard();
     let mark = reply.mark();
     reply.set_version(client.version);
     let words_before_args = 1 + usize::from(entry.container.is_some());
@@ -37,10 +38,19 @@ pub fn execute(
     };
     let done = match entry.command.run {
         Run::Client(run) => run(&mut call, client),
-        Run::Read(_) | Run::Write(_) => match data_command(ctx, &mut call, entry) {
-            Some(done) => done,
-            None => return Outcome::Contended,
-        },
+        Run::Read(_) | Run::Write(_) => {
+            let mut txn = match begin(ctx, &call, entry) {
+                Ok(txn) => txn,
+                Err(outcome) => return outcome,
+            };
+            let done = match entry.command.run {
+                Run::Write(run) => run(&mut call, &mut txn),
+                Run::Read(run) => run(&mut call, &mut txn),
+                Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
+            };
+            settle::settle(ctx.state, txn);
+            done
+        }
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
                 ctx.stats.command(entry.id).calls.add(1);
@@ -66,29 +76,22 @@ pub fn execute(
     Outcome::Done
 }
 
-/// Locks the shards of a call and runs it; `None` if a long holder has one of them.
+/// Locks the shards of a call, or tells why it has to run elsewhere or later.
 #[inline]
-fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry) -> Option<Done> {
+fn begin<'c>(ctx: &Context<'c>, call: &Call<'_>, entry: &Entry) -> Result<Transaction<'c>, Outcome> {
     let (route, keys) = Route::new(ctx.state, entry, call.request, call.first_key);
     if call.should_offload(keys) {
-        return Some(Ok(Flow::Offload));
+        return Err(Outcome::Offload);
     }
     let (patience, hold) = match ctx.runner {
         Runner::Network => (Patience::Short, Hold::Short),
         Runner::Executor => (Patience::Wait, Hold::Long),
         Runner::Direct => (Patience::Wait, Hold::Short),
     };
-    let mut txn = ctx.state.keyspace.begin(route.scope(), patience, hold, ctx.now_ms).ok()?;
+    let begun = ctx.state.keyspace.begin(route.scope(), patience, hold, ctx.now_ms);
+    let mut txn = begun.map_err(|_| Outcome::Contended)?;
     txn.select(call.db);
-    let guard = ctx.state.poison.guard();
-    let done = match entry.command.run {
-        Run::Write(run) => run(call, &mut txn),
-        Run::Read(run) => run(call, &mut txn),
-        Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
-    };
-    settle::settle(ctx.state, txn);
-    drop(guard);
-    Some(done)
+    Ok(txn)
 }
 
 const _: () = assert!(OFFLOAD_WORK_MIN > 0);

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! byte  0      bits 0..6: slot is taken; bit 7: the last slot holds the next bucket of the chain
-//! bytes 1..8   the tag of each slot
+//! bytes 1..8   the tag of each slot; zero, which is no tag, where there is no entry
 //! bytes 8..64  seven words: an entry each; when chained, the last one is the next bucket
 //! ```
 //!
@@ -175,6 +175,8 @@ impl<E> Bucket<E> {
             let count = bucket.count();
             assert_eq!(u32::from(presence), (1 << count) - 1, "taken slots are dense");
             assert!(!bucket.is_chained() || count == LAST, "only the last line has free slots");
+            let tagged = (0..SLOTS).map(|slot| bucket.tag(slot) != 0);
+            assert!(tagged.eq((0..SLOTS).map(|slot| slot < count)), "entries have tags and nothing else has");
         }
         assert!(self.lines().skip(1).all(|bucket| bucket.count() > 0), "overflow lines hold something");
     }
@@ -183,13 +185,13 @@ impl<E> Bucket<E> {
         std::iter::successors(Some(self), |bucket| bucket.next())
     }
 
-    /// Bit 7 of byte `slot + 1` is set for every taken slot whose tag may be `tag` (rarely for one too many, which the
-    /// key comparison sorts out).
+    /// Bit 7 of byte `slot + 1` is set for every entry whose tag is `tag`.
     #[inline]
     fn candidates(&self, tag: u8) -> u64 {
         let difference = self.word ^ (u64::from(tag) * LOW_BYTES);
-        let equal = difference.wrapping_sub(LOW_BYTES) & !difference & HIGH_BITS;
-        equal & taken_bytes(self.word as u8)
+        // No carry leaves a byte, so that exactly the bytes without a difference keep their high bit clear.
+        let differs = ((difference & !HIGH_BITS) + !HIGH_BITS) | difference;
+        !differs & HIGH_BITS & !0xff
     }
 
     #[inline]
@@ -244,14 +246,14 @@ impl<E> Bucket<E> {
     fn put(&mut self, slot: usize, tag: u8, entry: E) {
         assert!(slot < SLOTS && !self.holds(slot) && !(slot == LAST && self.is_chained()));
         self.slots[slot].write(Slot { entry: ManuallyDrop::new(entry) });
-        let shift = 8 * (slot + 1);
-        self.word = (self.word & !(0xff << shift)) | (u64::from(tag) << shift) | (1 << slot);
+        debug_assert!(tag != 0 && self.tag(slot) == 0);
+        self.word |= u64::from(tag) << (8 * (slot + 1)) | 1 << slot;
     }
 
     /// Takes the entry out of a slot and leaves the slot free.
     fn take(&mut self, slot: usize) -> E {
         assert!(self.holds(slot));
-        self.word &= !(1 << slot);
+        self.word &= !(0xff << (8 * (slot + 1)) | 1 << slot);
         // SAFETY: the presence bit said that the slot holds an entry; clearing it first makes this the only read.
         unsafe { ManuallyDrop::into_inner(self.slots[slot].assume_init_read().entry) }
     }
@@ -301,21 +303,12 @@ pub fn overflow_lines(entries: usize) -> usize {
     if entries <= SLOTS { 0 } else { (entries - 2) / LAST }
 }
 
-/// Presence bits 0..6 spread to bit 7 of bytes 1..8.
-#[inline]
-fn taken_bytes(presence: u8) -> u64 {
-    // Presence bits are dense from below and bit 7 is no slot, so the mask is a run of `count` bytes above byte 0.
-    let count = (presence & !CHAINED).trailing_ones();
-    let run = if count == 7 { !0xff } else { ((1u64 << (8 * (count + 1))) - 1) & !0xff };
-    run & HIGH_BITS
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn find(bucket: &Bucket<Box<u64>>, value: u64) -> Option<Place> {
-        bucket.find(value as u8, |entry| **entry == value)
+        bucket.find(value as u8 + 1, |entry| **entry == value)
     }
 
     #[test]
@@ -325,7 +318,7 @@ mod tests {
                 let mut bucket = Bucket::default();
                 let mut lines = 1;
                 for value in 0..size {
-                    lines += usize::from(bucket.push(value as u8, Box::new(value)));
+                    lines += usize::from(bucket.push(value as u8 + 1, Box::new(value)));
                     bucket.check_invariants();
                 }
                 let place = find(&bucket, victim).unwrap();
@@ -358,7 +351,7 @@ mod tests {
     fn every_entry_is_dropped_once() {
         let counter = std::rc::Rc::new(());
         let mut bucket = Bucket::default();
-        for tag in 0..30 {
+        for tag in 1..31 {
             bucket.push(tag, Box::new(counter.clone()));
         }
         let (_, popped, _) = bucket.pop().unwrap();

@@ -26,10 +26,11 @@ impl KeyHash {
         self.0 as u32
     }
 
-    /// The byte that a bucket keeps beside each entry.
+    /// The byte that a bucket keeps beside each entry; never zero, which says that there is none.
     #[inline]
     pub(crate) fn tag(self) -> u8 {
-        (self.0 >> TAG_SHIFT) as u8
+        let tag = (self.0 >> TAG_SHIFT) as u8;
+        tag | u8::from(tag == 0)
     }
 
     /// The shard among `1 << bits`.

@@ -245,7 +245,7 @@ impl<E: TableEntry> Table<E> {
 /// All bits up to the highest of `index`.
 #[inline]
 fn mask_over(index: u32) -> u32 {
-    u32::MAX.checked_shr(index.leading_zeros()).unwrap_or(0)
+    (u64::from(u32::MAX) >> index.leading_zeros()) as u32
 }
 
 /// Enough for the sparsest table to find an entry all but always.
