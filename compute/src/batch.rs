@@ -1,8 +1,9 @@
 //! `Batch`: the columns of some rows, copied while their shard is locked and folded after it is unlocked. It
-//! copies what the plan reads and no more. Not here: numbers that are no canonical integers, which are parsed
-//! when folding.
+//! copies what the plan reads and no more; what has a buffer of its own it holds on to instead. Not here:
+//! numbers that are no canonical integers, which are parsed when folding.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::expr::Source;
 use crate::number;
@@ -14,6 +15,10 @@ pub const ROWS_MAX: usize = 1024;
 /// Bytes of text of a full batch. One row may pass it, since it is checked between rows.
 pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 
+/// The longest text that is copied: some microseconds, for which a shard is locked. A longer one that stands in no
+/// buffer of its own cannot be read as text; one that has its own is held on to, however long.
+pub const COPIED_BYTES_MAX: usize = 64 * 1024;
+
 /// What a row has for one source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field<'a> {
@@ -23,6 +28,8 @@ pub enum Field<'a> {
     Int(i64),
     /// The bytes of a value, whatever they are.
     Bytes(&'a [u8]),
+    /// The same in a buffer of its own.
+    Shared(&'a Arc<Vec<u8>>),
 }
 
 /// Rows of a plan, as columns. Made once per worker and cleared between folds.
@@ -32,7 +39,22 @@ pub struct Batch {
     columns: Vec<BatchColumn>,
     /// Keys of the rows, kept only if an error has to name one.
     keys: Option<Vec<Range<usize>>>,
-    text: Vec<u8>,
+    texts: Texts,
+}
+
+/// The text of all columns.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    copied: Vec<u8>,
+    shared: Vec<Arc<Vec<u8>>>,
+    shared_bytes: usize,
+}
+
+/// Where the text of a row stands.
+#[derive(Clone, Debug)]
+pub(crate) enum TextAt {
+    Copied(Range<usize>),
+    Shared(usize),
 }
 
 /// One column. `tags` and `ints` have an element per row; `texts` one per row that has `Tag::Text`, in row
@@ -43,7 +65,7 @@ pub(crate) struct BatchColumn {
     reading: Reading,
     pub(crate) tags: Vec<Tag>,
     pub(crate) ints: Vec<i64>,
-    pub(crate) texts: Vec<Range<usize>>,
+    pub(crate) texts: Vec<TextAt>,
 }
 
 /// What a row has in a column.
@@ -52,7 +74,8 @@ pub(crate) enum Tag {
     Missing,
     Int,
     Text,
-    /// A value that is there but of which nothing was copied, because no reading of the column could use it.
+    /// A value that is there but of which nothing was kept: no reading of the column could use it, or it is too
+    /// long to be copied.
     Unkept,
 }
 
@@ -70,7 +93,7 @@ impl Batch {
             rows: 0,
             columns: columns.collect(),
             keys: (plan.options().on_error == OnError::Fail).then(Vec::new),
-            text: Vec::new(),
+            texts: Texts::default(),
         }
     }
 
@@ -80,17 +103,18 @@ impl Batch {
         for column in &mut self.columns {
             let field =
                 if matches!(column.source, Source::Key) { Field::Bytes(key) } else { field(&column.source) };
-            column.push(field, &mut self.text);
+            column.push(field, &mut self.texts);
         }
         if let Some(keys) = &mut self.keys {
-            keys.push(append(&mut self.text, key));
+            // The start of a long key tells which one it is, too.
+            keys.push(self.texts.copy(&key[..key.len().min(COPIED_BYTES_MAX)]));
         }
         self.rows += 1;
     }
 
     /// Whether it should be folded before the next row.
     pub fn is_full(&self) -> bool {
-        self.rows >= ROWS_MAX || self.text.len() >= TEXT_BYTES_MAX
+        self.rows >= ROWS_MAX || self.texts.len() >= TEXT_BYTES_MAX
     }
 
     /// Rows in it.
@@ -112,21 +136,23 @@ impl Batch {
             column.texts.clear();
         }
         self.keys.iter_mut().for_each(Vec::clear);
-        self.text.clear();
-        self.text.shrink_to(2 * TEXT_BYTES_MAX);
+        self.texts.clear();
     }
 
     pub(crate) fn column(&self, index: usize) -> &BatchColumn {
         &self.columns[index]
     }
 
-    pub(crate) fn text(&self, range: &Range<usize>) -> &[u8] {
-        &self.text[range.clone()]
+    pub(crate) fn text(&self, at: &TextAt) -> &[u8] {
+        match at {
+            TextAt::Copied(range) => &self.texts.copied[range.clone()],
+            TextAt::Shared(index) => &self.texts.shared[*index],
+        }
     }
 
     /// The key of a row, where keys are kept.
     pub(crate) fn key(&self, row: usize) -> &[u8] {
-        self.keys.as_ref().map_or(&[], |keys| self.text(&keys[row]))
+        self.keys.as_ref().map_or(&[], |keys| &self.texts.copied[keys[row].clone()])
     }
 }
 
@@ -137,53 +163,80 @@ impl BatchColumn {
     }
 
     #[inline]
-    fn push(&mut self, field: Field<'_>, text: &mut Vec<u8>) {
-        let mut int = 0;
-        let tag = match field {
-            Field::Missing => Tag::Missing,
-            _ if self.reading == Reading::Presence => Tag::Unkept,
-            Field::Int(value) if self.reading < Reading::Raw => {
-                int = value;
-                Tag::Int
-            }
-            Field::Int(value) => self.push_text(value.to_string().as_bytes(), text),
-            // Integers go into their column at once: it costs no more than copying their text.
-            Field::Bytes(bytes) if self.reading < Reading::Raw => match number::integer(bytes) {
-                Some(value) => {
-                    int = value;
-                    Tag::Int
-                }
-                None => self.push_text(bytes, text),
-            },
-            Field::Bytes(bytes) => self.push_text(bytes, text),
+    fn push(&mut self, field: Field<'_>, texts: &mut Texts) {
+        let (tag, int) = match field {
+            Field::Missing => (Tag::Missing, 0),
+            _ if self.reading == Reading::Presence => (Tag::Unkept, 0),
+            Field::Int(value) if self.reading < Reading::Raw => (Tag::Int, value),
+            Field::Int(value) => (self.push_text(value.to_string().as_bytes(), None, texts), 0),
+            Field::Bytes(bytes) => self.push_bytes(bytes, None, texts),
+            Field::Shared(buffer) => self.push_bytes(buffer, Some(buffer), texts),
         };
         self.tags.push(tag);
         self.ints.push(int);
     }
 
-    fn push_text(&mut self, bytes: &[u8], text: &mut Vec<u8>) -> Tag {
-        let keep = match self.reading {
-            Reading::Presence | Reading::Int => false,
-            Reading::Double | Reading::Number => bytes.len() <= number::NUMBER_BYTES_MAX,
-            Reading::Any | Reading::Raw | Reading::String | Reading::Bytes => true,
-        };
-        if !keep {
-            return Tag::Unkept;
+    /// Integers go into their column at once: it costs no more than copying their text.
+    #[inline]
+    fn push_bytes(&mut self, bytes: &[u8], buffer: Option<&Arc<Vec<u8>>>, texts: &mut Texts) -> (Tag, i64) {
+        let integer = if self.reading < Reading::Raw { number::integer(bytes) } else { None };
+        match integer {
+            Some(value) => (Tag::Int, value),
+            None => (self.push_text(bytes, buffer, texts), 0),
         }
-        self.texts.push(append(text, bytes));
+    }
+
+    fn push_text(&mut self, bytes: &[u8], buffer: Option<&Arc<Vec<u8>>>, texts: &mut Texts) -> Tag {
+        let bytes_max = self.text_bytes_max();
+        let text = match buffer {
+            _ if bytes.len() > bytes_max => return Tag::Unkept,
+            Some(buffer) => TextAt::Shared(texts.share(buffer)),
+            None if bytes.len() > COPIED_BYTES_MAX => return Tag::Unkept,
+            None => TextAt::Copied(texts.copy(bytes)),
+        };
+        self.texts.push(text);
         Tag::Text
+    }
+
+    /// The longest text that the readings of the column can use.
+    fn text_bytes_max(&self) -> usize {
+        match self.reading {
+            Reading::Presence | Reading::Int => 0,
+            Reading::Double | Reading::Number => number::NUMBER_BYTES_MAX,
+            Reading::Any | Reading::Raw | Reading::String | Reading::Bytes => usize::MAX,
+        }
     }
 }
 
-fn append(text: &mut Vec<u8>, bytes: &[u8]) -> Range<usize> {
-    let start = text.len();
-    text.extend_from_slice(bytes);
-    start..text.len()
+impl Texts {
+    fn len(&self) -> usize {
+        self.copied.len().saturating_add(self.shared_bytes)
+    }
+
+    fn copy(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.copied.len();
+        self.copied.extend_from_slice(bytes);
+        start..self.copied.len()
+    }
+
+    fn share(&mut self, bytes: &Arc<Vec<u8>>) -> usize {
+        self.shared_bytes = self.shared_bytes.saturating_add(bytes.len());
+        self.shared.push(Arc::clone(bytes));
+        self.shared.len() - 1
+    }
+
+    fn clear(&mut self) {
+        self.copied.clear();
+        self.copied.shrink_to(2 * TEXT_BYTES_MAX);
+        self.shared.clear();
+        self.shared_bytes = 0;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::partial::Partial;
 
     fn plan(line: &str) -> Plan {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
@@ -204,7 +257,7 @@ mod tests {
         assert_eq!(batch.column(1).tags, [Tag::Unkept, Tag::Unkept, Tag::Unkept, Tag::Missing]);
         assert_eq!(batch.column(2).tags, [Tag::Int, Tag::Text, Tag::Text, Tag::Missing]);
         assert_eq!(batch.column(2).ints, [12, 0, 0, 0]);
-        assert_eq!(batch.text.len(), 3 + 3 + long.len());
+        assert_eq!(batch.texts.len(), 3 + 3 + long.len());
     }
 
     #[test]
@@ -218,10 +271,38 @@ mod tests {
         assert!(batch.is_full());
         batch.clear();
         assert!(batch.is_empty() && !batch.is_full());
-        batch.push_row(b"k", |_| Field::Bytes(&[b'x'; 10 * TEXT_BYTES_MAX]));
+        for _ in 0..TEXT_BYTES_MAX / COPIED_BYTES_MAX {
+            assert!(!batch.is_full());
+            batch.push_row(b"k", |_| Field::Bytes(&[b'x'; COPIED_BYTES_MAX]));
+        }
         assert!(batch.is_full());
         batch.clear();
-        assert!(batch.text.capacity() <= 2 * TEXT_BYTES_MAX);
+        assert!(batch.is_empty() && !batch.is_full());
+    }
+
+    #[test]
+    fn a_buffer_of_its_own_is_held_on_to_until_the_batch_is_cleared() {
+        let plan = plan("* ISOLATION FUZZY REDUCE MAX 1 v AS m");
+        let mut batch = Batch::new(&plan);
+        let value = Arc::new(vec![b'x'; 10 * TEXT_BYTES_MAX]);
+        batch.push_row(b"k", |_| Field::Shared(&value));
+        assert!(batch.is_full() && batch.texts.copied.is_empty());
+        assert_eq!(batch.text(&batch.column(0).texts[0]).as_ptr(), value.as_ptr());
+        batch.clear();
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn text_that_is_too_long_to_be_copied_fails_its_row_and_says_so() {
+        let plan = plan("* ISOLATION FUZZY ONERROR FAIL REDUCE MAX 1 h.a AS a REDUCE COUNT 1 h.b AS b");
+        let long = vec![b'x'; 10 * COPIED_BYTES_MAX];
+        let mut batch = Batch::new(&plan);
+        batch.push_row(&long, |_| Field::Bytes(&long));
+        assert_eq!(batch.column(0).tags, [Tag::Unkept]);
+        assert_eq!(batch.texts.copied, long[..COPIED_BYTES_MAX], "what is copied of the key");
+        let mut partial = Partial::new(&plan);
+        partial.fold(&plan, &batch);
+        assert_eq!(partial.failure().map(|failure| failure.text.as_str()), Some("h.a is too long"));
     }
 
     #[test]

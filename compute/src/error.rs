@@ -44,7 +44,7 @@ impl fmt::Display for PlanError {
 
 impl std::error::Error for PlanError {}
 
-/// The row that ended a run under `ONERROR FAIL`. Ordered, so that merged partials agree on which one is
+/// The row that ended a run under `ONERROR FAIL`. Ordered, so that the same partials agree on which one is
 /// told.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RowError {

@@ -39,7 +39,7 @@ mod reducer;
 mod sum;
 mod value;
 
-pub use batch::{Batch, Field, ROWS_MAX, TEXT_BYTES_MAX};
+pub use batch::{Batch, COPIED_BYTES_MAX, Field, ROWS_MAX, TEXT_BYTES_MAX};
 pub use error::{DecodeError, PlanError, RowError};
 pub use expr::Source;
 pub use partial::{Outcome, Partial};

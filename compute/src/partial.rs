@@ -148,7 +148,8 @@ impl Partial {
         Ok(Partial { scanned, matched, errors, failure, states })
     }
 
-    /// Keeps the least of several failures, so that merging in any order tells of the same one.
+    /// Keeps the least of several failures, so that the same partials tell of the same one in whatever order they
+    /// merge. Which failures those are is another matter: a run stops soon after the first.
     fn fail(&mut self, failure: RowError) {
         if self.failure.as_ref().is_none_or(|current| failure < *current) {
             self.failure = Some(failure);

@@ -2,7 +2,7 @@
 //! They run on the first network thread in slices that nobody notices.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use shardis_storage::ExpiryCycle;
@@ -25,13 +25,14 @@ pub async fn run(state: Arc<State>) {
     let mut cycle = ExpiryCycle::default();
     let mut averages = Averages::new(&state);
     let mut next_second = state.clock.elapsed() + SECOND;
-    let mut due_us = state.clock.now_us();
+    let mut due = state.clock.elapsed();
+    let is_noting_memory = Arc::default();
     loop {
         let hz = u32::try_from(state.config.hz.value()).unwrap_or(1).max(1);
         let period = SECOND / hz;
         // The next period counts from this one, so that a clock which is moved in between is not missed.
-        state.clock.sleep_until(due_us + period.as_micros() as i64).await;
-        due_us = state.clock.now_us();
+        state.clock.sleep_until(due + period).await;
+        due = state.clock.elapsed();
         if !state.is_expiry_paused.load(Ordering::Relaxed) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
@@ -40,7 +41,7 @@ pub async fn run(state: Arc<State>) {
             next_second = state.clock.elapsed() + SECOND;
             close_idle_clients(&state);
             state.stats.sample(state.clock.elapsed());
-            note_memory(&state);
+            note_memory(&state, &is_noting_memory);
         }
     }
 }
@@ -97,14 +98,19 @@ impl Averages {
     }
 }
 
-/// Looks at the memory, for its peak. Adding it up waits for every shard, which is nothing for a network thread.
-fn note_memory(state: &Arc<State>) {
-    let state_there = state.clone();
+/// Looks at the memory, for its peak. Adding it up waits for every shard, which is nothing for a network thread, and
+/// nothing to wait for on several threads at once.
+fn note_memory(state: &Arc<State>, is_under_way: &Arc<AtomicBool>) {
+    if is_under_way.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let (state_there, is_under_way) = (state.clone(), is_under_way.clone());
     state.executor.run(move |_| {
         state_there.used_memory();
         // An allocator looks at what it can give back when large pieces come and go, which on an idle server they do
         // not. This piece is never written to, so it costs no memory.
         drop(std::hint::black_box(Vec::<u8>::with_capacity(NUDGE_BYTES)));
+        is_under_way.store(false, Ordering::Relaxed);
     });
 }
 
@@ -118,7 +124,7 @@ fn close_idle_clients(state: &State) {
     }
     let now_ms = state.clock.now_ms();
     for client in state.clients.all() {
-        let is_waiting = client.is_waiting.load(Ordering::Relaxed) != 0;
+        let is_waiting = client.is_waiting.load(Ordering::Acquire) != 0;
         if !is_waiting && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms {
             state.log.verbose("Closing idle client");
             client.close();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -11,6 +12,7 @@ use shardis_storage::{Keyspace, KeyspaceOptions, Random};
 use tokio::io::DuplexStream;
 
 use crate::background;
+use crate::block::block_on;
 use crate::clock::Clock;
 use crate::command::table::Table;
 use crate::commands::FAMILIES;
@@ -138,9 +140,11 @@ impl ServerBuilder {
 
     /// Starts the server. It is ready for connections when this returns.
     pub fn start(self) -> io::Result<Server> {
-        let listeners = self.bind()?;
-        let threads = self.config.thread_count();
+        let listens_tcp = self.listens_tcp;
         let state = self.into_state();
+        limit_clients(&state)?;
+        let listeners = bind(&state.config, listens_tcp)?;
+        let threads = state.config.thread_count();
         let mut listening = Listening::default();
         for listener in &listeners {
             match listener {
@@ -164,26 +168,14 @@ impl ServerBuilder {
         Server::launch(state, listeners, threads)
     }
 
-    fn bind(&self) -> io::Result<Vec<Listener>> {
-        let mut listeners = Vec::new();
-        if self.listens_tcp {
-            let port = u16::try_from(self.config.port.value()).unwrap_or(0);
-            let backlog = self.config.tcp_backlog.value();
-            let bound = listener::bind_all(&self.config.bind_addresses(), port, backlog)?;
-            listeners.extend(bound.into_iter().map(Listener::Tcp));
-        }
-        if let Some(path) = self.config.unix_socket() {
-            listeners.push(Listener::Unix(listener::bind_unix(&path, self.config.unixsocketperm.value())?));
-        }
-        Ok(listeners)
-    }
-
     fn into_state(self) -> Arc<State> {
-        let mut random = Random::seeded(self.seed.unwrap_or_else(random_seed));
+        let mut random = Random::seeded(self.seed.unwrap_or_else(system_seed));
+        let databases = u16::try_from(self.config.databases.value());
         let keyspace = Keyspace::new(KeyspaceOptions {
             shards: usize::try_from(self.config.shards.value()).unwrap_or(1),
-            databases: u16::try_from(self.config.databases.value()).unwrap_or(u16::MAX),
-            seed: random.u64(),
+            databases: databases.expect("invariant: the table of parameters says how many there may be"),
+            // Clients see what the generator gives, and must not learn from it which keys share a bucket.
+            seed: if self.seed.is_some() { random.u64() } else { system_seed() },
         });
         let config = Arc::new(self.config);
         let commands = Table::new(FAMILIES);
@@ -267,16 +259,18 @@ impl Server {
         self.state.listening.lock().tcp.clone()
     }
 
-    /// What a client library connects to: `redis://127.0.0.1:PORT`, or `unix://PATH`, with the password if there is one.
+    /// What a client library connects to: `redis://127.0.0.1:PORT/`, or `unix://PATH`, with the password if there is one.
+    /// For the latter there is no common form; `?pass=PASSWORD` is that of the `redis` crate.
     pub fn url(&self) -> Option<String> {
         let listening = self.state.listening.lock();
         let password = self.state.config.requirepass.value();
-        let password = percent_encoded(&password);
-        match (listening.tcp.first(), &listening.unix) {
+        let password = percent_encoded(&password, b"");
+        let path = listening.unix.as_ref().map(|path| percent_encoded(path.as_os_str().as_bytes(), b"/"));
+        match (listening.tcp.first(), path) {
             (Some(addr), _) if password.is_empty() => Some(format!("redis://{addr}/")),
             (Some(addr), _) => Some(format!("redis://:{password}@{addr}/")),
-            (None, Some(path)) if password.is_empty() => Some(format!("redis+unix://{}", path.display())),
-            (None, Some(path)) => Some(format!("redis+unix://{}?pass={password}", path.display())),
+            (None, Some(path)) if password.is_empty() => Some(format!("unix://{path}")),
+            (None, Some(path)) => Some(format!("unix://{path}?pass={password}")),
             (None, None) => None,
         }
     }
@@ -307,9 +301,10 @@ impl Server {
         theirs
     }
 
-    /// Runs one command here and now, as one client of database 0 that all callers share. See [`Server::session`].
+    /// Runs one command here and now, in database 0 and without regard to the calls before it: what selects a database or
+    /// switches the protocol needs a [`Server::session`] of its own. Callers take turns.
     pub fn execute(&self, args: &[impl AsRef<[u8]>]) -> Value {
-        self.session.lock().get_or_insert_with(|| self.session()).execute(args)
+        self.session.lock().get_or_insert_with(|| self.session()).execute_anew(args)
     }
 
     /// A client of its own inside the process, without any stream.
@@ -349,11 +344,8 @@ impl Server {
     /// Waits until a client or a [`ShutdownHandle`] asks the server to stop.
     pub fn wait_for_shutdown(&self) {
         let mut asked = self.state.shutdown.subscribe();
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        if let Ok(runtime) = runtime {
-            // An error means that the server is gone already.
-            let _ = runtime.block_on(asked.wait_for(|&asked| asked));
-        }
+        // An error would mean that the server is gone already.
+        let _ = block_on(asked.wait_for(|&asked| asked));
     }
 
     /// Asks the server to stop; [`Server::wait_for_shutdown`] returns.
@@ -383,6 +375,45 @@ impl std::fmt::Debug for Server {
     }
 }
 
+fn bind(config: &Config, listens_tcp: bool) -> io::Result<Vec<Listener>> {
+    let mut listeners = Vec::new();
+    if listens_tcp {
+        let port = u16::try_from(config.port.value()).unwrap_or(0);
+        let backlog = config.tcp_backlog.value();
+        let bound = listener::bind_all(&config.bind_addresses(), port, backlog)?;
+        listeners.extend(bound.into_iter().map(Listener::Tcp));
+    }
+    if let Some(path) = config.unix_socket() {
+        listeners.push(Listener::Unix(listener::bind_unix(&path, config.unixsocketperm.value())?));
+    }
+    Ok(listeners)
+}
+
+/// Promises no more clients than this process may have files open.
+fn limit_clients(state: &State) -> io::Result<()> {
+    let wanted = state.config.maxclients.value();
+    let clients_max = state.config.clients_max();
+    if wanted <= clients_max {
+        return Ok(());
+    }
+    let files = state.config.own_files().saturating_add(wanted);
+    let limit = clients_max + state.config.own_files();
+    if clients_max == 0 {
+        let text = format!(
+            "The limit on open files ('ulimit -n') is not enough for the server to start. Please increase it to at \
+             least {files}"
+        );
+        return Err(io::Error::other(text));
+    }
+    state.config.maxclients.set(clients_max);
+    state.log.warning(format_args!(
+        "You requested maxclients of {wanted} requiring at least {files} max file descriptors. Current maximum open \
+         files is {limit}. maxclients has been reduced to {clients_max} to compensate for low ulimit. If you need \
+         higher maxclients increase 'ulimit -n'."
+    ));
+    Ok(())
+}
+
 /// What the first thread does beside serving connections: it accepts them, and runs the periodic tasks.
 async fn first_duties(
     state: Arc<State>,
@@ -407,17 +438,17 @@ fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {
     state.executor.stop();
 }
 
-/// A seed that differs from server to server.
-fn random_seed() -> u64 {
+/// A seed from the system's randomness.
+fn system_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-/// A password as a URL carries it.
-fn percent_encoded(bytes: &[u8]) -> String {
+/// Bytes as a URL carries them: those as they are that mean nothing in it, and the ones of `kept`.
+fn percent_encoded(bytes: &[u8], kept: &[u8]) -> String {
     let mut text = String::new();
     for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
             text.push(char::from(byte));
         } else {
             text.push_str(&format!("%{byte:02X}"));

@@ -1,15 +1,16 @@
 //! The one source of time. TTL, TIME, timeouts, idle times, the slow log and periodic tasks all ask here, so that a test
 //! which moves a manual clock moves all of them together.
 //!
-//! Wall time is in Unix microseconds. Elapsed time is counted from the start of the server and never goes back. A
-//! manual clock stands still until it is told to move; moving it forward wakes sleepers in the order of their deadlines.
+//! Wall time is in Unix microseconds and may be set back, by whoever sets the system's clock or moves a manual one.
+//! Elapsed time is counted from the start of the clock and never goes back; whoever sleeps, sleeps by it. A manual clock
+//! stands still until it is told to move; moving it forward wakes sleepers in the order of their deadlines.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 /// A handle on a clock; clones show the same time.
@@ -37,40 +38,35 @@ pub struct Clock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    is_manual: bool,
     started: Instant,
-    started_us: i64,
-    /// What a manual clock shows while it stands still; `RUNNING` while it runs.
-    frozen_us: AtomicI64,
-    /// How far a running manual clock is ahead of the system's.
-    offset_us: AtomicI64,
-    /// Who sleeps on a manual clock, by deadline and order of arrival.
-    sleepers: Mutex<BTreeMap<(i64, u64), oneshot::Sender<()>>>,
+    /// `None` for the system's clock.
+    manual: Option<Mutex<Manual>>,
 }
 
-const RUNNING: i64 = i64::MIN;
+/// A clock that somebody moves.
+#[derive(Debug)]
+struct Manual {
+    /// What it showed when it was last moved, stopped or let run.
+    shown_us: i64,
+    /// Since when it has been running from there; `None` while it stands still.
+    running: Option<Instant>,
+    /// Elapsed time is counted from here, which goes back whenever the clock does.
+    started_us: i64,
+    /// Who sleeps, by deadline in elapsed time and order of arrival.
+    sleepers: BTreeMap<(Duration, u64), oneshot::Sender<()>>,
+}
 
 impl Clock {
     /// The system's clock.
     pub fn real() -> Clock {
-        Clock::new(false, RUNNING)
+        Clock(Arc::new(Inner { started: now(), manual: None }))
     }
 
     /// A clock that stands at `unix` (time since the Unix epoch) until it is moved.
     pub fn manual(unix: Duration) -> Clock {
-        Clock::new(true, micros(unix))
-    }
-
-    fn new(is_manual: bool, frozen_us: i64) -> Clock {
-        let started_us = if frozen_us == RUNNING { system_us() } else { frozen_us };
-        Clock(Arc::new(Inner {
-            is_manual,
-            started: now(),
-            started_us,
-            frozen_us: frozen_us.into(),
-            offset_us: 0.into(),
-            sleepers: Mutex::default(),
-        }))
+        let us = micros(unix);
+        let manual = Manual { shown_us: us, running: None, started_us: us, sleepers: BTreeMap::new() };
+        Clock(Arc::new(Inner { started: now(), manual: Some(manual.into()) }))
     }
 
     /// Unix milliseconds.
@@ -80,20 +76,18 @@ impl Clock {
 
     /// Unix microseconds.
     pub fn now_us(&self) -> i64 {
-        let inner = &*self.0;
-        match inner.frozen_us.load(Ordering::Acquire) {
-            RUNNING if inner.is_manual => system_us() + inner.offset_us.load(Ordering::Acquire),
-            RUNNING => system_us(),
-            frozen => frozen,
+        match &self.0.manual {
+            None => system_us(),
+            Some(manual) => manual.lock().now_us(),
         }
     }
 
-    /// Time since the server started.
+    /// Time since the clock was made.
     pub fn elapsed(&self) -> Duration {
-        if self.0.is_manual {
-            return Duration::from_micros(u64::try_from(self.now_us() - self.0.started_us).unwrap_or(0));
+        match &self.0.manual {
+            None => self.0.started.elapsed(),
+            Some(manual) => manual.lock().elapsed(),
         }
-        self.0.started.elapsed()
     }
 
     /// A tick of the processor's time, for measuring how long something takes; never manual.
@@ -101,27 +95,26 @@ impl Clock {
         now()
     }
 
-    /// Waits until the clock shows `deadline_us`.
-    pub async fn sleep_until(&self, deadline_us: i64) {
+    /// Waits until [`Clock::elapsed`] is at `deadline`.
+    pub async fn sleep_until(&self, deadline: Duration) {
+        let Some(manual) = &self.0.manual else {
+            return pause(deadline.saturating_sub(self.elapsed())).await;
+        };
         loop {
-            let left = deadline_us - self.now_us();
-            if left <= 0 {
-                return;
-            }
-            let wake = self.enlist(deadline_us);
-            let is_frozen = self.0.frozen_us.load(Ordering::Acquire) != RUNNING;
-            if is_frozen {
-                // An error means that the clock was moved backwards and asks everybody to look again.
-                let _ = wake.await;
-            } else {
-                let _ = timeout(Duration::from_micros(left as u64), wake).await;
-            }
+            let (wake, running_for) = {
+                let mut manual = manual.lock();
+                let left = deadline.saturating_sub(manual.elapsed());
+                if left.is_zero() {
+                    return;
+                }
+                (manual.enlist(deadline), manual.running.map(|_| left))
+            };
+            // An error means that the clock was stopped or let run, and that everybody is to look again.
+            let _ = match running_for {
+                None => wake.await.ok(),
+                Some(left) => timeout(left, wake).await.and_then(Result::ok),
+            };
         }
-    }
-
-    /// Waits this long by the clock.
-    pub async fn sleep(&self, duration: Duration) {
-        self.sleep_until(self.now_us().saturating_add(micros(duration))).await;
     }
 
     /// Moves a manual clock forward and wakes who was waiting for it.
@@ -130,16 +123,18 @@ impl Clock {
     ///
     /// If the clock is not manual.
     pub fn advance(&self, duration: Duration) {
-        self.move_to(self.now_us().saturating_add(micros(duration)));
+        let mut manual = self.lock_manual();
+        let to_us = manual.now_us().saturating_add(micros(duration));
+        manual.move_to(to_us);
     }
 
-    /// Sets a manual clock to a time since the Unix epoch.
+    /// Sets a manual clock to a time since the Unix epoch. Moving it back wakes nobody, and takes no elapsed time away.
     ///
     /// # Panics
     ///
     /// If the clock is not manual.
     pub fn set(&self, unix: Duration) {
-        self.move_to(micros(unix));
+        self.lock_manual().move_to(micros(unix));
     }
 
     /// Stops a manual clock where it stands.
@@ -148,63 +143,69 @@ impl Clock {
     ///
     /// If the clock is not manual.
     pub fn freeze(&self) {
-        self.assert_manual();
-        self.0.frozen_us.store(self.now_us(), Ordering::Release);
-        self.wake_until(self.now_us());
+        let mut manual = self.lock_manual();
+        manual.shown_us = manual.now_us();
+        manual.running = None;
+        manual.wake_all_to_look_again();
     }
 
-    /// Lets a manual clock run with the system's from where it stands.
+    /// Lets a manual clock run from where it stands.
     ///
     /// # Panics
     ///
     /// If the clock is not manual.
     pub fn resume(&self) {
-        self.assert_manual();
-        self.0.offset_us.store(self.now_us() - system_us(), Ordering::Release);
-        self.0.frozen_us.store(RUNNING, Ordering::Release);
-        // Everybody looks again, and sleeps by the system's clock from now on.
-        self.wake_until(i64::MAX);
+        let mut manual = self.lock_manual();
+        manual.shown_us = manual.now_us();
+        manual.running = Some(now());
+        manual.wake_all_to_look_again();
     }
 
-    fn move_to(&self, to_us: i64) {
-        self.assert_manual();
-        if self.0.frozen_us.load(Ordering::Acquire) == RUNNING {
-            self.0.offset_us.store(to_us - system_us(), Ordering::Release);
-        } else {
-            self.0.frozen_us.store(to_us, Ordering::Release);
+    fn lock_manual(&self) -> MutexGuard<'_, Manual> {
+        let manual = self.0.manual.as_ref();
+        manual.unwrap_or_else(|| panic!("only a manual clock can be moved")).lock()
+    }
+}
+
+impl Manual {
+    fn now_us(&self) -> i64 {
+        self.shown_us.saturating_add(self.running.map_or(0, |since| micros(since.elapsed())))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.now_us().saturating_sub(self.started_us)).unwrap_or(0))
+    }
+
+    fn move_to(&mut self, to_us: i64) {
+        let back_us = self.now_us().saturating_sub(to_us).max(0);
+        self.started_us = self.started_us.saturating_sub(back_us);
+        self.shown_us = to_us;
+        self.running = self.running.map(|_| now());
+        let elapsed = self.elapsed();
+        while let Some(first) = self.sleepers.first_entry().filter(|first| first.key().0 <= elapsed) {
+            // Nobody there any more is as good as woken.
+            let _ = first.remove().send(());
         }
-        self.wake_until(to_us);
     }
 
-    fn assert_manual(&self) {
-        assert!(self.0.is_manual, "only a manual clock can be moved");
+    fn wake_all_to_look_again(&mut self) {
+        self.sleepers.clear();
     }
 
-    fn enlist(&self, deadline_us: i64) -> oneshot::Receiver<()> {
+    fn enlist(&mut self, deadline: Duration) -> oneshot::Receiver<()> {
         let (wake, sleeper) = oneshot::channel();
-        let mut sleepers = self.0.sleepers.lock();
         // Sleepers whose task has gone are taken off the list when it is next touched.
-        sleepers.retain(|_, wake| !wake.is_closed());
-        let ticket = sleepers.keys().map(|(_, ticket)| ticket + 1).max().unwrap_or(0);
-        sleepers.insert((deadline_us, ticket), wake);
-        drop(sleepers);
-        // The clock may have moved in between; then nobody else would wake this one.
-        if self.now_us() >= deadline_us {
-            self.wake_until(deadline_us);
-        }
+        self.sleepers.retain(|_, wake| !wake.is_closed());
+        let ticket = self.sleepers.keys().map(|(_, ticket)| ticket + 1).max().unwrap_or(0);
+        self.sleepers.insert((deadline, ticket), wake);
         sleeper
     }
+}
 
-    fn wake_until(&self, us: i64) {
-        loop {
-            let mut sleepers = self.0.sleepers.lock();
-            let Some(first) = sleepers.first_entry().filter(|first| first.key().0 <= us) else { return };
-            let wake = first.remove();
-            drop(sleepers);
-            // Nobody there any more is as good as woken.
-            let _ = wake.send(());
-        }
-    }
+/// Waits by the system's time, which no manual clock stops: for those who wait for the system itself.
+#[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]
+pub async fn pause(duration: Duration) {
+    tokio::time::sleep(duration).await;
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -216,9 +217,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the place that reads the system's clock")]
+/// By the system call's own numbers: a `SystemTime` makes a duration of them first, and this is asked for every command
+/// inside the process.
 fn system_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+    let now = clock_gettime(ClockId::Realtime);
+    now.tv_sec * 1_000_000 + now.tv_nsec / 1000
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]
@@ -248,11 +251,11 @@ mod tests {
         for seconds in [3, 1, 2] {
             let (clock, woken) = (clock.clone(), woken.clone());
             tasks.push(tokio::spawn(async move {
-                clock.sleep(Duration::from_secs(seconds)).await;
+                clock.sleep_until(Duration::from_secs(seconds)).await;
                 woken.lock().push(seconds);
             }));
         }
-        while clock.0.sleepers.lock().len() < 3 {
+        while sleepers(&clock) < 3 {
             tokio::task::yield_now().await;
         }
         clock.advance(Duration::from_secs(10));
@@ -260,5 +263,39 @@ mod tests {
             task.await.unwrap();
         }
         assert_eq!(*woken.lock(), [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_takes_no_time_away_from_those_who_sleep() {
+        let clock = Clock::manual(Duration::from_secs(1_000_000));
+        clock.advance(Duration::from_secs(10));
+        let sleeper = clock.clone();
+        let task = tokio::spawn(async move { sleeper.sleep_until(Duration::from_secs(11)).await });
+        while sleepers(&clock) < 1 {
+            tokio::task::yield_now().await;
+        }
+        clock.set(Duration::from_secs(5));
+        assert_eq!((clock.now_ms(), clock.elapsed()), (5_000, Duration::from_secs(10)));
+        assert_eq!(sleepers(&clock), 1, "it has one more second to sleep");
+        clock.advance(Duration::from_secs(1));
+        task.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sleepers_notice_that_a_clock_runs_from_now_on() {
+        let clock = Clock::manual(Duration::ZERO);
+        let sleeper = clock.clone();
+        let task = tokio::spawn(async move { sleeper.sleep_until(Duration::from_millis(1)).await });
+        while sleepers(&clock) < 1 {
+            tokio::task::yield_now().await;
+        }
+        clock.resume();
+        task.await.unwrap();
+        clock.freeze();
+        assert!(clock.elapsed() >= Duration::from_millis(1));
+    }
+
+    fn sleepers(clock: &Clock) -> usize {
+        clock.lock_manual().sleepers.len()
     }
 }

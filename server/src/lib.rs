@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod background;
+mod block;
 mod builder;
 mod client;
 mod clock;

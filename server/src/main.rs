@@ -8,12 +8,13 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::thread;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shardis_server::Server;
 use shardis_server::config::Config;
 use shardis_server::config::arguments::{self, Invocation};
 use shardis_server::log::Sink;
-use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{self, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -33,15 +34,48 @@ fn main() -> ExitCode {
 
 /// Runs a server until it is told to end.
 fn serve(config: Config) -> io::Result<()> {
+    // Before the first client, who may be the one to send a signal.
+    let signals = Signals::catch()?;
+    let raised = raise_limit_of_open_files();
+    huge_pages(false);
     let sink = Sink::from_config(&config);
     let server = Arc::new(Server::builder().config(config).log(sink).start()?);
-    end_on_signals(&server)?;
+    if server.addr().is_none() && server.config().unix_socket().is_none() {
+        return Err(io::Error::other("Configured to not listen anywhere, exiting."));
+    }
+    match raised {
+        Ok(None) => {}
+        Ok(Some((before, now))) => server.log().notice(format_args!(
+            "Increased maximum number of open files to {now} (it was originally set to {before})."
+        )),
+        Err(error) => server.log().warning(format_args!("Can't set maximum open files: {error}.")),
+    }
+    signals.watch(&server)?;
     announce(&server);
+    huge_pages(true);
     server.wait_for_shutdown();
     // Not left to the last owner: that might be the thread of the signals, for which nobody waits.
     server.stop();
     server.log().warning("Shardis is now ready to exit, bye bye...");
     Ok(())
+}
+
+/// Lets this process have as many files open as the system allows it, since each client is one: how many there were
+/// before and are now. A server inside another program leaves that to its host.
+fn raise_limit_of_open_files() -> io::Result<Option<(u64, u64)>> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return Ok(None);
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(current.map(|before| (before, maximum.unwrap_or(u64::MAX))))
+}
+
+/// Lets the system back memory with huge pages, which is for data: what a thread needs at its start would fill a small
+/// part of one. Where the system knows nothing of this, there is nothing to do.
+fn huge_pages(wanted: bool) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(!wanted);
 }
 
 /// Tells where the server listens, and what test programs wait for.
@@ -65,32 +99,51 @@ fn announce(server: &Server) {
     }
 }
 
-/// Asks the server to end at the first SIGTERM or SIGINT; a second one ends the process at once.
-fn end_on_signals(server: &Arc<Server>) -> io::Result<()> {
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    let entered = runtime.enter();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    // Closing the terminal is no reason to lose the data: to be heard is enough to stay.
-    let _hangup = signal(SignalKind::hangup())?;
-    drop(entered);
-    let server = Arc::downgrade(server);
-    thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for received in 1.. {
-            let name = runtime.block_on(async {
-                tokio::select! {
-                    _ = terminate.recv() => "SIGTERM",
-                    _ = interrupt.recv() => "SIGINT",
+/// The signals that end the process, caught.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
+    /// To be caught is enough.
+    _hangup: Signal,
+}
+
+impl Signals {
+    fn catch() -> io::Result<Signals> {
+        let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+        let entered = runtime.enter();
+        let terminate = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        // Closing the terminal is no reason to lose the data.
+        let hangup = signal(SignalKind::hangup())?;
+        drop(entered);
+        Ok(Signals { runtime, terminate, interrupt, _hangup: hangup })
+    }
+
+    /// Asks the server to end at a SIGTERM or SIGINT. A SIGINT behind that, from somebody who sits there and does not want
+    /// to wait, ends the process at once; managers of services may repeat their SIGTERM as they like.
+    fn watch(mut self, server: &Arc<Server>) -> io::Result<()> {
+        let server = Arc::downgrade(server);
+        let mut is_ending = false;
+        thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            loop {
+                let is_interrupt = self.runtime.block_on(async {
+                    tokio::select! {
+                        _ = self.terminate.recv() => false,
+                        _ = self.interrupt.recv() => true,
+                    }
+                });
+                let Some(server) = server.upgrade() else { return };
+                if is_ending && is_interrupt {
+                    server.log().warning("You insist... exiting now.");
+                    process::exit(1);
                 }
-            });
-            let Some(server) = server.upgrade() else { return };
-            if received > 1 {
-                server.log().warning("You insist... exiting now.");
-                process::exit(1);
+                let name = if is_interrupt { "SIGINT" } else { "SIGTERM" };
+                server.log().warning(format_args!("Received {name} scheduling shutdown..."));
+                server.request_shutdown();
+                is_ending = true;
             }
-            server.log().warning(format_args!("Received {name} scheduling shutdown..."));
-            server.request_shutdown();
-        }
-    })?;
-    Ok(())
+        })?;
+        Ok(())
+    }
 }

@@ -15,19 +15,55 @@ impl Poison {
     }
 
     /// A guard that marks the server if its scope is left by a panic.
+    #[inline]
     pub fn guard(&self) -> PoisonGuard<'_> {
-        PoisonGuard(self)
+        PoisonGuard { poison: self, was_panicking: std::thread::panicking() }
     }
 }
 
 /// See [`Poison::guard`].
 #[derive(Debug)]
-pub struct PoisonGuard<'a>(&'a Poison);
+pub struct PoisonGuard<'a> {
+    poison: &'a Poison,
+    /// A destructor that runs during a panic may use a server: that panic has not struck in the guard's scope.
+    was_panicking: bool,
+}
 
 impl Drop for PoisonGuard<'_> {
+    #[inline]
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.0.store(true, Ordering::SeqCst);
+        if !self.was_panicking && std::thread::panicking() {
+            self.poison.0.store(true, Ordering::SeqCst);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn only_a_panic_inside_the_guards_scope_poisons() {
+        struct UsesServer<'a>(&'a Poison);
+
+        impl Drop for UsesServer<'_> {
+            fn drop(&mut self) {
+                drop(self.0.guard());
+            }
+        }
+
+        let poison = Poison::default();
+        let outside = catch_unwind(AssertUnwindSafe(|| {
+            let _unwound = UsesServer(&poison);
+            panic!("outside");
+        }));
+        assert!(outside.is_err() && !poison.is_set());
+        let inside = catch_unwind(AssertUnwindSafe(|| {
+            let _guard = poison.guard();
+            panic!("inside");
+        }));
+        assert!(inside.is_err() && poison.is_set());
     }
 }

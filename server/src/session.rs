@@ -34,9 +34,15 @@ impl Session {
         let info = ClientInfo::new(state.clients.next_id(), "?:0".into(), "?:0".into(), -1, now_ms);
         // Whoever holds the server in its hands needs no password.
         let mut client = Client::detached(info, true);
-        client.set_version(Version::Resp3);
+        client.reset(true);
         let reply = Reply::new(Version::Resp3);
         Session { stats: state.stats.thread(), client, request: OwnedRequest::default(), reply, state }
+    }
+
+    /// Runs one command for a client that is as good as new, whatever it has selected or switched before.
+    pub(crate) fn execute_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Value {
+        self.client.reset(true);
+        self.execute(args)
     }
 
     /// Runs one command and returns its reply. An error reply is a [`Value::Error`]; so is a command without words.
@@ -44,13 +50,20 @@ impl Session {
         self.request.fill(args);
         self.reply.clear();
         let state = &self.state;
-        let ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms: state.clock.now_ms() };
+        let mut ctx =
+            Context { state, stats: &self.stats, runner: Runner::Direct, now_ms: state.clock.now_ms() };
         let request = self.request.as_request();
         if request.is_empty() {
             return Value::Error("ERR a command has at least one word".into());
         }
         let plan = Plan::new(state, request);
-        match dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply) {
+        let mut outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
+        if matches!(outcome, Outcome::Offload) {
+            // The caller waits in any case; but network threads must not, for the shards that this will hold.
+            ctx.runner = Runner::Executor;
+            outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
+        }
+        match outcome {
             Outcome::Done => {}
             Outcome::Wait(ticket) => {
                 if let Err(error) = ticket.block(&mut self.reply) {

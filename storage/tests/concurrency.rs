@@ -15,6 +15,7 @@ use shardis_storage::{
 
 const KEYS: u64 = 64;
 const START: i64 = 1_000;
+const WAITERS: u64 = 3;
 const NOW_MS: i64 = 1_000_000;
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -190,6 +191,7 @@ fn transfers_under_all_scopes_keep_the_sum_and_end() {
 #[test]
 fn who_is_turned_away_by_a_long_holder_is_told_of_its_release() {
     let bank = Bank::new(4);
+    let first = bank.keyspace.begin(Scope::Every, Patience::Wait, Hold::Long, NOW_MS).unwrap();
     let is_over = Arc::new(AtomicBool::new(false));
     let (holders, over) = (Arc::clone(&bank), Arc::clone(&is_over));
     let holder = start(move || {
@@ -202,7 +204,7 @@ fn who_is_turned_away_by_a_long_holder_is_told_of_its_release() {
             });
         }
     });
-    let waiters: Vec<_> = (0..3)
+    let waiters: Vec<_> = (0..WAITERS)
         .map(|seed| {
             let bank = Arc::clone(&bank);
             start(move || {
@@ -215,6 +217,15 @@ fn who_is_turned_away_by_a_long_holder_is_told_of_its_release() {
             })
         })
         .collect();
+    // Nobody gets through before all have been turned away once; what follows is up to chance.
+    let turned_away = Arc::clone(&bank);
+    let all = start(move || {
+        while turned_away.turned_away.load(Ordering::Relaxed) < WAITERS {
+            thread::yield_now();
+        }
+    });
+    finish(&all, "a waiter that is not turned away");
+    drop(first);
     waiters.iter().for_each(|done| finish(done, "a waiter"));
     is_over.store(true, Ordering::Relaxed);
     finish(&holder, "the holder");

@@ -332,7 +332,7 @@ impl Step<'_, '_> {
 
     /// Which key it is, and which expired ones it meets on the way, is up to chance; what it may do is not.
     fn random_key(&mut self) {
-        let found = self.txn.random_key(self.random);
+        let found = self.txn.random_key(self.random, usize::MAX).unwrap();
         let Settled { changes, .. } = self.txn.settle();
         let earlier = self.model.settle();
         assert_eq!(changes[..earlier.len()], earlier);
@@ -424,11 +424,13 @@ impl Step<'_, '_> {
         let expected = self.model.edit(key.bytes(), Some(Value::List([].into())), Kind::List, |value| {
             let Value::List(list) = value else { unreachable!() };
             list.extend(elements.iter().cloned());
+            (!elements.is_empty(), ())
         });
         match self.txn.upsert::<List>(key) {
             Ok(mut list) => {
                 let elements = elements.iter().map(|element| Element::from(&element[..]));
-                list.push(Side::Back, elements, ListLimit::default());
+                let is_changed = elements.len() > 0;
+                list.change(|list| (is_changed, list.push(Side::Back, elements, ListLimit::default())));
                 list.check_invariants();
             }
             Err(WrongType) => assert_eq!(expected, None),
@@ -438,11 +440,14 @@ impl Step<'_, '_> {
     fn pop(&mut self, key: &Key<'_>) {
         let expected = self.model.edit(key.bytes(), None, Kind::List, |value| {
             let Value::List(list) = value else { unreachable!() };
-            list.pop_front()
+            (true, list.pop_front())
         });
         let popped = match self.txn.edit::<List>(key) {
             Ok(Some(mut list)) => {
-                Some(list.pop_with(Side::Front, ListLimit::default(), |element| element.to_vec()))
+                let pop = |list: &mut List| {
+                    list.pop_with(Side::Front, ListLimit::default(), |element| element.to_vec())
+                };
+                Some(list.change(|list| (true, pop(list))))
             }
             Ok(None) | Err(WrongType) => None,
         };
@@ -453,9 +458,12 @@ impl Step<'_, '_> {
         let (field, value) = (self.field(), self.text());
         let expected = self.model.edit(key.bytes(), Some(Value::Hash(BTreeMap::new())), Kind::Hash, |item| {
             let Value::Hash(hash) = item else { unreachable!() };
-            hash.insert(field.clone(), value.clone()).is_none()
+            (true, hash.insert(field.clone(), value.clone()).is_none())
         });
-        let is_new = self.txn.upsert::<Hash>(key).map(|mut hash| hash.set(&field, &value, &HASH_CONTEXT));
+        let is_new = self
+            .txn
+            .upsert::<Hash>(key)
+            .map(|mut hash| hash.change(|hash| (true, hash.set(&field, &value, &HASH_CONTEXT))));
         assert_eq!(is_new.ok(), expected);
     }
 
@@ -463,11 +471,15 @@ impl Step<'_, '_> {
         let fields: Vec<_> = (0..6).map(|_| self.field()).collect();
         let expected = self.model.edit(key.bytes(), None, Kind::Hash, |value| {
             let Value::Hash(hash) = value else { unreachable!() };
-            fields.iter().filter(|field| hash.remove(*field).is_some()).count()
+            let removed = fields.iter().filter(|field| hash.remove(*field).is_some()).count();
+            (removed > 0, removed)
         });
         let removed = match self.txn.edit::<Hash>(key) {
             Ok(Some(mut hash)) => {
-                let removed = fields.iter().filter(|field| hash.remove(field)).count();
+                let removed = hash.change(|hash| {
+                    let removed = fields.iter().filter(|field| hash.remove(field)).count();
+                    (removed > 0, removed)
+                });
                 hash.check_invariants();
                 Some(removed)
             }

@@ -109,19 +109,35 @@ fn a_keyspace_that_rests_is_returned_once_and_exactly() {
 }
 
 #[test]
-fn few_keys_in_many_shards_take_few_steps() {
-    let keyspace = keyspace(1024, 3);
-    (0..5).for_each(|n| set(&keyspace, &format!("key:{n}"), Deadline::Never));
-    let (mut cursor, mut seen, mut steps) = (0, HashMap::new(), 0);
-    loop {
-        cursor = scan(&keyspace, cursor, 1, NOW_MS, &mut seen);
-        steps += 1;
-        if cursor == 0 {
-            break;
+fn few_keys_in_any_number_of_shards_take_few_steps() {
+    for shards in [1, 1024, 65_536] {
+        let keyspace = keyspace(shards, 3);
+        (0..5).for_each(|n| set(&keyspace, &format!("key:{n}"), Deadline::Never));
+        let mut seen = HashMap::new();
+        // One for each key, and one for the shards behind the last.
+        assert_eq!((scan(&keyspace, 0, 6, NOW_MS, &mut seen), seen.len()), (0, 5), "{shards} shards");
+    }
+}
+
+#[test]
+fn what_a_walk_meets_expired_is_removed_before_it_moves_on() {
+    let keyspace = keyspace(2, 3);
+    (0..10).for_each(|n| set(&keyspace, &format!("expired:{n}"), Deadline::At(NOW_MS)));
+    let mut view = keyspace.begin(Scope::Walk, Patience::Wait, Hold::Short, NOW_MS).unwrap();
+    view.select(DB);
+    for shard in 0..2 {
+        view.scan(shard, &mut |_, _| unreachable!("none is alive")).unwrap();
+        for name in (0..10).map(|n| format!("expired:{n}")) {
+            let key = keyspace.key(name.as_bytes());
+            if keyspace.shard_of(key.hash()) == shard as usize {
+                assert!(view.lookup(&key).is_none());
+            }
         }
     }
-    // One for each key, and one for every 65 empty shards.
-    assert!(seen.len() == 5 && steps <= 5 + 1024 / 65 + 1, "{} keys in {steps} steps", seen.len());
+    view.settle();
+    drop(view);
+    let totals = keyspace.totals();
+    assert_eq!((totals.databases[1].keys, totals.expired), (0, 10));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The real servers we are held against: which there are, where to find them, what to do when one is missing.
 //!
-//! On a developer's machine a missing one is skipped with a message; where `CI` is set it is a failure,
-//! because a comparison that silently did not happen proves nothing.
+//! When single tests are run a missing one is skipped with a message; where `CI` is set, as `tests/run` does, it is a
+//! failure, because a comparison that silently did not happen proves nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

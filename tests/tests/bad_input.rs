@@ -93,6 +93,19 @@ fn lines_without_end_are_refused_as_in_redis() {
 }
 
 #[test]
+fn the_start_of_a_command_keeps_no_memory_of_a_giant_one_before_it() {
+    let server = ours();
+    let mut client = server.client();
+    let before = server.resident_bytes();
+    let giant = vec![b'x'; 100 << 20];
+    client.send_raw(&[&encode(&[b"EXISTS".as_slice(), &giant])[..], b"*"].concat()).expect("it is read");
+    assert_eq!(client.reply().expect("a reply"), Reply::Integer(0));
+    assert_memory_returns(&server, before);
+    client.send_raw(b"1\r\n$4\r\nPING\r\n").expect("it is read");
+    assert_eq!(client.reply().expect("a reply"), Reply::Simple(b"PONG".to_vec()));
+}
+
+#[test]
 fn what_is_announced_and_never_sent_takes_no_memory() {
     let server = ours();
     let mut other = server.client();

@@ -5,13 +5,14 @@
 use std::fs;
 use std::net::TcpStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig, Commands, ProtocolVersion, RedisConnectionInfo};
 use shardis_server::log::Sink;
 use shardis_server::{Clock, Server, ServerBuilder, Value};
-use shardis_tests::client::PATIENCE;
+use shardis_tests::client::{Client, PATIENCE};
 use shardis_tests::server::eventually;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
@@ -62,8 +63,11 @@ fn a_unix_socket_is_there_while_the_server_is() {
     let server = start(Server::builder().no_listener().unix_socket(&path));
     assert_eq!(server.addr(), None);
     let url = server.url().expect("it listens");
-    assert_eq!(url, format!("redis+unix://{}", path.display()));
+    assert_eq!(url, format!("unix://{}", path.display()));
     assert_serves(&url);
+    let odd = std::env::temp_dir().join(format!("shardis-embedded-{} ?%#ö", std::process::id()));
+    let builder = Server::builder().set("requirepass", "p@ss&?").expect("any text is a password");
+    assert_serves(&start(builder.no_listener().unix_socket(&odd)).url().expect("it listens"));
     server.stop();
     assert!(!path.exists(), "the socket stays behind");
 }
@@ -224,6 +228,24 @@ fn keys_expire_by_a_manual_clock_without_being_touched() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_stops_no_periodic_task() {
+    let _turn = turn();
+    let server = start(manual().no_listener());
+    let is_empty = |server: &Server| {
+        eventually(PATIENCE, || {
+            server.clock().advance(Duration::from_secs(1));
+            server.execute(&["DBSIZE"]) == Value::Integer(0)
+        })
+    };
+    server.execute(&["SET", "before", "v", "EX", "1"]);
+    assert!(is_empty(&server), "nothing expires");
+    // Further back than the clock moves in the patience of this test.
+    server.clock().set(EPOCH - Duration::from_secs(10_000_000));
+    server.execute(&["SET", "after", "v", "EX", "1"]);
+    assert!(is_empty(&server), "nothing expires any more");
+}
+
+#[test]
 fn a_manual_clock_runs_when_it_is_told_to_and_freezes_again() {
     let _turn = turn();
     let server = start(manual().no_listener());
@@ -257,6 +279,104 @@ fn a_seed_makes_chance_repeatable() {
 }
 
 #[test]
+fn each_call_of_a_server_is_as_the_first() {
+    let _turn = turn();
+    let server = start(Server::builder().no_listener().set("requirepass", "secret").expect("a password"));
+    let words: [&[&str]; 4] = [&["RESET"], &["SELECT", "7"], &["HELLO", "2"], &["CLIENT", "SETNAME", "me"]];
+    for words in words {
+        let answer = server.execute(words);
+        assert!(!matches!(answer, Value::Error(_)), "{words:?}: {answer:?}");
+        assert_eq!(server.execute(&["SET", "k", "v"]), ok(), "{words:?}");
+        assert_eq!(server.execute(&["GET", "nothing"]), Value::Null, "{words:?}");
+        let client = server.execute(&["CLIENT", "INFO"]);
+        let fields = ["db=", "resp=", "name="].map(|name| field(&client, &format!(" {name}")));
+        assert_eq!(&fields[..2], ["0", "3"], "{words:?}");
+        assert!(fields[2].is_empty() || fields[2].contains('='), "{words:?}: {client:?}");
+    }
+    let mut session = server.session();
+    assert_eq!(session.execute(&["SELECT", "7"]), ok());
+    assert_eq!(session.execute(&["EXISTS", "k"]), Value::Integer(0));
+    assert_eq!(session.execute(&["RESET"]), Value::Simple("RESET".into()));
+    assert_eq!(session.execute(&["EXISTS", "k"]), Value::Integer(1), "it is still trusted");
+}
+
+#[test]
+fn calls_may_come_from_inside_a_runtime() {
+    let _turn = turn();
+    runtime().block_on(async {
+        let server = start(Server::builder().no_listener());
+        assert_eq!(server.execute(&["SET", "k", "v"]), ok());
+        let count = server.execute(&["COMPUTE.COUNT", "*", "ISOLATION", "FUZZY"]);
+        assert_eq!(count, Value::Integer(1));
+        server.request_shutdown();
+        server.wait_for_shutdown();
+    });
+}
+
+#[test]
+fn a_long_call_of_the_host_keeps_only_those_waiting_who_need_the_data() {
+    let _turn = turn();
+    let server = start(sleepy(Server::builder()));
+    assert_eq!(server.execute(&["SET", "k", "v"]), ok());
+    let address = server.addr().expect("it listens");
+    let client = || Client::connect(address).expect("it accepts");
+    let mut awake = client();
+    let asleep = put_to_sleep(&server);
+    let mut parked = None;
+    let is_parked = eventually(PATIENCE, || {
+        let mut reading = client();
+        reading.send_raw(b"GET k\r\n").expect("it is read");
+        ping(&mut awake);
+        let is_silent = reading.frame(Duration::from_millis(1)).is_err();
+        parked = Some(reading);
+        is_silent || asleep.is_finished()
+    });
+    (0..200).for_each(|_| ping(&mut awake));
+    assert!(is_parked && !asleep.is_finished(), "the sleep ended before the others were served");
+    assert_eq!(asleep.join().expect("it has only slept"), ok());
+    let value = parked.expect("one was made").reply().expect("a reply");
+    assert_eq!(value.text(), Some(b"v".as_slice()));
+}
+
+#[test]
+fn whoever_holds_the_data_for_seconds_keeps_one_look_at_the_memory_waiting_and_not_more() {
+    let _turn = turn();
+    let server = start(sleepy(manual()));
+    let mut awake = Client::connect(server.addr().expect("it listens")).expect("it accepts");
+    let asleep = put_to_sleep(&server);
+    assert!(eventually(PATIENCE, || {
+        server.clock().advance(Duration::from_secs(1));
+        ping(&mut awake);
+        threads_named("shardis-exec-") == 1
+    }));
+    for _ in 0..20 {
+        server.clock().advance(Duration::from_secs(1));
+        // By the second reply, what the clock has woken on the same thread has had its turn.
+        (0..2).for_each(|_| ping(&mut awake));
+    }
+    assert!(!asleep.is_finished(), "the sleep ended too soon");
+    assert_eq!(threads_named("shardis-exec-"), 1);
+    asleep.join().expect("it has only slept");
+}
+
+/// With one network thread, and commands that hold the data.
+fn sleepy(builder: ServerBuilder) -> ServerBuilder {
+    let builder = builder.set("threads", "1").expect("a number");
+    builder.set("enable-debug-command", "yes").expect("a word")
+}
+
+/// Holds all the data for a while, from a thread of its own.
+fn put_to_sleep(server: &Server) -> JoinHandle<Value> {
+    let mut session = server.session();
+    std::thread::spawn(move || session.execute(&["DEBUG", "SLEEP", "1.5"]))
+}
+
+fn ping(client: &mut Client) {
+    let reply = client.call(&["PING"]).expect("a reply");
+    assert_eq!(reply.text(), Some(b"PONG".as_slice()));
+}
+
+#[test]
 fn servers_of_one_process_share_nothing() {
     let _turn = turn();
     let (one, two) = (start(Server::builder()), start(manual()));
@@ -264,7 +384,7 @@ fn servers_of_one_process_share_nothing() {
     assert_eq!(one.execute(&["CONFIG", "SET", "maxclients", "7"]), ok());
     two.clock().advance(Duration::from_secs(1_000_000));
     assert_eq!(two.execute(&["DBSIZE"]), Value::Integer(0));
-    assert_eq!(two.config().maxclients.value(), 10_000);
+    assert_ne!(two.config().maxclients.value(), 7);
     assert_ne!(seconds(&one), seconds(&two));
     assert_ne!(run_id(&one), run_id(&two));
     assert_eq!(field(&two.execute(&["INFO", "stats"]), "total_connections_received:"), "0");
@@ -329,6 +449,7 @@ fn what_cannot_be_had_is_an_error() {
     assert!(taken.is_err_and(|error| error.to_string().contains("Address already in use")));
     assert!(Server::builder().set("nosuch", "1").is_err());
     assert!(Server::builder().set("databases", "0").is_err());
+    assert!(Server::builder().set("databases", "65536").is_err());
     assert!(Server::builder().set("appendonly", "yes").is_err());
     drop(first);
     assert_eq!(threads(), 0);
@@ -355,9 +476,13 @@ fn manual() -> ServerBuilder {
 
 /// Threads of servers in this process.
 fn threads() -> usize {
+    threads_named("shardis-")
+}
+
+fn threads_named(start: &str) -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("a process has threads");
     let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.starts_with("shardis-")).count()
+    names.filter(|name| name.starts_with(start)).count()
 }
 
 fn assert_serves(url: &str) {

@@ -5,7 +5,9 @@
 
 use std::io::ErrorKind;
 use std::net::TcpStream;
+use std::time::Duration;
 
+use shardis_server::Clock;
 use shardis_tests::client::{Client, PATIENCE, encode};
 use shardis_tests::reply::Reply;
 use shardis_tests::server::{Server, eventually};
@@ -38,6 +40,21 @@ fn a_sleeping_command_holds_up_nobody_who_needs_no_data() {
     assert!(is_silent(&clients.asleep), "the sleep ended before the others were served");
     assert_eq!(clients.asleep.reply().expect("a reply"), simple("OK"));
     assert_eq!(parked.reply().expect("a reply"), bulk("v"));
+}
+
+#[test]
+fn statistics_are_reset_elsewhere() {
+    let server = ours();
+    let mut clients = Clients::of(&server);
+    let mut parked = clients.put_to_sleep(&server);
+    let mut resetting = server.client();
+    resetting.send_raw(&encode(&["CONFIG", "RESETSTAT"])).expect("it is read");
+    for _ in 0..ROUND_TRIPS {
+        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+    }
+    assert!(is_silent(&clients.asleep), "the sleep ended before the others were served");
+    assert_eq!(parked.reply().expect("a reply"), bulk("v"));
+    assert_eq!(resetting.reply().expect("a reply"), simple("OK"));
 }
 
 #[test]
@@ -227,6 +244,61 @@ fn flushes_take_everything_before_them_and_nothing_behind() {
     }
 }
 
+#[test]
+fn a_command_that_is_offloaded_counts_its_lookups_once() {
+    let server = ours();
+    let mut client = server.client();
+    let elements: Vec<String> =
+        names(MANY_KEYS).into_iter().flat_map(|name| [name, "v".to_owned()]).collect();
+    let elements: Vec<&str> = elements.iter().map(String::as_str).collect();
+    call(&mut client, &[&["RPUSH", "list"], &elements[..]].concat());
+    call(&mut client, &[&["HSET", "hash"], &elements[..]].concat());
+    let text = "x".repeat(MANY_KEYS);
+    call(&mut client, &["MSET", "one", &text, "two", &text]);
+    for (command, hits) in [
+        (&["LRANGE", "list", "0", "-1"][..], 1),
+        (&["HGETALL", "hash"], 1),
+        (&["HKEYS", "hash"], 1),
+        (&["HVALS", "hash"], 1),
+        (&["COPY", "hash", "copy"], 1),
+        (&["LCS", "one", "two", "LEN"], 2),
+    ] {
+        call(&mut client, &["CONFIG", "RESETSTAT"]);
+        call(&mut client, command);
+        assert_eq!(info(&mut client, "stats", "keyspace_hits"), hits, "{command:?}");
+    }
+}
+
+#[test]
+fn a_random_key_is_found_behind_any_number_of_expired_ones() {
+    let clock = Clock::manual(Duration::from_secs(1_700_000_000));
+    let builder = shardis_server::Server::builder().port(0).clock(clock.clone());
+    let server =
+        builder.set("enable-debug-command", "yes").expect("it is allowed").start().expect("it starts");
+    let mut client = Client::connect(server.addr().expect("it listens")).expect("it accepts");
+    call(&mut client, &["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    for name in names(MANY_KEYS) {
+        call(&mut client, &["SET", &name, "v", "PX", "1"]);
+    }
+    call(&mut client, &["SET", "live", "v"]);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(call(&mut client, &["RANDOMKEY"]), bulk("live"));
+    call(&mut client, &["DEL", "live"]);
+    assert_eq!(call(&mut client, &["RANDOMKEY"]), Reply::Nil);
+}
+
+#[test]
+fn few_keys_are_scanned_in_one_call_whatever_the_number_of_shards() {
+    for shards in ["1", "1024", "65536"] {
+        let server = Server::ours("redis-7.2", &["--shards", shards]);
+        let mut client = server.client();
+        fill(&mut client, 5);
+        let reply = call(&mut client, &["SCAN", "0"]);
+        assert_eq!(reply.items()[0], bulk("0"), "{shards} shards");
+        assert_eq!(reply.items()[1].items().len(), 5, "{shards} shards");
+    }
+}
+
 /// A client whose command will take long, and one that watches.
 struct Clients {
     asleep: Client,
@@ -288,9 +360,14 @@ fn names(count: usize) -> Vec<String> {
 }
 
 fn used_memory(client: &mut Client) -> u64 {
-    let reply = call(client, &["INFO", "memory"]);
+    info(client, "memory", "used_memory")
+}
+
+/// A figure in a section of INFO.
+fn info(client: &mut Client, section: &str, name: &str) -> u64 {
+    let reply = call(client, &["INFO", section]);
     let text = String::from_utf8_lossy(reply.text().expect("a text")).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix("used_memory:")).expect("INFO tells it");
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).expect("INFO tells it");
     line.parse().expect("a number")
 }
 

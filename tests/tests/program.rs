@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use shardis_tests::client::{Client, PATIENCE};
 use shardis_tests::reply::Reply;
@@ -275,6 +276,118 @@ fn signals_end_it_cleanly_and_free_its_sockets() {
     }
 }
 
+/// Managers of services may repeat theirs; only somebody who insists by hand is obeyed at once.
+#[test]
+fn a_repeated_sigterm_does_not_cut_the_end_short() {
+    let place = Place::new();
+    let port = free_port();
+    let mut program = place.start(&["--port", &port.to_string()]).ready();
+    // Something long holds up the end; it is under way when a read of its key waits.
+    let text = "a".repeat(11_000);
+    let mut client = program.client(port);
+    assert_eq!(texts(&mut client, &["SET", "k", &text]), ["OK"]);
+    client.send_raw(b"LCS k k\r\n").expect("it is read");
+    let is_under_way = || {
+        let mut reading = program.client(port);
+        reading.send_raw(b"GET k\r\n").expect("it is read");
+        reading.frame(Duration::from_millis(10)).is_err()
+    };
+    assert!(eventually(PATIENCE, is_under_way), "a read of its key is answered");
+    program.signal("TERM");
+    let is_told = || program.output().contains("Received SIGTERM");
+    assert!(eventually(PATIENCE, is_told), "{}", program.output());
+    (0..3).for_each(|_| program.signal("TERM"));
+    assert_eq!(program.end(), Some(0), "{}", program.output());
+    assert!(program.output().ends_with(&format!("# {BYE}\n")), "{}", program.output());
+}
+
+#[test]
+fn a_program_that_would_listen_nowhere_does_not_start() {
+    let place = Place::new();
+    let port = free_port().to_string();
+    // 192.0.2.1 belongs to documents, to no machine.
+    for words in
+        [&["--port", "0", "--save", ""][..], &["--port", &port, "--bind", "-192.0.2.1"], &["--bind", ""]]
+    {
+        let (code, text) = place.run(words);
+        assert_eq!(code, Some(1), "{words:?}: {text}");
+        assert!(text.contains("Configured to not listen anywhere, exiting."), "{words:?}: {text}");
+    }
+}
+
+#[test]
+fn the_limit_on_open_files_is_raised_as_far_as_it_may_be() {
+    let place = Place::new();
+    let port = free_port();
+    let program = place.start_limited("-S -n 64", &["--port", &port.to_string()]).ready();
+    let log = program.output();
+    assert!(log.contains("Increased maximum number of open files to "), "{log}");
+    assert!(log.contains("(it was originally set to 64)"), "{log}");
+    let mut clients: Vec<Client> = (0..80).map(|_| program.client(port)).collect();
+    clients.iter_mut().for_each(|client| assert_eq!(texts(client, &["PING"]), ["PONG"]));
+}
+
+#[test]
+fn no_more_clients_are_promised_than_files_may_be_open() {
+    let place = Place::new();
+    let port = free_port();
+    let words = ["--port", &port.to_string(), "--threads", "1"];
+    let program = place.start_limited("-n 64", &words).ready();
+    let log = program.output();
+    assert!(log.contains("maxclients has been reduced to 32 to compensate for low ulimit"), "{log}");
+    let mut clients: Vec<Client> = (0..40).map(|_| program.client(port)).collect();
+    let (served, refused) = clients.split_at_mut(32);
+    served.iter_mut().for_each(|client| assert_eq!(texts(client, &["PING"]), ["PONG"]));
+    for client in refused {
+        let refusal = client.reply().expect("it is told why");
+        assert_eq!(refusal.text(), Some(b"ERR max number of clients reached".as_slice()));
+    }
+    assert_eq!(texts(&mut served[0], &["CONFIG", "GET", "maxclients"]), ["maxclients", "32"]);
+    let refusal = "ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not \
+                   able to handle the specified number of clients, try with 32";
+    assert_eq!(texts(&mut served[0], &["CONFIG", "SET", "maxclients", "33", "timeout", "9"]), [refusal]);
+    assert_eq!(texts(&mut served[0], &["CONFIG", "GET", "timeout"]), ["timeout", "0"]);
+    assert_eq!(texts(&mut served[0], &["CONFIG", "SET", "maxclients", "32"]), ["OK"]);
+    assert!(!program.output().contains("Accepting client connection"), "{}", program.output());
+
+    drop(program);
+    let mut program = place.start_limited("-n 32", &words);
+    assert_eq!(program.end(), Some(1), "{}", program.output());
+    assert!(program.output().contains("is not enough for the server to start"), "{}", program.output());
+}
+
+#[test]
+fn clients_that_come_all_at_once_are_counted_one_by_one() {
+    let place = Place::new();
+    let port = free_port();
+    let words = ["--port", &port.to_string(), "--maxclients", "5", "--threads", "2"];
+    let program = place.start(&words).ready();
+    program.signal("STOP");
+    // They wait with the system, and meet the program in one go when it continues.
+    let mut clients: Vec<Client> = (0..100).map(|_| program.client(port)).collect();
+    program.signal("CONT");
+    let mut served = 0;
+    for client in &mut clients {
+        // One that is refused may find its connection reset.
+        let _ = client.send_raw(b"PING\r\n");
+        served += usize::from(client.reply().is_ok_and(|reply| reply.text() == Some(b"PONG")));
+    }
+    assert_eq!(served, 5);
+}
+
+#[test]
+fn any_keepalive_lets_clients_in() {
+    let place = Place::new();
+    let port = free_port();
+    let program = place.start(&["--port", &port.to_string(), "--loglevel", "verbose"]).ready();
+    for seconds in ["1", "2", "3", "32768", "2147483647", "0"] {
+        let mut client = program.client(port);
+        assert_eq!(texts(&mut client, &["CONFIG", "SET", "tcp-keepalive", seconds]), ["OK"]);
+        assert_eq!(texts(&mut program.client(port), &["PING"]), ["PONG"], "{seconds}");
+    }
+    assert!(!program.output().contains("socket option"), "{}", program.output());
+}
+
 #[test]
 fn a_closed_terminal_does_not_end_it() {
     let place = Place::new();
@@ -341,10 +454,20 @@ impl Place {
     }
 
     fn start_reading(&self, words: &[&str], input: &str) -> Program {
+        self.start_command(Command::new(our_program()).args(words), input)
+    }
+
+    /// Starts the program under a limit, in the words of `ulimit`.
+    fn start_limited(&self, limit: &str, words: &[&str]) -> Program {
+        self.write("nothing", "");
+        let script = format!("ulimit {limit} && exec \"$0\" \"$@\"");
+        self.start_command(Command::new("sh").args(["-c", &script]).arg(our_program()).args(words), "nothing")
+    }
+
+    fn start_command(&self, command: &mut Command, input: &str) -> Program {
         let output = self.path("output");
         let file = File::create(&output).expect("the directory can be written");
-        let child = Command::new(our_program())
-            .args(words)
+        let child = command
             .current_dir(&self.0)
             .stdin(File::open(self.path(input)).expect("it has been written"))
             .stdout(file.try_clone().expect("a second handle"))

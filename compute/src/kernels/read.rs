@@ -37,6 +37,14 @@ enum Cell {
     Missing,
     /// Failed: the value is not what it is read as.
     Unreadable,
+    /// Failed: nothing was kept of the value, as it is too long.
+    TooLong,
+}
+
+impl Cell {
+    fn is_failure(self) -> bool {
+        matches!(self, Cell::Missing | Cell::Unreadable | Cell::TooLong)
+    }
 }
 
 /// The rows that some input failed on.
@@ -84,6 +92,7 @@ impl<'b> Vector<'b> {
             (Cell::Unreadable, Reading::Int) => Some("is not an integer"),
             (Cell::Unreadable, Reading::String) => Some("is not valid UTF-8"),
             (Cell::Unreadable, _) => Some("is not a number"),
+            (Cell::TooLong, _) => Some("is too long"),
             _ => None,
         }
     }
@@ -120,14 +129,15 @@ impl<'b> Vector<'b> {
     }
 
     fn read_values(&mut self, batch: &'b Batch, column: &'b BatchColumn, ints: usize) {
-        let mut texts = column.texts.iter().map(|range| batch.text(range));
+        let mut texts = column.texts.iter().map(|at| batch.text(at));
         let mut ints = Vec::with_capacity(ints);
         let mut cells = Vec::with_capacity(column.tags.len());
         self.doubles.reserve_exact(column.texts.len());
         for (tag, int) in column.tags.iter().zip(&column.ints) {
             let cell = match tag {
                 Tag::Missing => Cell::Missing,
-                Tag::Unkept => Cell::Unreadable,
+                Tag::Unkept if self.reading < Reading::Any => Cell::Unreadable,
+                Tag::Unkept => Cell::TooLong,
                 Tag::Int if self.reading == Reading::Double => {
                     self.doubles.push(*int as f64);
                     Cell::Double
@@ -138,7 +148,7 @@ impl<'b> Vector<'b> {
                 }
                 Tag::Text => texts.next().map_or(Cell::Missing, |text| self.read_text(text)),
             };
-            self.count -= usize::from(matches!(cell, Cell::Missing | Cell::Unreadable));
+            self.count -= usize::from(cell.is_failure());
             cells.push(cell);
         }
         self.ints = Cow::Owned(ints);
@@ -176,7 +186,7 @@ impl Failed {
         for vector in vectors {
             if let Cells::Each(cells) = &vector.cells {
                 for (failed, cell) in failed.iter_mut().zip(cells) {
-                    *failed |= matches!(cell, Cell::Missing | Cell::Unreadable);
+                    *failed |= cell.is_failure();
                 }
             }
         }

@@ -23,6 +23,8 @@ pub struct Client {
     pub is_authenticated: bool,
     /// Whether the connection ends after the replies so far.
     pub close_after_reply: bool,
+    /// Calls that ran, whether they failed or not.
+    pub commands: u64,
     /// What others see.
     pub info: Arc<ClientInfo>,
     /// `None` for a session inside the process, which is no connection.
@@ -38,7 +40,7 @@ impl Client {
         client
     }
 
-    /// A client without a connection, which nobody else sees.
+    /// A client without a connection, which nobody else sees: a session inside the process.
     pub fn detached(info: ClientInfo, is_authenticated: bool) -> Client {
         let info = Arc::new(info);
         Client {
@@ -47,6 +49,7 @@ impl Client {
             version: Version::Resp2,
             is_authenticated,
             close_after_reply: false,
+            commands: 0,
             info,
             registry: None,
         }
@@ -65,11 +68,13 @@ impl Client {
         self.info.protocol.store(number, Ordering::Relaxed);
     }
 
-    /// Back to what a new connection is, but for its number and the library that drives it.
-    pub fn reset(&mut self, is_authenticated: bool) {
+    /// Back to what it was when it was new, but for its number and the library that drives it. A connection loses its
+    /// trust unless `is_open`; a session never does, and speaks the newest protocol.
+    pub fn reset(&mut self, is_open: bool) {
+        let is_session = self.registry.is_none();
         self.select(Db(0));
-        self.set_version(Version::Resp2);
-        self.is_authenticated = is_authenticated;
+        self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
+        self.is_authenticated = is_session || is_open;
         self.info.names.lock().name.clear();
     }
 }

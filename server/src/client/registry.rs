@@ -7,6 +7,8 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
+use crate::observe::stats::Counter;
+
 /// What others may see of a client. The connection writes, anybody reads.
 #[derive(Debug)]
 pub struct ClientInfo {
@@ -22,7 +24,7 @@ pub struct ClientInfo {
     pub is_unix: bool,
     /// When it connected: Unix milliseconds.
     pub connected_ms: i64,
-    /// When it last sent something: Unix milliseconds.
+    /// When it last sent or took something, or its wait ended: Unix milliseconds.
     pub active_ms: AtomicI64,
     /// Its last command: an index into the command table, `NO_COMMAND` before the first.
     pub last_command: AtomicU16,
@@ -30,12 +32,20 @@ pub struct ClientInfo {
     pub db: AtomicU16,
     /// 2 or 3.
     pub protocol: AtomicU8,
-    /// Whether it waits for a command that runs elsewhere.
+    /// Whether it waits for a command that runs elsewhere, or until one that holds its data has ended.
     pub is_waiting: AtomicU8,
     /// Bytes read and not yet run.
     pub query_bytes: AtomicUsize,
+    /// Memory kept for more of them.
+    pub query_free_bytes: AtomicUsize,
     /// Bytes of replies not yet sent.
     pub output_bytes: AtomicUsize,
+    /// Bytes it has sent since it connected.
+    pub received: Counter,
+    /// Bytes it has taken since it connected.
+    pub sent: Counter,
+    /// Commands it has run, as of its last turn.
+    pub commands: AtomicU64,
     /// What it calls itself.
     pub names: Mutex<Names>,
     /// Ends the connection's task.
@@ -72,7 +82,11 @@ impl ClientInfo {
             protocol: 2.into(),
             is_waiting: 0.into(),
             query_bytes: 0.into(),
+            query_free_bytes: 0.into(),
             output_bytes: 0.into(),
+            received: Counter::default(),
+            sent: Counter::default(),
+            commands: 0.into(),
             names: Mutex::default(),
             abort: OnceLock::new(),
         }

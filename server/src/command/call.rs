@@ -41,7 +41,7 @@ pub struct Call<'c> {
     pub db: Db,
     /// The instant of this call: Unix milliseconds.
     pub now_ms: i64,
-    /// Whether the caller can wait for an executor thread; false on such a thread, so that offloading ends there.
+    /// Whether the call can be run once more by somebody who may take long; false with him, so that offloading ends there.
     pub may_offload: bool,
     /// The hash of the first key, made while planning.
     pub(crate) first_key: Option<FirstKey>,
@@ -66,7 +66,7 @@ impl FirstKey {
 
 impl<'c> Call<'c> {
     /// Word `index` of the call as a key, hashed once.
-    #[inline]
+    #[inline(always)]
     pub fn key(&self, index: usize) -> Result<Key<'c>, Error> {
         let bytes = self.request.arg(index).ok_or(Error::SYNTAX)?;
         match FirstKey::hash_at(self.first_key, index) {
@@ -76,7 +76,7 @@ impl<'c> Call<'c> {
     }
 
     /// Takes the next argument as a key.
-    #[inline]
+    #[inline(always)]
     pub fn next_key(&mut self) -> Result<Key<'c>, Error> {
         let at = self.request.len() - self.args.len();
         self.args.take()?;
@@ -141,7 +141,7 @@ impl<'c> Call<'c> {
     }
 
     /// Replies a string value; a long one by reference.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self, value: StringRef<'_>) -> Done {
         match value {
             StringRef::Bytes(bytes) => self.reply.bulk(bytes),

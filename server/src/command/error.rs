@@ -1,152 +1,169 @@
 //! Every error text that a client can see, byte for byte, and nothing else. A text that several commands share is a
 //! constant; one with a blank is a function. Where the imitated servers differ, the personality decides.
 
-use std::borrow::Cow;
-
 use shardis_storage::{StringTooLong, WrongType};
 
 use super::args::until_zero;
 use crate::config::Dialect;
 
 /// An error reply: its code and text, without the leading `-`. CR and LF are replaced when it is written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(Cow<'static, [u8]>);
+#[derive(Clone, Debug)]
+pub struct Error(Text);
+
+/// Two words, so that what a handler answers comes back in registers.
+#[derive(Clone, Debug)]
+#[expect(clippy::box_collection, reason = "a vector is three words")]
+enum Text {
+    Fixed(&'static &'static str),
+    Made(Box<Vec<u8>>),
+}
+
+const _: () = assert!(size_of::<Error>() == 16);
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Error) -> bool {
+        self.text() == other.text()
+    }
+}
 
 impl Error {
     /// The option grammar was not met.
-    pub const SYNTAX: Error = Error::fixed("ERR syntax error");
+    pub const SYNTAX: Error = Error::fixed(&"ERR syntax error");
     /// The key holds another type.
     pub const WRONG_TYPE: Error =
-        Error::fixed("WRONGTYPE Operation against a key holding the wrong kind of value");
+        Error::fixed(&"WRONGTYPE Operation against a key holding the wrong kind of value");
     /// Not an integer, or beyond 64 bits.
-    pub const NOT_INTEGER: Error = Error::fixed("ERR value is not an integer or out of range");
+    pub const NOT_INTEGER: Error = Error::fixed(&"ERR value is not an integer or out of range");
     /// Not a floating point number.
-    pub const NOT_FLOAT: Error = Error::fixed("ERR value is not a valid float");
+    pub const NOT_FLOAT: Error = Error::fixed(&"ERR value is not a valid float");
     /// An integer argument beyond its range.
-    pub const OUT_OF_RANGE: Error = Error::fixed("ERR value is out of range");
+    pub const OUT_OF_RANGE: Error = Error::fixed(&"ERR value is out of range");
     /// A negative argument where a count is wanted.
-    pub const NOT_POSITIVE: Error = Error::fixed("ERR value is out of range, must be positive");
+    pub const NOT_POSITIVE: Error = Error::fixed(&"ERR value is out of range, must be positive");
     /// INCR and its family beyond 64 bits.
-    pub const OVERFLOW: Error = Error::fixed("ERR increment or decrement would overflow");
+    pub const OVERFLOW: Error = Error::fixed(&"ERR increment or decrement would overflow");
     /// A value beyond `proto-max-bulk-len`.
     pub const STRING_TOO_LONG: Error =
-        Error::fixed("ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+        Error::fixed(&"ERR string exceeds maximum allowed size (proto-max-bulk-len)");
     /// The source key does not exist.
-    pub const NO_SUCH_KEY: Error = Error::fixed("ERR no such key");
+    pub const NO_SUCH_KEY: Error = Error::fixed(&"ERR no such key");
     /// Source and destination are one.
-    pub const SAME_OBJECT: Error = Error::fixed("ERR source and destination objects are the same");
+    pub const SAME_OBJECT: Error = Error::fixed(&"ERR source and destination objects are the same");
     /// A database number beyond `databases`.
-    pub const DB_OUT_OF_RANGE: Error = Error::fixed("ERR DB index is out of range");
+    pub const DB_OUT_OF_RANGE: Error = Error::fixed(&"ERR DB index is out of range");
     /// The first database of SWAPDB is no number.
-    pub const INVALID_FIRST_DB: Error = Error::fixed("ERR invalid first DB index");
+    pub const INVALID_FIRST_DB: Error = Error::fixed(&"ERR invalid first DB index");
     /// The second database of SWAPDB is no number.
-    pub const INVALID_SECOND_DB: Error = Error::fixed("ERR invalid second DB index");
+    pub const INVALID_SECOND_DB: Error = Error::fixed(&"ERR invalid second DB index");
     /// An integer argument beyond 32 bits.
     pub const OUT_OF_RANGE_32: Error =
-        Error::fixed("ERR value is out of range, value must between -2147483648 and 2147483647");
+        Error::fixed(&"ERR value is out of range, value must between -2147483648 and 2147483647");
     /// DECRBY by a number that cannot be negated.
-    pub const DECREMENT_OVERFLOW: Error = Error::fixed("ERR decrement would overflow");
+    pub const DECREMENT_OVERFLOW: Error = Error::fixed(&"ERR decrement would overflow");
     /// A sum of floating point numbers that is none.
-    pub const FLOAT_OVERFLOW: Error = Error::fixed("ERR increment would produce NaN or Infinity");
+    pub const FLOAT_OVERFLOW: Error = Error::fixed(&"ERR increment would produce NaN or Infinity");
     /// SETRANGE before the beginning.
-    pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed("ERR offset is out of range");
+    pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed(&"ERR offset is out of range");
     /// A digest that is too short or too long.
-    pub const DIGEST_LENGTH: Error = Error::fixed("ERR must be exactly 16 hexadecimal characters");
+    pub const DIGEST_LENGTH: Error = Error::fixed(&"ERR must be exactly 16 hexadecimal characters");
     /// DELEX with a condition on another type.
     pub const CONDITION_NEEDS_STRING: Error =
-        Error::fixed("ERR Key should be of string type if conditions are specified");
+        Error::fixed(&"ERR Key should be of string type if conditions are specified");
     /// DELEX with an unknown condition.
     pub const INVALID_CONDITION: Error =
-        Error::fixed("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
+        Error::fixed(&"ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
     /// A number of keys that is not positive or no number.
-    pub const INVALID_NUMKEYS: Error = Error::fixed("ERR invalid numkeys value or out of range");
+    pub const INVALID_NUMKEYS: Error = Error::fixed(&"ERR invalid numkeys value or out of range");
     /// LCS of another type.
-    pub const LCS_NEEDS_STRINGS: Error = Error::fixed("ERR The specified keys must contain string values");
+    pub const LCS_NEEDS_STRINGS: Error = Error::fixed(&"ERR The specified keys must contain string values");
     /// LCS with LEN and IDX.
     pub const LCS_LENGTH_AND_POSITIONS: Error =
-        Error::fixed("ERR If you want both the length and indexes, please just use IDX.");
+        Error::fixed(&"ERR If you want both the length and indexes, please just use IDX.");
     /// LCS of strings that are too long together.
     pub const LCS_TOO_LARGE: Error =
-        Error::fixed("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
+        Error::fixed(&"ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");
     /// A cursor that is no number.
-    pub const INVALID_CURSOR: Error = Error::fixed("ERR invalid cursor");
+    pub const INVALID_CURSOR: Error = Error::fixed(&"ERR invalid cursor");
     /// SCAN without the values of fields that it does not have.
-    pub const NOVALUES_WITHOUT_FIELDS: Error = Error::fixed("ERR NOVALUES option can only be used in HSCAN");
+    pub const NOVALUES_WITHOUT_FIELDS: Error = Error::fixed(&"ERR NOVALUES option can only be used in HSCAN");
     /// EXPIRE with conditions that exclude each other.
     pub const NX_AND_OTHERS: Error =
-        Error::fixed("ERR NX and XX, GT or LT options at the same time are not compatible");
+        Error::fixed(&"ERR NX and XX, GT or LT options at the same time are not compatible");
     /// EXPIRE with both comparisons.
-    pub const GT_AND_LT: Error = Error::fixed("ERR GT and LT options at the same time are not compatible");
+    pub const GT_AND_LT: Error = Error::fixed(&"ERR GT and LT options at the same time are not compatible");
     /// OBJECT FREQ while no frequencies are counted.
     pub const NO_FREQUENCY: Error = Error::fixed(
-        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
+        &"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
          between policies at runtime LRU and LFU data will take some time to adjust.",
     );
     /// HINCRBY of a field that is no number.
-    pub const HASH_NOT_INTEGER: Error = Error::fixed("ERR hash value is not an integer");
+    pub const HASH_NOT_INTEGER: Error = Error::fixed(&"ERR hash value is not an integer");
     /// COMMAND GETKEYS of what is no command.
-    pub const INVALID_COMMAND: Error = Error::fixed("ERR Invalid command specified");
+    pub const INVALID_COMMAND: Error = Error::fixed(&"ERR Invalid command specified");
     /// COMMAND GETKEYS of a command without keys.
-    pub const NO_KEY_ARGUMENTS: Error = Error::fixed("ERR The command has no key arguments");
+    pub const NO_KEY_ARGUMENTS: Error = Error::fixed(&"ERR The command has no key arguments");
     /// COMMAND GETKEYS of a call with too few or too many words.
     pub const INVALID_ARGUMENT_COUNT: Error =
-        Error::fixed("ERR Invalid number of arguments specified for command");
+        Error::fixed(&"ERR Invalid number of arguments specified for command");
     /// COMMAND GETKEYS of a call whose keys cannot be found.
-    pub const INVALID_ARGUMENTS: Error = Error::fixed("ERR Invalid arguments specified for command");
+    pub const INVALID_ARGUMENTS: Error = Error::fixed(&"ERR Invalid arguments specified for command");
     /// The client has to authenticate first.
-    pub const NO_AUTH: Error = Error::fixed("NOAUTH Authentication required.");
+    pub const NO_AUTH: Error = Error::fixed(&"NOAUTH Authentication required.");
 
     /// AUTH with a wrong name or password.
     pub const WRONG_PASSWORD: Error =
-        Error::fixed("WRONGPASS invalid username-password pair or user is disabled.");
+        Error::fixed(&"WRONGPASS invalid username-password pair or user is disabled.");
     /// AUTH with a password while none is set.
     pub const NO_PASSWORD_SET: Error = Error::fixed(
-        "ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+        &"ERR AUTH <password> called without any password configured for the default user. Are you sure your \
          configuration is correct?",
     );
     /// HELLO with a protocol that does not exist.
-    pub const UNSUPPORTED_PROTOCOL: Error = Error::fixed("NOPROTO unsupported protocol version");
+    pub const UNSUPPORTED_PROTOCOL: Error = Error::fixed(&"NOPROTO unsupported protocol version");
     /// HELLO with a protocol that is no number.
     pub const INVALID_PROTOCOL: Error =
-        Error::fixed("ERR Protocol version is not an integer or out of range");
+        Error::fixed(&"ERR Protocol version is not an integer or out of range");
     /// A client's name that does not fit into a line.
     pub const CLIENT_NAME: Error =
-        Error::fixed("ERR Client names cannot contain spaces, newlines or special characters.");
+        Error::fixed(&"ERR Client names cannot contain spaces, newlines or special characters.");
     /// The number of a client that is none.
-    pub const INVALID_CLIENT_ID: Error = Error::fixed("ERR Invalid client ID");
+    pub const INVALID_CLIENT_ID: Error = Error::fixed(&"ERR Invalid client ID");
     /// The number of a client in Valkey, which none has.
-    pub const CLIENT_ID_NOT_POSITIVE: Error = Error::fixed("ERR client-id should be greater than 0");
+    pub const CLIENT_ID_NOT_POSITIVE: Error = Error::fixed(&"ERR client-id should be greater than 0");
     /// The database of a client filter in Valkey is no number.
-    pub const FILTER_DB_NOT_INTEGER: Error = Error::fixed("ERR DB is not an integer or out of range");
+    pub const FILTER_DB_NOT_INTEGER: Error = Error::fixed(&"ERR DB is not an integer or out of range");
     /// SHUTDOWN ABORT while the server is not ending.
-    pub const NO_SHUTDOWN: Error = Error::fixed("ERR No shutdown in progress.");
+    pub const NO_SHUTDOWN: Error = Error::fixed(&"ERR No shutdown in progress.");
     /// SHUTDOWN SAVE.
     pub const NOTHING_IS_SAVED: Error = Error::fixed(
-        "ERR Errors trying to SHUTDOWN: this server keeps its data in memory only and cannot save it. Use SHUTDOWN \
+        &"ERR Errors trying to SHUTDOWN: this server keeps its data in memory only and cannot save it. Use SHUTDOWN \
          NOSAVE.",
     );
 
     /// A panic has struck this server.
-    pub const POISONED: Error = Error::fixed("ERR the server has failed internally and must be restarted");
+    pub const POISONED: Error = Error::fixed(&"ERR the server has failed internally and must be restarted");
 
     /// A fixed text with its code.
-    pub const fn fixed(text: &'static str) -> Error {
-        Error(Cow::Borrowed(text.as_bytes()))
+    pub const fn fixed(text: &'static &'static str) -> Error {
+        Error(Text::Fixed(text))
     }
 
     /// A text made for the occasion, with its code.
     pub fn new(text: impl Into<Vec<u8>>) -> Error {
-        Error(Cow::Owned(text.into()))
+        Error(Text::Made(Box::new(text.into())))
     }
 
     /// The code and the text.
     pub fn text(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Text::Fixed(text) => text.as_bytes(),
+            Text::Made(text) => text,
+        }
     }
 
     /// The code: the first word.
     pub fn code(&self) -> &[u8] {
-        self.0.split(|&byte| byte == b' ').next().unwrap_or_default()
+        self.text().split(|&byte| byte == b' ').next().unwrap_or_default()
     }
 
     /// A time to live that is not positive or overflows.

@@ -3,6 +3,8 @@
 
 use shardis_protocol::Request;
 
+use crate::config::Dialect;
+
 /// Where keys stand in a call, and what the command does to them.
 #[derive(Clone, Copy, Debug)]
 pub struct KeySpec {
@@ -15,7 +17,7 @@ pub struct KeySpec {
     /// A remark for `COMMAND INFO`.
     pub notes: &'static str,
     /// Where `access` depends on the arguments: what a call really does.
-    pub access_by_call: Option<fn(Request<'_>) -> Access>,
+    pub access_by_call: Option<fn(Request<'_>, &Dialect) -> Access>,
 }
 
 /// Where the search for keys begins.
@@ -161,7 +163,7 @@ impl KeySpec {
     }
 
     /// The flags depend on the arguments; `access` tells those of a call.
-    pub const fn varying(mut self, access: fn(Request<'_>) -> Access) -> KeySpec {
+    pub const fn varying(mut self, access: fn(Request<'_>, &Dialect) -> Access) -> KeySpec {
         self.access_by_call = Some(access);
         self.variable_flags()
     }
@@ -173,8 +175,8 @@ impl KeySpec {
     }
 
     /// What a call does to the keys of this specification.
-    pub fn access_in(&self, request: Request<'_>) -> Access {
-        self.access_by_call.map_or(self.access, |access| access(request))
+    pub fn access_in(&self, request: Request<'_>, dialect: &Dialect) -> Access {
+        self.access_by_call.map_or(self.access, |access| access(request, dialect))
     }
 
     /// The positions of this specification's keys in a call: `None` when the call has no such positions (a count that is

@@ -574,7 +574,7 @@ mod tests {
         let range = |name: &str| {
             let entry = table.lookup(name.as_bytes()).expect("it is declared");
             let KeyRange { first, last, step } = entry.key_range;
-            ((first, last, step), entry.first_key, entry.single_key)
+            ((first, last, step), entry.first_key.map(NonZeroU16::get), entry.single_key)
         };
         assert_eq!(range("get"), ((1, 1, 1), Some(1), true));
         assert_eq!(range("mset"), ((1, -1, 2), Some(1), false));

@@ -273,7 +273,9 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     let active_ms = if is_caller { call.now_ms } else { info.active_ms.load(Ordering::Relaxed) };
     let seconds_since = |then_ms: i64| (call.now_ms - then_ms).max(0) / 1000;
     let query_bytes = info.query_bytes.load(Ordering::Relaxed);
+    let query_free_bytes = info.query_free_bytes.load(Ordering::Relaxed);
     let output_bytes = info.output_bytes.load(Ordering::Relaxed);
+    let commands = if is_caller { caller.commands } else { info.commands.load(Ordering::Relaxed) };
     let names = info.names.lock().clone();
 
     let mut line = Line { text: lines, is_empty: true };
@@ -291,10 +293,11 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("multi", -1);
     line.fields_if(dialect.client_traffic, &["watch"], 0);
     line.field("qbuf", query_bytes);
-    line.fields_if(true, &["qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl"], 0);
+    line.field("qbuf-free", query_free_bytes);
+    line.fields_if(true, &["argv-mem", "multi-mem", "rbs", "rbp", "obl"], 0);
     line.field("oll", u8::from(output_bytes > 0));
     line.field("omem", output_bytes);
-    line.field("tot-mem", CLIENT_BYTES + query_bytes + output_bytes);
+    line.field("tot-mem", CLIENT_BYTES + query_bytes + query_free_bytes + output_bytes);
     line.field("events", if output_bytes > 0 { "rw" } else { "r" });
     line.field("cmd", if is_caller { current_command(call) } else { last_command(call, info) });
     line.field("user", "default");
@@ -304,7 +307,9 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
         line.field("lib-name", text(&names.lib_name));
         line.field("lib-ver", text(&names.lib_ver));
     }
-    line.fields_if(dialect.client_traffic, &["tot-net-in", "tot-net-out", "tot-cmds"], 0);
+    line.fields_if(dialect.client_traffic, &["tot-net-in"], info.received.value());
+    line.fields_if(dialect.client_traffic, &["tot-net-out"], info.sent.value());
+    line.fields_if(dialect.client_traffic, &["tot-cmds"], commands);
     lines.push('\n');
 }
 

@@ -1,6 +1,8 @@
 //! COMMAND: the command table as clients see it. Everything told here is derived from the declarations; this file only
 //! puts it into the shapes of the protocol.
 
+use std::ptr;
+
 use shardis_protocol::{Aggregate, Mark, Reply};
 use shardis_storage::glob;
 
@@ -9,6 +11,7 @@ use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::syntax::{self, Argument};
 use crate::command::table::{Entry, Table};
 use crate::command::{Access, Begin, Call, Category, Command, Done, Error, Find, Flags, Flow, KeySpec};
+use crate::config::Dialect;
 
 const FLAGS: Flags = Flags::LOADING.union(Flags::STALE);
 const UNORDERED: &[&str] = &["nondeterministic_output_order"];
@@ -233,7 +236,7 @@ impl<'a> Filter<'a> {
 
 /// The keys of a call that is not carried out, each with what would be done to it.
 fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
-    if call.request.len() < call.dialect().getkeys_words_min {
+    if call.request.len() < call.dialect().getkeys_words_min.into() {
         return Err(Error::arity(&format!("command|{}", call.command.name.to_ascii_lowercase())));
     }
     let request = call.request.tail(2);
@@ -248,7 +251,7 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
     for spec in entry.command.keys {
         match spec.positions(request).filter(|positions| positions.len() > 0) {
             Some(positions) => {
-                let access = spec.access_in(request);
+                let access = spec.access_in(request, call.dialect());
                 keys.extend(positions.filter_map(|at| request.arg(at)).map(|key| (key, access)));
             }
             None if entry.flags.contains(Flags::NO_MANDATORY_KEYS) => return Ok(Vec::new()),
@@ -262,22 +265,30 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
 struct Infos<'c> {
     table: &'c Table,
     reply: &'c mut Reply,
+    getkeys_words_min: u16,
     /// What a command without subcommands has in their place in RESP3.
     no_subcommands: Aggregate,
 }
 
 impl<'c> Infos<'c> {
     fn new(call: &'c mut Call<'_>) -> Infos<'c> {
-        let is_array = call.dialect().no_subcommands_is_array;
-        let no_subcommands = if is_array { Aggregate::Array } else { Aggregate::Set };
-        Infos { table: &call.state.commands, reply: call.reply, no_subcommands }
+        let &Dialect { no_subcommands_is_array, getkeys_words_min, .. } = call.dialect();
+        let no_subcommands = if no_subcommands_is_array { Aggregate::Array } else { Aggregate::Set };
+        Infos { table: &call.state.commands, reply: call.reply, getkeys_words_min, no_subcommands }
+    }
+
+    fn arity(&self, command: &'static Command) -> i64 {
+        // The only ones whose arity is not the same everywhere.
+        let by_dialect = [&GETKEYS, &GETKEYSANDFLAGS].iter().any(|other| ptr::eq(*other, command));
+        if by_dialect { AtLeast(self.getkeys_words_min).signed() } else { command.arity.signed() }
     }
 
     fn write(&mut self, entry: &Entry) {
+        let arity = self.arity(entry.command);
         let reply = &mut *self.reply;
         reply.array(10);
         reply.bulk(entry.full_name.as_bytes());
-        reply.integer(entry.command.arity.signed());
+        reply.integer(arity);
         write_names(reply, entry.flags.names());
         reply.integer(entry.key_range.first.into());
         reply.integer(entry.key_range.last.into());

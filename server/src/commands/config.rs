@@ -95,6 +95,10 @@ static RESETSTAT: Command = Command::client("RESETSTAT", reset_statistics)
     .tips(TIPS);
 
 fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
+    // The counters of the keyspace are in its shards, each of which is waited for.
+    if call.may_offload {
+        return Ok(Flow::Offload);
+    }
     call.state.stats.reset();
     call.state.keyspace.reset_counters();
     call.ok()
@@ -110,8 +114,8 @@ static REWRITE: Command = Command::client("REWRITE", rewrite)
 
 fn rewrite(call: &mut Call<'_>, _: &mut Client) -> Done {
     Err(match call.state.config.file {
-        None => Error::fixed("ERR The server is running without a config file"),
-        Some(_) => Error::fixed("ERR Rewriting config file: this server only reads its file"),
+        None => Error::fixed(&"ERR The server is running without a config file"),
+        Some(_) => Error::fixed(&"ERR Rewriting config file: this server only reads its file"),
     })
 }
 

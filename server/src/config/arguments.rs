@@ -28,13 +28,13 @@ pub fn parse(words: &[OsString], standard_input: &mut dyn Read) -> Result<Invoca
         _ => {}
     }
     let mut loader = Loader::default();
-    let mut rest = words;
+    let mut read = 0;
     if first.is_some_and(|word| !word.starts_with(b"-")) {
         let path = Path::new(&words[0]);
         loader.read_file(&path::absolute(path).unwrap_or_else(|_| path.into()))?;
-        rest = &words[1..];
+        read = 1;
     }
-    let (options, reads_input) = options_as_directives(rest);
+    let (options, reads_input) = options_as_directives(words, read);
     if reads_input {
         let mut text = Vec::new();
         standard_input.read_to_end(&mut text).map_err(|error| LoadError::Unreadable {
@@ -47,13 +47,13 @@ pub fn parse(words: &[OsString], standard_input: &mut dyn Read) -> Result<Invoca
     loader.finish().map(|config| Invocation::Serve(Box::new(config)))
 }
 
-/// The options as lines of a configuration file, and whether `-` was first or last among them.
-fn options_as_directives(words: &[OsString]) -> (Vec<u8>, bool) {
+/// The words from `start` on as lines of a configuration file, and whether `-` is the first or last of all words.
+fn options_as_directives(words: &[OsString], start: usize) -> (Vec<u8>, bool) {
     let mut lines = Vec::new();
     let mut reads_input = false;
     // Behind a bare option name stands a value, even if it has dashes.
     let mut wants_value = false;
-    for (index, word) in words.iter().map(|word| word.as_bytes()).enumerate() {
+    for (index, word) in words.iter().map(|word| word.as_bytes()).enumerate().skip(start) {
         let next = words.get(index + 1).map(|word| word.as_bytes());
         match word.strip_prefix(b"--") {
             None if word == b"-" && (index == 0 || next.is_none()) => reads_input = true,
@@ -158,6 +158,19 @@ mod tests {
         assert_eq!((config.timeout.value(), config.hz.value()), (3, 20));
         let config = self::config(&["--timeout", "3", "-"], "timeout 2\nhz 20");
         assert_eq!((config.timeout.value(), config.hz.value()), (3, 20));
+    }
+
+    #[test]
+    fn standard_input_is_read_only_if_the_dash_is_the_first_or_last_word_of_all() {
+        let file = std::env::temp_dir().join(format!("shardis-arguments-{}.conf", std::process::id()));
+        std::fs::write(&file, "timeout 1\n").expect("a file");
+        let path = file.to_str().expect("a name in letters");
+        assert_eq!(config(&[path, "-"], "timeout 2").timeout.value(), 2);
+        assert_eq!(config(&[path, "--hz", "9", "-"], "timeout 2").timeout.value(), 2);
+        let error = parse_words(&[path, "-", "--timeout", "3"], "timeout 2").expect_err("a word too many");
+        let error = error.to_string();
+        assert!(error.ends_with(">>> '\"-\"'\nBad directive or wrong number of arguments"), "{error}");
+        std::fs::remove_file(&file).expect("it is there");
     }
 
     #[test]

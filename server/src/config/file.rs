@@ -124,20 +124,18 @@ impl Loader {
         Ok(())
     }
 
-    /// Reads another file, or all that match a pattern in its last part, which may be none.
+    /// Reads another file, or all that match a pattern, which may be none.
     fn include(&mut self, line: &Line<'_>, path: &[u8]) -> Result<(), LoadError> {
         if self.include_depth == INCLUDE_DEPTH_MAX {
             return Err(line.error("too many files include one another"));
         }
         self.include_depth += 1;
-        let path = self.config.path(path);
-        match path
-            .file_name()
-            .map(OsStr::as_bytes)
-            .filter(|name| name.iter().any(|byte| b"*?[".contains(byte)))
-        {
-            Some(pattern) => matching(&path, pattern).iter().try_for_each(|path| self.read_file(path))?,
-            None => self.read_file(&path)?,
+        if is_pattern(path) {
+            // The directory that a relative pattern starts from is none itself, whatever it is called.
+            let paths = matching(self.config.path(b""), Path::new(OsStr::from_bytes(path)));
+            paths.iter().try_for_each(|path| self.read_file(path))?;
+        } else {
+            self.read_file(&self.config.path(path))?;
         }
         self.include_depth -= 1;
         Ok(())
@@ -165,20 +163,36 @@ impl Line<'_> {
     }
 }
 
-/// The files beside `path` whose names match, in order; hidden ones only if the pattern names the dot.
-fn matching(path: &Path, pattern: &[u8]) -> Vec<PathBuf> {
-    let entries =
-        path.parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten().flatten();
-    let mut paths: Vec<PathBuf> = entries
-        .filter(|entry| {
-            let name = entry.file_name();
-            glob::matches(pattern, name.as_bytes())
-                && pattern.starts_with(b".") == name.as_bytes().starts_with(b".")
-        })
-        .map(|entry| entry.path())
-        .collect();
+fn is_pattern(path: &[u8]) -> bool {
+    path.iter().any(|byte| b"*?[".contains(byte))
+}
+
+/// The files that match a pattern, in order; each part of it may have wildcards.
+fn matching(start: PathBuf, pattern: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![start];
+    for part in pattern.components().map(|part| part.as_os_str()) {
+        paths = if is_pattern(part.as_bytes()) {
+            paths.iter().flat_map(|directory| matching_entries(directory, part.as_bytes())).collect()
+        } else {
+            paths.iter().map(|directory| directory.join(part)).collect()
+        };
+    }
+    // A link that leads nowhere is kept: that it cannot be read has to be told.
+    paths.retain(|path| path.symlink_metadata().is_ok() && !path.is_dir());
     paths.sort();
     paths
+}
+
+/// What lies in a directory and matches; hidden files only if the pattern names the dot.
+fn matching_entries(directory: &Path, pattern: &[u8]) -> Vec<PathBuf> {
+    let names = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names
+        .filter(|name| {
+            let name = name.as_bytes();
+            glob::matches(pattern, name) && pattern.starts_with(b".") == name.starts_with(b".")
+        })
+        .map(|name| directory.join(name))
+        .collect()
 }
 
 impl fmt::Display for Source {
@@ -227,7 +241,9 @@ mod tests {
             let path = env::temp_dir().join(format!("shardis-config-{}-{name}", process::id()));
             fs::create_dir_all(&path).expect("a directory");
             for (name, text) in files {
-                fs::write(path.join(name), text).expect("a file");
+                let file = path.join(name);
+                fs::create_dir_all(file.parent().expect("it is below")).expect("a directory");
+                fs::write(file, text).expect("a file");
             }
             Directory(path)
         }
@@ -287,7 +303,7 @@ mod tests {
             ("databases 0", 1, "databases 0", "argument must be between 1 and 2147483647 inclusive"),
         ];
         for (text, line, shown, reason) in table {
-            let reason = reason.replace("2147483647", "65536");
+            let reason = reason.replace("2147483647", "65535");
             let error = load(text).expect_err(text);
             let expected = LoadError::Directive {
                 source: Source::StandardInput,
@@ -345,6 +361,30 @@ mod tests {
         );
         let worse = directory.0.join("worse.conf");
         assert!(told("bad.conf").contains(&format!("at line 2 of {}\n>>> 'foo'", worse.display())));
+    }
+
+    #[test]
+    fn every_part_of_an_included_path_may_be_a_pattern() {
+        let directory = Directory::new(
+            "parts [of] a path",
+            &[
+                ("main.conf", "include ?/*/x.conf"),
+                ("b/2/x.conf", "timeout 2"),
+                ("a/1/x.conf", "timeout 1\nhz 20"),
+                ("a/1/y.conf", "hz 30"),
+                ("a/none/y.conf", "hz 40"),
+                ("a/.hidden/x.conf", "hz 50"),
+                ("a/folder/x.conf/z.conf", "hz 60"),
+                ("absolute.conf", ""),
+            ],
+        );
+        let config = directory.load("main.conf").expect("a configuration");
+        assert_eq!((config.timeout.value(), config.hz.value()), (2, 20));
+
+        let parent = directory.0.parent().expect("it is below").display();
+        let text = format!("include \"{parent}/*parts ?of? a path/a/1/[x]*\"");
+        let config = load(&text).expect("a configuration");
+        assert_eq!((config.timeout.value(), config.hz.value()), (1, 20), "{text}");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use shardis_protocol::number;
 
-use super::setting::Scalar;
+use super::choice::Level;
+use super::setting::{Choice, Scalar};
 use super::{Config, Dialect};
 
 /// What the values of a parameter look like.
@@ -30,10 +31,14 @@ pub enum Kind {
     },
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// One of the levels of the log that the personality has.
+    LogLevel,
     /// Any bytes, in one word.
     Text,
     /// Any number of words, joined by spaces.
     Words,
+    /// Host and port of a server; `no one` is the empty text.
+    Peer,
     /// Network addresses.
     Addresses,
     /// An existing directory.
@@ -68,7 +73,7 @@ pub type Reason = Cow<'static, str>;
 impl Kind {
     /// Whether several words make one value.
     pub fn takes_words(self) -> bool {
-        matches!(self, Kind::Words | Kind::Addresses)
+        matches!(self, Kind::Words | Kind::Peer | Kind::Addresses)
     }
 
     /// What to write for a value, for `--help`.
@@ -78,8 +83,10 @@ impl Kind {
             Kind::Number { unit: Unit::Memory, .. } => "bytes".into(),
             Kind::Number { .. } => "number".into(),
             Kind::Choice(words) => words.join("|").into(),
+            Kind::LogLevel => Level::WORDS.join("|").into(),
             Kind::Text => "text".into(),
             Kind::Words => "words".into(),
+            Kind::Peer => "host port|no one".into(),
             Kind::Addresses => "address ...".into(),
             Kind::Directory => "directory".into(),
         }
@@ -96,10 +103,12 @@ impl Kind {
                     format!("argument(s) must be one of the following: {}", words.join(", "))
                 })?))
             }
+            Kind::LogLevel => Kind::Choice(config.dialect().log_levels).parse(text, config),
+            Kind::Peer if text.eq_ignore_ascii_case(b"no one") => Ok(Value::Text([].into())),
             Kind::Number { unit, min, max } => {
                 unit.parse(text, min, max, config.dialect()).map(Value::Scalar)
             }
-            Kind::Text | Kind::Words => Ok(Value::Text(text.into())),
+            Kind::Text | Kind::Words | Kind::Peer => Ok(Value::Text(text.into())),
             Kind::Addresses => {
                 let words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
                 if words.count() > BIND_ADDRESSES_MAX {
@@ -118,6 +127,7 @@ impl Kind {
             Kind::YesNoByPersonality => {
                 Kind::YesNo.format(config.by_personality(Scalar::from_raw(raw)).into_raw(), config)
             }
+            Kind::LogLevel => Kind::Choice(Level::WORDS).format(raw, config),
             Kind::Choice(words) => usize::try_from(raw)
                 .ok()
                 .and_then(|index| words.get(index))

@@ -8,6 +8,7 @@ pub mod arguments;
 mod choice;
 pub mod file;
 mod kind;
+mod known;
 pub mod options;
 mod personality;
 mod setting;
@@ -18,6 +19,8 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
+
+use rustix::process::{Resource, getrlimit};
 
 pub use self::choice::{DebugAccess, Level};
 pub use self::kind::{Kind, Reason, Unit};
@@ -134,7 +137,7 @@ impl Config {
     pub fn set(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), ConfigError> {
         let name = name.as_ref();
         let (parameter, name) = options::find(name).ok_or_else(|| ConfigError::Unknown(name.into()))?;
-        self.change(&[(parameter, name, value.as_ref())])
+        self.change(&[(parameter, name, value.as_ref())], false)
     }
 
     /// Sets parameters of a running server, all of them or none.
@@ -145,6 +148,7 @@ impl Config {
                 options::find(name).ok_or_else(|| ConfigError::Unknown(name.to_vec()))?;
             let reason = match parameter.change {
                 Change::AtStart => "can't set immutable config",
+                Change::AtStartHere => "this server can't change it while it runs",
                 Change::Protected => "can't set protected config",
                 Change::Live if changes.iter().any(|(_, earlier, _)| *earlier == known) => {
                     "duplicate parameter"
@@ -156,7 +160,7 @@ impl Config {
             };
             return Err(ConfigError::Refused { name: name.to_vec(), reason: reason.into() });
         }
-        self.change(&changes)
+        self.change(&changes, true)
     }
 
     /// A parameter as `CONFIG GET` shows it.
@@ -194,6 +198,19 @@ impl Config {
         or_available(self.compute_threads.value())
     }
 
+    /// How many clients the limit on this process's open files leaves room for.
+    pub fn clients_max(&self) -> i64 {
+        let files = getrlimit(Resource::Nofile).current.and_then(|files| i64::try_from(files).ok());
+        files.unwrap_or(i64::MAX).saturating_sub(self.own_files()).max(0)
+    }
+
+    /// Open files that are no clients: sockets to listen on, the log, what each thread waits with. Redis reserves as many
+    /// for itself, whatever it needs.
+    pub fn own_files(&self) -> i64 {
+        let threads = i64::try_from(self.thread_count()).unwrap_or(i64::MAX);
+        threads.saturating_mul(FILES_PER_THREAD).saturating_add(FILES_BESIDE_THREADS).max(FILES_OF_REDIS)
+    }
+
     /// Whether DEL frees in the background.
     pub fn lazy_user_del(&self) -> bool {
         self.by_personality(self.lazyfree_lazy_user_del.value())
@@ -214,16 +231,20 @@ impl Config {
         chosen.unwrap_or_else(|| self.dialect().frees_in_background)
     }
 
-    /// Checks all changes, then makes them.
-    fn change(&self, changes: &[(&Parameter, &str, &[u8])]) -> Result<(), ConfigError> {
+    /// Checks all changes, then makes them. What the system has to grant is asked for only while the server runs: before,
+    /// its limits may still change.
+    fn change(&self, changes: &[(&Parameter, &str, &[u8])], is_running: bool) -> Result<(), ConfigError> {
+        let refused = |name: &str, reason| ConfigError::Refused { name: name.as_bytes().into(), reason };
         let mut values = Vec::with_capacity(changes.len());
         for (parameter, name, text) in changes {
             let value = parameter
                 .kind
                 .parse(text, self)
                 .and_then(|value| parameter.admit(&value, self).map(|()| value));
-            values
-                .push(value.map_err(|reason| ConfigError::Refused { name: name.as_bytes().into(), reason })?);
+            values.push(value.map_err(|reason| refused(name, reason))?);
+        }
+        for ((parameter, name, _), value) in changes.iter().zip(&values).filter(|_| is_running) {
+            parameter.ask_system(value, self).map_err(|reason| refused(name, reason))?;
         }
         for ((parameter, ..), value) in changes.iter().zip(values) {
             parameter.store(value, self);
@@ -231,6 +252,10 @@ impl Config {
         Ok(())
     }
 }
+
+const FILES_PER_THREAD: i64 = 4;
+const FILES_BESIDE_THREADS: i64 = 20;
+const FILES_OF_REDIS: i64 = 32;
 
 /// A number of threads, where zero stands for as many as the machine runs at once.
 fn or_available(threads: i64) -> usize {
@@ -269,6 +294,7 @@ mod tests {
             (&["TIMEout", "1", "timeout", "2"], "timeout", Some("duplicate parameter")),
             (&["timeout", "1", "dataBASES", "3", "timeout", "4"], "dataBASES", immutable),
             (&["logfile", ""], "logfile", immutable),
+            (&["replicaof", "no one"], "replicaof", immutable),
             (&["dir", "/"], "dir", Some("can't set protected config")),
             (&["TIMEOUT", "abc"], "timeout", not_integer),
             (&["hash-max-ziplist-entries", "abc"], "hash-max-ziplist-entries", not_integer),
@@ -280,6 +306,28 @@ mod tests {
             assert_eq!((told.0.as_str(), told.1.as_deref()), (*name, *reason), "{words:?}");
             assert_eq!(config.timeout.value(), 0, "nothing is changed");
         }
+    }
+
+    #[test]
+    fn addresses_are_immutable_here_and_this_is_told_in_other_words_than_those_of_redis() {
+        let reason = Some("this server can't change it while it runs".to_owned());
+        for (name, value) in [("port", "7000"), ("bind", "127.0.0.1")] {
+            let told = set_live(&Config::default(), &[name, value]);
+            assert_eq!(told, Err((name.to_owned(), reason.clone())));
+        }
+    }
+
+    #[test]
+    fn the_level_nothing_came_with_7_2() {
+        let config = Config::default();
+        assert_eq!(set_live(&config, &["loglevel", "nothing"]), Ok(()));
+        config.personality.set(Personality::Redis70);
+        let known = "argument(s) must be one of the following: debug, verbose, notice, warning";
+        assert_eq!(
+            set_live(&config, &["loglevel", "nothing"]),
+            Err(("loglevel".to_owned(), Some(known.to_owned())))
+        );
+        assert_eq!(set_live(&config, &["loglevel", "warning"]), Ok(()));
     }
 
     #[test]

@@ -5,10 +5,10 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::choice::{DebugAccess, Level};
+use super::choice::DebugAccess;
 use super::kind::{Kind, Reason, Unit, Value};
 use super::setting::{Choice, Text};
-use super::{Config, Personality};
+use super::{Config, Personality, known};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Parameter {
     /// One sentence with a full stop.
     pub summary: &'static str,
     field: Field,
+    /// Asks the system whether a running server can have a value.
+    system: fn(&Config, &Value) -> Result<(), Reason>,
 }
 
 /// When a parameter may be changed.
@@ -33,6 +35,8 @@ pub enum Change {
     Live,
     /// Until the server starts.
     AtStart,
+    /// Until the server starts, although Redis can change it later.
+    AtStartHere,
     /// Until the server starts, since a client could do harm with it.
     Protected,
 }
@@ -51,9 +55,9 @@ enum Field {
 
 /// All parameters, in the order of `--help`.
 pub static PARAMETERS: &[Parameter] = &[
-    number("port", 0, 65535, |config| config.port.raw()).at_start().summary("TCP port; 0 for no TCP."),
+    number("port", 0, 65535, |config| config.port.raw()).at_start_here().summary("TCP port; 0 for no TCP."),
     Parameter::new("bind", Kind::Addresses, Field::Text(|config| &config.bind))
-        .at_start()
+        .at_start_here()
         .summary("Addresses to listen on; one that begins with - may be missing."),
     text("unixsocket", |config| &config.unixsocket)
         .at_start()
@@ -74,6 +78,7 @@ pub static PARAMETERS: &[Parameter] = &[
     number("timeout", 0, INT_MAX, |config| config.timeout.raw())
         .summary("Seconds after which an idle client is closed; 0 for never."),
     number("maxclients", 1, u32::MAX as i64, |config| config.maxclients.raw())
+        .asking(files_for_clients)
         .summary("Clients served at once."),
     memory("proto-max-bulk-len", 1 << 20, |config| config.proto_max_bulk_len.raw())
         .summary("Length of an argument or a string at most."),
@@ -117,7 +122,7 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Who may use the debugging commands."),
     choice::<Personality>("personality", |config| config.personality.raw())
         .summary("Whose texts and shapes the replies have where servers differ."),
-    choice::<Level>("loglevel", |config| config.loglevel.raw()).summary("The least that is logged."),
+    scalar("loglevel", Kind::LogLevel, |config| config.loglevel.raw()).summary("The least that is logged."),
     text("logfile", |config| &config.logfile)
         .at_start()
         .summary("File to log to; empty for standard output."),
@@ -137,7 +142,7 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Bytes of data at most."),
     fixed("maxmemory-policy", Kind::Choice(EVICTION_POLICIES), "noeviction", NO_EVICTION)
         .summary("What to evict when memory is full."),
-    fixed("replicaof", Kind::Words, "", "replication is not there yet: this server can only stand alone")
+    fixed("replicaof", Kind::Peer, "", "replication is not there yet: this server can only stand alone")
         .alias("slaveof")
         .at_start()
         .summary("The server to follow."),
@@ -168,6 +173,8 @@ static REFUSED_DIRECTIVES: &[(&str, &str)] = &[
     ("check-system", "this program does not check the system"),
 ];
 
+/// Why a parameter of `known` is refused.
+pub(super) const NOT_YET_HERE: &str = "is a parameter of Redis that this server does not have yet";
 const NO_EVICTION: &str = "keys are not evicted yet, so a limit would not be kept";
 const NO_TLS: &str = "TLS is not supported yet: connections are not encrypted";
 const NO_ACL: &str = "users and their permissions are not there yet: only requirepass protects this server";
@@ -183,10 +190,22 @@ const EVICTION_POLICIES: &[&str] = &[
     "noeviction",
 ];
 
+/// Whether each of so many clients can have an open file.
+fn files_for_clients(config: &Config, clients: &Value) -> Result<(), Reason> {
+    let clients_max = config.clients_max();
+    if matches!(clients, Value::Scalar(clients) if *clients > clients_max) {
+        return Err(format!(
+            "The operating system is not able to handle the specified number of clients, try with {clients_max}"
+        )
+        .into());
+    }
+    Ok(())
+}
+
 const INT_MIN: i64 = i32::MIN as i64;
 const INT_MAX: i64 = i32::MAX as i64;
 /// Database numbers are stored in 16 bits.
-const DATABASES_MAX: i64 = 1 << 16;
+const DATABASES_MAX: i64 = u16::MAX as i64;
 const THREADS_MAX: i64 = 1024;
 const SHARDS_MAX: i64 = 1 << 16;
 
@@ -209,7 +228,11 @@ pub fn refusal(directive: &[u8]) -> &'static str {
         Some(_) => directive.starts_with(name.as_bytes()),
         None => directive == name.as_bytes(),
     });
-    refused.map_or("Bad directive or wrong number of arguments", |(_, why)| why)
+    match refused {
+        Some((_, why)) => why,
+        None if known::NOT_YET.iter().any(|name| name.as_bytes() == directive) => NOT_YET_HERE,
+        None => "Bad directive or wrong number of arguments",
+    }
 }
 
 /// The parameters as `--help` lists them, with their defaults.
@@ -232,7 +255,7 @@ pub fn help() -> String {
 
 impl Parameter {
     const fn new(name: &'static str, kind: Kind, field: Field) -> Parameter {
-        Parameter { name, alias: None, kind, change: Change::Live, summary: "", field }
+        Parameter { name, alias: None, kind, change: Change::Live, summary: "", field, system: |_, _| Ok(()) }
     }
 
     const fn alias(mut self, alias: &'static str) -> Parameter {
@@ -245,8 +268,18 @@ impl Parameter {
         self
     }
 
+    const fn at_start_here(mut self) -> Parameter {
+        self.change = Change::AtStartHere;
+        self
+    }
+
     const fn protected(mut self) -> Parameter {
         self.change = Change::Protected;
+        self
+    }
+
+    const fn asking(mut self, system: fn(&Config, &Value) -> Result<(), Reason>) -> Parameter {
+        self.system = system;
         self
     }
 
@@ -272,6 +305,11 @@ impl Parameter {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the system lets a running server have this value.
+    pub(super) fn ask_system(&self, value: &Value, config: &Config) -> Result<(), Reason> {
+        (self.system)(config, value)
     }
 
     /// Changes the setting to a value that was parsed and admitted.
@@ -394,6 +432,7 @@ mod tests {
             ("save", "900 1"),
             ("replicaof", "127.0.0.1 6379"),
             ("slaveof", "127.0.0.1 6379"),
+            ("replicaof", "no"),
             ("cluster-enabled", "yes"),
             ("tls-port", "6380"),
             ("aclfile", "users.acl"),
@@ -408,9 +447,14 @@ mod tests {
                 Some(find(name.as_bytes()).expect(name).0.format(&Config::default()))
             );
         }
-        for (name, text) in
-            [("appendonly", "NO"), ("save", ""), ("maxmemory", "0kb"), ("maxmemory-policy", "noeviction")]
-        {
+        for (name, text) in [
+            ("appendonly", "NO"),
+            ("save", ""),
+            ("replicaof", "no one"),
+            ("slaveof", "NO ONE"),
+            ("maxmemory", "0kb"),
+            ("maxmemory-policy", "noeviction"),
+        ] {
             assert_eq!(config.set(name, text), Ok(()), "{name}");
         }
         for (directive, part) in [
@@ -418,6 +462,9 @@ mod tests {
             ("TLS-PORTS", "TLS"),
             ("user", "users"),
             ("username", "Bad directive"),
+            ("PidFile", NOT_YET_HERE),
+            ("client-output-buffer-limit", NOT_YET_HERE),
+            ("pidfiles", "Bad directive"),
             ("tls", "Bad directive"),
         ] {
             assert!(refusal(directive.as_bytes()).contains(part), "{directive}");

@@ -3,6 +3,7 @@
 //!
 //! What all of them answer alike is not here, and neither is what only depends on a setting.
 
+use super::choice::Level;
 use super::setting::Choice;
 
 /// Which server's replies are given.
@@ -50,6 +51,8 @@ pub struct Dialect {
     pub tells_listeners_and_denials: bool,
     /// Whether a memory value beyond 64 bits is no number, else it is as large as numbers get.
     pub huge_memory_is_malformed: bool,
+    /// The levels of the log, the first of those that there are.
+    pub log_levels: &'static [&'static str],
     /// Whether deleting and flushing free in the background unless told otherwise.
     pub frees_in_background: bool,
 
@@ -73,7 +76,7 @@ pub struct Dialect {
     /// What HELP says of itself.
     pub help_of_help: &'static str,
     /// The fewest words of COMMAND GETKEYS.
-    pub getkeys_words_min: usize,
+    pub getkeys_words_min: u16,
     /// Whether COMMAND INFO has an array in RESP3 where there are no subcommands, else a set.
     pub no_subcommands_is_array: bool,
     /// Whether DEBUG OBJECT takes an argument behind the key.
@@ -84,6 +87,8 @@ pub struct Dialect {
     pub strict_cursors: bool,
     /// Whether SCAN refuses types that do not exist, and `NOVALUES` in words of its own.
     pub strict_scan_options: bool,
+    /// Whether SET with a comparison counts as an access to the old value.
+    pub comparing_accesses: bool,
     /// Whether GETEX checks the time before it looks at the key.
     pub getex_time_first: bool,
     /// The shortest string that does not share the allocation of its object, by the length of its key.
@@ -108,6 +113,7 @@ impl Dialect {
 const REDIS_70: Dialect = Dialect {
     redis_version: "7.0.15",
     tells_listeners_and_denials: false,
+    log_levels: Level::WORDS.split_at(4).0,
     hello_protocol: "",
     hello_word_by_word: true,
     client_name_ends_at_zero: false,
@@ -127,6 +133,7 @@ const REDIS_72: Dialect = Dialect {
     modules: &[],
     tells_listeners_and_denials: true,
     huge_memory_is_malformed: false,
+    log_levels: Level::WORDS,
     frees_in_background: false,
     authentication_first: false,
     hello_protocol: "<proto> ",
@@ -142,6 +149,7 @@ const REDIS_72: Dialect = Dialect {
     debug_object_takes_option: false,
     strict_cursors: false,
     strict_scan_options: false,
+    comparing_accesses: true,
     getex_time_first: false,
     raw_bytes_min: |_| 45,
     replaced_deadline_bytes: 0,
@@ -165,6 +173,7 @@ const VALKEY_91: Dialect = Dialect {
     debug_object_takes_option: true,
     strict_cursors: true,
     strict_scan_options: true,
+    comparing_accesses: false,
     getex_time_first: true,
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.
     raw_bytes_min: |key_bytes| (if key_bytes < 32 { 114_usize } else { 112 }).saturating_sub(key_bytes),

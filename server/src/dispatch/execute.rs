@@ -21,7 +21,6 @@ pub fn execute(
     first_key: Option<FirstKey>,
     reply: &mut Reply,
 ) -> Outcome {
-    let _guard = ctx.state.poison.guard();
     let mark = reply.mark();
     reply.set_version(client.version);
     let words_before_args = 1 + usize::from(entry.container.is_some());
@@ -33,26 +32,33 @@ pub fn execute(
         state: ctx.state,
         db: client.db,
         now_ms: ctx.now_ms,
-        may_offload: ctx.runner == Runner::Network,
+        may_offload: ctx.runner != Runner::Executor,
         first_key,
     };
     let done = match entry.command.run {
-        Run::Client(run) => run(&mut call, client),
+        Run::Client(run) => {
+            let _guard = ctx.state.poison.guard();
+            run(&mut call, client)
+        }
         Run::Read(_) | Run::Write(_) => {
             let mut txn = match begin(ctx, &call, entry) {
                 Ok(txn) => txn,
                 Err(outcome) => return outcome,
             };
+            // Behind the transaction, so that the server is marked before its shards are free.
+            let guard = ctx.state.poison.guard();
             let done = match entry.command.run {
                 Run::Write(run) => run(&mut call, &mut txn),
                 Run::Read(run) => run(&mut call, &mut txn),
                 Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
             };
             settle::settle(ctx.state, txn);
+            drop(guard);
             done
         }
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
+                client.commands += 1;
                 ctx.stats.command(entry.id).calls.add(1);
                 return Outcome::Wait(job.start(ctx.state));
             }
@@ -72,6 +78,7 @@ pub fn execute(
             answer_error(ctx, &error, reply);
         }
     }
+    client.commands += 1;
     ctx.stats.command(entry.id).calls.add(1);
     Outcome::Done
 }

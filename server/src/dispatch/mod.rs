@@ -44,14 +44,15 @@ pub enum Outcome {
     Wait(Ticket),
 }
 
-/// Who runs commands: a network thread, or the executor for it.
+/// Who runs commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runner {
     /// Must neither take nor wait long.
     Network,
-    /// May do both, and marks the shards it holds.
+    /// May do both, and marks the shards it holds: an executor thread, or the thread of a caller inside the process with
+    /// something long.
     Executor,
-    /// A caller inside the process: may wait, and is soon done.
+    /// A caller inside the process, with something short: may wait, but must not take long.
     Direct,
 }
 
@@ -69,7 +70,7 @@ pub struct Context<'c> {
 
 impl<'s> Plan<'s> {
     /// Looks the command up and hashes its first key.
-    #[inline]
+    #[inline(always)]
     pub fn new(state: &'s State, request: Request<'_>) -> Plan<'s> {
         let Some(entry) = state.commands.resolvable(request) else {
             return Plan { entry: None, first_key: None };

@@ -4,6 +4,7 @@
 //! has at most one command here, and what is freed was in memory before.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -94,15 +95,18 @@ impl Executor {
         drop(queue);
         drop(dropped);
         self.shared.arrival.notify_all();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
-            // A panic over there has poisoned the server already.
+        // In a statement of its own, which ends the lock before the waiting begins: work may bring more work.
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            // The threads catch the panics of their work.
             let _ = thread.join();
         }
     }
 
     fn start_thread(&self) {
         let mut threads = self.threads.lock();
-        if threads.len() == THREADS_MAX {
+        // Once `stop` has looked at the list, nobody would join a new one.
+        if threads.len() == THREADS_MAX || self.shared.queue.lock().is_stopped {
             return;
         }
         let (shared, stats) = (self.shared.clone(), self.stats.clone());
@@ -110,7 +114,10 @@ impl Executor {
         match std::thread::Builder::new().name(name).spawn(move || shared.serve(&stats.thread())) {
             Ok(thread) => threads.push(thread),
             // With one thread at least the work gets done later; without any it is done here.
-            Err(_) if threads.is_empty() => self.shared.drain(&self.stats.thread()),
+            Err(_) if threads.is_empty() => {
+                drop(threads);
+                self.shared.drain(&self.stats.thread());
+            }
             Err(_) => {}
         }
     }
@@ -122,7 +129,7 @@ impl Shared {
         loop {
             if let Some(work) = queue.work.pop_front() {
                 drop(queue);
-                work(stats);
+                perform(work, stats);
                 queue = self.queue.lock();
                 continue;
             }
@@ -137,7 +144,61 @@ impl Shared {
 
     fn drain(&self, stats: &Arc<ThreadStats>) {
         while let Some(work) = { self.queue.lock().work.pop_front() } {
-            work(stats);
+            perform(work, stats);
+        }
+    }
+}
+
+/// Runs work and survives it: a panic has been reported, has marked the server if there was anything to spoil, and closes
+/// the connection that waits for an answer; the thread is needed for others.
+fn perform(work: Work, stats: &Arc<ThreadStats>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| work(stats)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Far longer than anything here takes.
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    fn executor() -> Arc<Executor> {
+        Arc::new(Executor::new(Arc::new(Stats::new(1))))
+    }
+
+    #[test]
+    fn a_panic_takes_no_thread_away() {
+        let executor = executor();
+        for _ in 0..3 * THREADS_MAX {
+            executor.run(|_| panic!("a panic that this test asks for"));
+        }
+        let (sender, receiver) = mpsc::channel();
+        executor.run(move |_| sender.send(()).unwrap());
+        assert_eq!(receiver.recv_timeout(PATIENCE), Ok(()));
+        executor.stop();
+    }
+
+    /// Each round gives the two a chance to meet.
+    #[test]
+    fn stop_and_work_that_brings_more_work_do_not_wait_for_each_other() {
+        for _ in 0..100 {
+            let executor = executor();
+            let (begin, has_begun) = mpsc::channel();
+            let of_work = executor.clone();
+            executor.run(move |_| {
+                begin.send(()).unwrap();
+                (0..1000).for_each(|_| of_work.run(|_| ()));
+            });
+            has_begun.recv_timeout(PATIENCE).unwrap();
+            let (end, has_ended) = mpsc::channel();
+            std::thread::spawn(move || {
+                executor.stop();
+                end.send(executor.threads.lock().len())
+            });
+            assert_eq!(has_ended.recv_timeout(PATIENCE), Ok(0), "threads that nobody has joined");
         }
     }
 }

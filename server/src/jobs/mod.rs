@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use shardis_protocol::Reply;
 use tokio::sync::oneshot;
 
+use crate::block::block_on;
 use crate::command::Error;
 use crate::state::State;
 
@@ -78,17 +79,10 @@ impl Ticket {
             Err(_) => Err(STOPPING),
         }
     }
-}
 
-impl Ticket {
     /// Waits for the answer on this thread and writes it.
     pub fn block(mut self, reply: &mut Reply) -> Result<(), Error> {
-        // The receiver is replaced because waiting consumes it.
-        let (_, never) = oneshot::channel();
-        match std::mem::replace(&mut self.answer, never).blocking_recv() {
-            Ok(answer) => answer(reply),
-            Err(_) => Err(STOPPING),
-        }
+        block_on(self.wait(reply))
     }
 }
 
@@ -98,7 +92,7 @@ impl Drop for Ticket {
     }
 }
 
-const STOPPING: Error = Error::fixed("CANCELED the server is stopping");
+const STOPPING: Error = Error::fixed(&"CANCELED the server is stopping");
 
 impl Cancel {
     /// Whether the job has been cancelled.

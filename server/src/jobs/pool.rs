@@ -68,7 +68,7 @@ impl Pool {
         if workers == 0 && !self.shared.queue.is_stopped() {
             let (ticket, promise, _) = Ticket::new();
             promise.fulfil(Box::new(|_| {
-                Err(Error::fixed("ERR no thread could be started for the computation"))
+                Err(Error::fixed(&"ERR no thread could be started for the computation"))
             }));
             return ticket;
         }
@@ -90,7 +90,9 @@ impl Pool {
     /// Ends all runs without an answer, and the threads.
     pub fn stop(&self) {
         self.shared.queue.stop();
-        for thread in std::mem::take(&mut *self.threads.lock()) {
+        // In a statement of its own, which ends the lock before the waiting begins.
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
             // A panic over there has poisoned the server already.
             let _ = thread.join();
         }

@@ -1,5 +1,5 @@
 //! Rows for a plan from the shards of a keyspace: the [`RowSource`] of the shard workers. It locks one shard
-//! at a time, copies the columns that the plan reads, and unlocks. Which shards it visits, what becomes of
+//! at a time, takes the columns that the plan reads, and unlocks. Which shards it visits, what becomes of
 //! the rows and when a run ends is decided elsewhere (`run`).
 
 use std::time::Duration;
@@ -116,7 +116,7 @@ impl<'a, N: FnMut() -> Option<usize>> ShardRows<'a, N> {
             Source::Value => match entry.string() {
                 Some(StringRef::Int(value)) => Field::Int(value),
                 Some(StringRef::Bytes(bytes)) => Field::Bytes(bytes),
-                Some(StringRef::Shared(bytes)) => Field::Bytes(bytes),
+                Some(StringRef::Shared(bytes)) => Field::Shared(bytes),
                 None => Field::Missing,
             },
             Source::Length => Field::Int(i64::try_from(length(entry)).unwrap_or(i64::MAX)),
@@ -163,5 +163,36 @@ fn length(entry: EntryRef<'_>) -> usize {
         Some(ObjectRef::List(list)) => list.len(),
         Some(ObjectRef::Hash(hash)) => hash.len(),
         None => entry.string().map_or(0, |string| string.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shardis_storage::{Deadline, Hold, KeyspaceOptions, Scope};
+
+    use super::*;
+
+    #[test]
+    fn a_large_string_is_held_on_to_and_not_copied_while_its_shard_is_locked() {
+        let keyspace = Keyspace::new(KeyspaceOptions { shards: 1, databases: 1, seed: 3 });
+        let key = keyspace.key(b"k");
+        let begin = || keyspace.begin(Scope::One(0), Patience::Wait, Hold::Short, 0).unwrap();
+        begin().set_string(&key, &vec![b'x'; 1 << 20], Deadline::Never);
+        let holders = || match begin().find(&key).and_then(|entry| entry.string()) {
+            Some(StringRef::Shared(buffer)) => Arc::strong_count(buffer),
+            other => panic!("{other:?}"),
+        };
+        let words = "* ISOLATION FUZZY REDUCE MAX 1 v AS most".split(' ').map(str::as_bytes);
+        let plan = Plan::aggregate(&words.collect::<Vec<_>>()).unwrap();
+        let clock = Clock::manual(Duration::ZERO);
+        let subject = Subject { keyspace: &keyspace, clock: &clock, plan: &plan, db: Db(0), now_ms: 0 };
+        let (mut walk, mut batch, mut shards) = (Walk::default(), Batch::new(&plan), 0..1);
+        let mut rows = ShardRows::new(subject, &mut walk, || shards.next());
+        rows.next_batch(Budget { buckets: 256, micros: 25 }, &mut batch);
+        assert_eq!((batch.rows(), holders()), (1, 2));
+        batch.clear();
+        assert_eq!(holders(), 1);
     }
 }

@@ -14,9 +14,9 @@ use shardis_protocol::{OwnedRequest, Pending, Reply, RequestParser};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::oneshot;
 
-use super::thread::{Buffers, Thread};
+use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
-use crate::client::Client;
+use crate::client::{Client, ClientInfo};
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
@@ -24,8 +24,8 @@ use crate::state::State;
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
 const ANNOUNCED_BYTES_MAX: usize = 64 * 1024;
-/// What a client may send ahead while it waits for a command that runs elsewhere.
-const AHEAD_BYTES_MAX: usize = 64 * 1024;
+/// Memory that a connection keeps for input although what is in it needs less.
+const UNREAD_BYTES_RETAINED_MAX: usize = 256 * 1024;
 /// Turns after which others of the thread get theirs, however much a client has sent.
 const TURNS_MAX: u32 = 4;
 /// Segments of one vectored write.
@@ -37,6 +37,8 @@ pub struct Connection<S> {
     stream: S,
     /// Lent to the executor while it runs a command for this connection.
     client: Option<Box<Client>>,
+    /// What others see of the client.
+    info: Arc<ClientInfo>,
     parser: RequestParser,
     /// Input that has not run: the beginning of a command, or more than one turn takes.
     unread: BytesMut,
@@ -55,6 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Connection {
             thread,
             stream,
+            info: client.info.clone(),
             client: Some(Box::new(client)),
             parser: RequestParser::new(),
             unread: BytesMut::new(),
@@ -107,17 +110,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if !self.has_commands {
                 ready!(self.poll_read_more(cx, &thread))?;
             }
-            let mut input = std::mem::take(&mut self.unread);
+            let input = std::mem::take(&mut self.unread);
             let (consumed, ended) = self.run(&thread, &input, buffers);
-            input.advance(consumed);
-            // An empty buffer gives its memory back.
-            self.unread = if input.is_empty() { BytesMut::new() } else { input };
+            self.unread = remainder(input, consumed);
             self.note(&ended);
             self.send(cx, buffers);
             return Poll::Ready(Ok(ended));
         }
         let mut read = std::mem::take(&mut buffers.read);
         read.clear();
+        read.reserve(READ_BYTES);
         let polled = self.poll_read(cx, &mut read, &thread);
         let result = match polled {
             Poll::Pending => Poll::Pending,
@@ -138,7 +140,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let state = &thread.state;
         let ctx =
             Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        // Input is a sign of life, whether it makes a command complete or not.
+        self.info.active_ms.store(ctx.now_ms, Ordering::Relaxed);
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        // A panic may have left the replies to another client here.
+        buffers.reply.clear();
         window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply)
     }
 
@@ -150,7 +156,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             _ => (self.has_commands, self.wanted) = (!self.unread.is_empty(), 0),
         }
-        self.client().info.query_bytes.store(self.unread.len(), Ordering::Relaxed);
+        self.publish();
+    }
+
+    /// Lets others see what this connection holds and has done.
+    fn publish(&self) {
+        let (query_bytes, capacity) = (self.unread.len(), self.unread.capacity());
+        self.info.query_bytes.store(query_bytes, Ordering::Relaxed);
+        self.info.query_free_bytes.store(capacity - query_bytes, Ordering::Relaxed);
+        self.info.commands.store(self.client().commands, Ordering::Relaxed);
+    }
+
+    /// Notes a sign of life.
+    fn note_active(&self) {
+        self.info.active_ms.store(self.thread.state.clock.now_ms(), Ordering::Relaxed);
     }
 
     fn client(&self) -> &Client {
@@ -163,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.unread.len() as i64 > limit {
             thread.state.log.warning(format_args!(
                 "Closing client that reached max query buffer length: id={}, {} bytes",
-                self.client().id,
+                self.info.id,
                 self.unread.len()
             ));
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
@@ -194,6 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         thread.stats.input_bytes.add(bytes as u64);
         thread.stats.reads.add(1);
+        self.info.received.add(bytes as u64);
         Poll::Ready(Ok(()))
     }
 
@@ -207,11 +227,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if written == reply.len() {
             reply.clear();
         } else {
-            self.pending.absorb(reply, written);
+            self.keep(reply, written);
             // Registers for the rest; an error shows up again when the next turn flushes.
             let _ = self.poll_flush(cx);
         }
-        self.client().info.output_bytes.store(self.pending.len(), Ordering::Relaxed);
+    }
+
+    /// Keeps what is left of a reply after its first `written` bytes, to be sent later.
+    fn keep(&mut self, reply: &mut Reply, written: usize) {
+        self.pending.absorb(reply, written);
+        self.info.output_bytes.store(self.pending.len(), Ordering::Relaxed);
     }
 
     /// Writes as much as the peer takes now.
@@ -223,8 +248,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         // An error shows up again at the next read or flush.
         let written = if let Poll::Ready(Ok(written)) = polled { written } else { 0 };
-        self.thread.stats.output_bytes.add(written as u64);
-        self.thread.stats.writes.add(1);
+        self.count_write(written);
         written
     }
 
@@ -235,11 +259,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.thread.stats.output_bytes.add(written as u64);
-            self.thread.stats.writes.add(1);
+            self.count_write(written);
             self.pending.advance(written);
+            self.info.output_bytes.store(self.pending.len(), Ordering::Relaxed);
+            self.note_active();
         }
         Poll::Ready(Ok(()))
+    }
+
+    fn count_write(&self, written: usize) {
+        self.thread.stats.output_bytes.add(written as u64);
+        self.thread.stats.writes.add(1);
+        self.info.sent.add(written as u64);
     }
 
     /// Sends what is left and closes.
@@ -252,10 +283,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Runs a command on the executor and waits for its reply.
     async fn offload(&mut self, request: OwnedRequest) -> io::Result<()> {
         let Some(mut client) = self.client.take() else { return Ok(()) };
-        client.info.is_waiting.store(1, Ordering::Relaxed);
-        let info = client.info.clone();
         let state = self.thread.state.clone();
-        let (sender, receiver) = oneshot::channel();
+        let (sender, mut receiver) = oneshot::channel();
         self.thread.state.executor.run(move |stats| {
             let mut reply = Reply::new(client.version);
             let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
@@ -263,10 +292,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let _ = sender.send((client, reply, ticket));
         });
         // An error means that the server is stopping.
-        let (client, mut reply, ticket) = receiver.await.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-        info.is_waiting.store(0, Ordering::Relaxed);
+        let returned = self.wait_for(|_, cx| Pin::new(&mut receiver).poll(cx)).await;
+        let (client, mut reply, ticket) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
         self.client = Some(client);
-        self.pending.absorb(&mut reply, 0);
+        self.publish();
+        self.keep(&mut reply, 0);
         match ticket {
             Some(ticket) => self.wait(ticket).await,
             None => Ok(()),
@@ -287,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Outcome::Wait(ticket) => return self.wait(ticket).await,
                 Outcome::Contended => {}
             }
-            released.await;
+            self.wait_for(|_, cx| released.as_mut().poll(cx)).await;
         }
     }
 
@@ -297,26 +327,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         let buffers = &mut *thread.buffers.borrow_mut();
+        buffers.reply.clear();
         let outcome = dispatch::run(&ctx, client, request, Plan::new(state, request), &mut buffers.reply);
-        self.pending.absorb(&mut buffers.reply, 0);
+        self.publish();
+        self.keep(&mut buffers.reply, 0);
         outcome
     }
 
     /// Waits for the answer of a job; the peer's leaving cancels it.
     async fn wait(&mut self, mut ticket: Ticket) -> io::Result<()> {
-        self.client().info.is_waiting.store(1, Ordering::Relaxed);
-        poll_fn(|cx| self.poll_flush_quietly(cx)).await?;
         let version = self.client().version;
         let mut reply = Reply::new(version);
         let result = {
             let answer = ticket.wait(&mut reply);
             let mut answer = std::pin::pin!(answer);
-            poll_fn(|cx| match answer.as_mut().poll(cx) {
+            self.wait_for(|this, cx| match answer.as_mut().poll(cx) {
                 Poll::Ready(result) => Poll::Ready(Ok(result)),
-                Poll::Pending => match self.poll_ahead(cx) {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    _ => Poll::Pending,
-                },
+                Poll::Pending => this.poll_ahead(cx).map(Err),
             })
             .await?
         };
@@ -325,28 +352,53 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.thread.stats.count_error(error.code());
             reply.error(error.text());
         }
-        self.client().info.is_waiting.store(0, Ordering::Relaxed);
         self.has_commands = !self.unread.is_empty();
-        self.pending.absorb(&mut reply, 0);
+        self.keep(&mut reply, 0);
         Ok(())
     }
 
-    /// Sends what can be sent and goes on in any case.
-    fn poll_flush_quietly(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
-        match self.poll_flush(cx) {
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            _ => Poll::Ready(Ok(())),
-        }
+    /// Waits for what happens elsewhere, and sends meanwhile what is left. As in Redis, a command that has come is run
+    /// although its client may have left, so that is not looked for here.
+    async fn wait_for<T>(
+        &mut self,
+        mut poll: impl FnMut(&mut Connection<S>, &mut TaskContext<'_>) -> Poll<T>,
+    ) -> T {
+        self.info.is_waiting.store(1, Ordering::Relaxed);
+        let happened = poll_fn(|cx| {
+            // An error shows up again when the next turn flushes.
+            let _ = self.poll_flush(cx);
+            poll(self, cx)
+        })
+        .await;
+        self.note_active();
+        // Whoever sees that the wait is over sees that it has just ended.
+        self.info.is_waiting.store(0, Ordering::Release);
+        happened
     }
 
-    /// Reads ahead while waiting, up to a limit, so that the peer's leaving is noticed.
-    fn poll_ahead(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+    /// Reads ahead while waiting, until the peer leaves. As with a client that Redis blocks, the limit of what may come
+    /// ahead is that of the query buffer: reading only a part would leave the end of the stream unseen.
+    fn poll_ahead(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Error> {
         let thread = self.thread.clone();
-        while self.unread.len() < AHEAD_BYTES_MAX {
-            ready!(self.poll_read_more(cx, &thread))?;
+        loop {
+            if let Err(error) = ready!(self.poll_read_more(cx, &thread)) {
+                return Poll::Ready(error);
+            }
+            self.note_active();
+            self.publish();
         }
-        Poll::Pending
     }
+}
+
+/// What is left of the input after its first `consumed` bytes, without the memory of a much larger whole.
+fn remainder(mut input: BytesMut, consumed: usize) -> BytesMut {
+    let capacity = input.capacity();
+    input.advance(consumed);
+    let is_small = input.len() <= UNREAD_BYTES_RETAINED_MAX;
+    if input.is_empty() || (consumed > 0 && is_small && capacity > UNREAD_BYTES_RETAINED_MAX) {
+        return BytesMut::from(&input[..]);
+    }
+    input
 }
 
 /// Runs an offloaded command; what it starts in turn is waited for by its connection.

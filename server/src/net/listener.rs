@@ -6,12 +6,14 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::DuplexStream;
 
 use super::thread::ThreadHandle;
-use crate::client::ClientInfo;
+use crate::client::{Client, ClientInfo};
+use crate::clock;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -47,11 +49,13 @@ impl Door {
         Door { threads: threads.into() }
     }
 
-    /// Lets an accepted connection in.
+    /// Lets an accepted connection in. It is a client from here on, and counted: a thread that is busy does not let the
+    /// next ones in above the limit.
     pub fn enter(&self, state: &State, peer: Peer, addr: String, laddr: String, fd: i32) {
         let info = ClientInfo::new(state.clients.next_id(), addr, laddr, fd, state.clock.now_ms());
+        let client = Client::new(&state.clients, info, state.is_open());
         let thread = self.threads.iter().min_by_key(|thread| thread.load());
-        thread.expect("invariant: a door has a thread").hand_over(peer, info);
+        thread.expect("invariant: a door has a thread").hand_over(peer, client);
     }
 }
 
@@ -124,7 +128,11 @@ async fn accept_tcp(
         let Ok(mut stream) = stream.into_std() else { continue };
         let fd = stream.as_raw_fd();
         let laddr = stream.local_addr().map_or_else(|_| String::new(), |addr| addr.to_string());
-        if is_welcome(state, stats, Some(addr.ip()), &mut stream) && configure(&stream, state).is_ok() {
+        if is_welcome(state, stats, Some(addr.ip()), &mut stream) {
+            // Without one of these options it is a connection all the same.
+            if let Err(error) = configure(&stream, state) {
+                state.log.verbose(format_args!("Setting a socket option of a client: {error}"));
+            }
             door.enter(state, Peer::Tcp(stream), addr.to_string(), laddr, fd);
         }
     }
@@ -162,7 +170,7 @@ async fn refused_by_system(state: &State, error: &io::Error) {
     state.log.warning(format_args!("Accepting client connection: {error}"));
     let is_lasting = error.kind() != io::ErrorKind::ConnectionAborted;
     if is_lasting {
-        state.clock.sleep(ACCEPT_PAUSE).await;
+        clock::pause(ACCEPT_PAUSE).await;
     }
 }
 
@@ -186,9 +194,13 @@ fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &m
 fn configure(stream: &std::net::TcpStream, state: &State) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let seconds = state.config.tcp_keepalive.value();
-    if let Ok(seconds @ 1..) = u64::try_from(seconds) {
-        let idle = std::time::Duration::from_secs(seconds);
-        let keepalive = TcpKeepalive::new().with_time(idle).with_interval(idle / 3).with_retries(3);
+    if seconds > 0 {
+        // What the system does not take it would refuse, and then probe after two hours.
+        let in_range = |seconds: i64| Duration::from_secs(seconds.clamp(1, KEEPALIVE_SECONDS_MAX) as u64);
+        let keepalive = TcpKeepalive::new()
+            .with_time(in_range(seconds))
+            .with_interval(in_range(seconds / 3))
+            .with_retries(KEEPALIVE_PROBES);
         socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)?;
     }
     Ok(())
@@ -224,7 +236,10 @@ fn is_missing(error: &io::Error) -> bool {
 
 const EAFNOSUPPORT: i32 = 97;
 const EPROTONOSUPPORT: i32 = 93;
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The most that Linux takes.
+const KEEPALIVE_SECONDS_MAX: i64 = 32_767;
+const KEEPALIVE_PROBES: u32 = 3;
 const PROTECTED_MODE: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no \
 password is set for the default user. In this mode connections are only accepted from the loopback interface. If you \
 want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \

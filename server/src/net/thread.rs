@@ -14,12 +14,12 @@ use tokio::sync::mpsc;
 use super::connection::Connection;
 use super::listener::Peer;
 use super::window::Window;
-use crate::client::{Client, ClientInfo};
+use crate::client::Client;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
 /// What is read at once. A larger buffer would fall out of the second-level cache.
-const READ_BYTES: usize = 64 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// What the connections of one thread share.
 pub struct Thread {
@@ -35,7 +35,7 @@ pub struct Thread {
 
 /// The buffers of a thread. A connection owns memory only while it has a partial command or unsent output.
 pub struct Buffers {
-    /// What was just read.
+    /// What was just read. It has no memory before the first turn, nor after one that a panic has ended.
     pub read: BytesMut,
     /// The parsed commands.
     pub window: Window,
@@ -46,7 +46,7 @@ pub struct Buffers {
 /// The way to hand a connection to a thread.
 #[derive(Clone, Debug)]
 pub struct ThreadHandle {
-    arrivals: mpsc::UnboundedSender<(Peer, ClientInfo)>,
+    arrivals: mpsc::UnboundedSender<(Peer, Client)>,
     load: Arc<AtomicUsize>,
 }
 
@@ -56,11 +56,11 @@ impl ThreadHandle {
         self.load.load(Ordering::Relaxed)
     }
 
-    /// Hands a connection over. How many may be on their way is bounded by `maxclients`.
-    pub fn hand_over(&self, peer: Peer, info: ClientInfo) {
+    /// Hands a connection over. How many may be on their way is bounded by `maxclients`, which counts them too.
+    pub fn hand_over(&self, peer: Peer, client: Client) {
         self.load.fetch_add(1, Ordering::Relaxed);
         // The thread is gone only when the server stops; then the connection closes here.
-        let _ = self.arrivals.send((peer, info));
+        let _ = self.arrivals.send((peer, client));
     }
 }
 
@@ -88,7 +88,7 @@ pub fn start(
         let stats = state.stats.thread();
         let first = first(state.clone(), stats.clone());
         let reply = Reply::new(Version::Resp2);
-        let buffers = Buffers { read: BytesMut::with_capacity(READ_BYTES), window: Window::default(), reply };
+        let buffers = Buffers { read: BytesMut::new(), window: Window::default(), reply };
         let thread = Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), load });
         runtime.spawn_local(first);
         runtime.block_on(serve(thread, incoming));
@@ -99,12 +99,12 @@ pub fn start(
     Ok((handle, join))
 }
 
-async fn serve(thread: Rc<Thread>, mut incoming: mpsc::UnboundedReceiver<(Peer, ClientInfo)>) {
+async fn serve(thread: Rc<Thread>, mut incoming: mpsc::UnboundedReceiver<(Peer, Client)>) {
     let mut stopping = thread.state.stopping.subscribe();
     loop {
         tokio::select! {
             arrival = incoming.recv() => match arrival {
-                Some((peer, info)) => welcome(&thread, peer, info),
+                Some((peer, client)) => welcome(&thread, peer, client),
                 None => return,
             },
             // An error means that the server itself is gone.
@@ -113,8 +113,7 @@ async fn serve(thread: Rc<Thread>, mut incoming: mpsc::UnboundedReceiver<(Peer, 
     }
 }
 
-fn welcome(thread: &Rc<Thread>, peer: Peer, info: ClientInfo) {
-    let client = Client::new(&thread.state.clients, info, thread.state.is_open());
+fn welcome(thread: &Rc<Thread>, peer: Peer, client: Client) {
     let info = client.info.clone();
     let thread_of_task = thread.clone();
     let task = tokio::task::spawn_local(async move {

@@ -202,7 +202,6 @@ impl Window {
         if let Some(entry) = last.plan.entry {
             client.info.last_command.store(entry.id.index() as u16, Ordering::Relaxed);
         }
-        client.info.active_ms.store(ctx.now_ms, Ordering::Relaxed);
         (last.end, ended)
     }
 }

@@ -231,7 +231,7 @@ impl Report<'_> {
         self.field("total_reads_processed", stats.sum(|thread| &thread.reads));
         self.field("total_writes_processed", stats.sum(|thread| &thread.writes));
         if self.dialect.tells_listeners_and_denials {
-            self.field("acl_access_denied_auth", errors.get(b"WRONGPASS".as_slice()).unwrap_or(&0));
+            self.field("acl_access_denied_auth", stats.sum(|thread| &thread.authentications_denied));
             self.fields(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"], 0);
         }
     }

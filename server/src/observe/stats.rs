@@ -61,6 +61,8 @@ pub struct ThreadStats {
     pub reads: Counter,
     /// Writes.
     pub writes: Counter,
+    /// Wrong names and passwords. Unlike the errors that they are too, they are counted from the start.
+    pub authentications_denied: Counter,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
 }
 
@@ -73,6 +75,7 @@ impl ThreadStats {
 
     /// Counts an error reply by its code.
     pub fn count_error(&self, code: &[u8]) {
+        self.authentications_denied.add(u64::from(code == b"WRONGPASS"));
         let mut errors = self.errors.lock();
         if let Some(count) = errors.get_mut(code) {
             *count += 1;
@@ -143,6 +146,7 @@ impl Stats {
             output_bytes: Counter::default(),
             reads: Counter::default(),
             writes: Counter::default(),
+            authentications_denied: Counter::default(),
             errors: Mutex::default(),
         });
         self.threads.lock().push(thread.clone());
@@ -213,7 +217,7 @@ impl Stats {
         self.sampled.lock().rates
     }
 
-    /// Sets everything to zero. A count made at the same moment may survive.
+    /// Sets everything to zero but what is counted from the start. A count made at the same moment may survive.
     pub fn reset(&self) {
         for thread in self.threads.lock().iter() {
             for counters in &thread.commands {

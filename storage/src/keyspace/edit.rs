@@ -1,10 +1,10 @@
 //! The write guard of a collection.
 //!
-//! It takes the collection out of its entry for as long as it lives and dereferences to the plain data structure. When
-//! it drops, it gives the collection back, removes the key if the collection became empty, keeps the shard's memory and
-//! appends to the change log. A handler cannot forget any of this.
+//! It takes the collection out of its entry for as long as it lives and dereferences to the plain data structure, which
+//! changes only in [`Edit::change`]. When it drops, it gives the collection back, removes the key if the collection
+//! became empty, keeps the shard's memory and appends to the change log. A handler cannot forget any of this.
 
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 
 use super::Key;
 use super::change::What;
@@ -53,6 +53,15 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
             is_changed: false,
         })
     }
+
+    /// Lets `change` have the collection. What it returns begins with whether it has changed anything: a command that
+    /// finds nothing to do is no change of the key.
+    pub fn change<R>(&mut self, change: impl FnOnce(&mut T) -> (bool, R)) -> R {
+        let value = self.value.as_deref_mut().expect("invariant: present until the guard drops");
+        let (is_changed, outcome) = change(value);
+        self.is_changed |= is_changed;
+        outcome
+    }
 }
 
 impl<T: Collection> Deref for Edit<'_, '_, T> {
@@ -60,13 +69,6 @@ impl<T: Collection> Deref for Edit<'_, '_, T> {
 
     fn deref(&self) -> &T {
         self.value.as_deref().expect("invariant: present until the guard drops")
-    }
-}
-
-impl<T: Collection> DerefMut for Edit<'_, '_, T> {
-    fn deref_mut(&mut self) -> &mut T {
-        self.is_changed = true;
-        self.value.as_deref_mut().expect("invariant: present until the guard drops")
     }
 }
 

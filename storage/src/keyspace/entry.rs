@@ -369,7 +369,9 @@ impl Entry {
         Entry::new(key, value, self.deadline_ms(), clock)
     }
 
-    /// Heap bytes of the entry and its value.
+    /// Heap bytes of the entry and its value. A buffer that copies share counts in full with each of them, as if every
+    /// key had its own: so a key weighs the same whatever becomes of others, and what is to be kept within a limit of
+    /// memory is never taken for less than it is.
     pub fn weight_bytes(&self) -> usize {
         let behind = match self.string() {
             Some(StringRef::Shared(bytes)) => SHARED_BYTES + allocation_bytes(bytes.capacity()),

@@ -39,7 +39,7 @@ use self::shard::{Database, Slot};
 pub use self::shard::{DatabaseTotals, ShardTotals};
 pub use self::strings::Deadline;
 pub use self::transaction::{Detached, Moved, Settled, Transaction};
-pub use self::view::{EntryRef, View};
+pub use self::view::{EntryRef, ManyExpired, View};
 pub use self::visit::{GROUP_BUCKETS, ShardVisit};
 use crate::table::hash::SHARD_BITS_MAX;
 use crate::table::{Hasher, KeyHash};

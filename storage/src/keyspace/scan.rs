@@ -8,8 +8,8 @@ use super::view::{EntryRef, View};
 use crate::table::TableEntry;
 
 impl View<'_> {
-    /// One step: visits the live keys of one bucket of the current database, after walking on through at most
-    /// `SCAN_EMPTY_SHARDS_MAX` empty shards. The next cursor, 0 at the end.
+    /// One step: visits the live keys of one bucket of the current database, after walking on through empty shards, each
+    /// of which costs some ten nanoseconds. The next cursor, 0 at the end.
     pub fn scan(
         &mut self,
         cursor: u64,
@@ -19,7 +19,7 @@ impl View<'_> {
         let shards = self.keyspace.slots.len();
         let mut shard = (cursor as usize) & (shards - 1);
         let mut bucket = cursor >> bits;
-        for _ in 0..=SCAN_EMPTY_SHARDS_MAX {
+        loop {
             self.walk_to(shard)?;
             let (db, clock, now_ms) = (self.db, self.clock, self.now_ms);
             let table = &self.shard_at(shard).database(db).table;
@@ -36,12 +36,8 @@ impl View<'_> {
                 }
             }
             if !is_empty {
-                break;
+                return Ok(bucket << bits | shard as u64);
             }
         }
-        Ok(bucket << bits | shard as u64)
     }
 }
-
-/// Empty shards that one step may pass: some microseconds.
-const SCAN_EMPTY_SHARDS_MAX: usize = 64;

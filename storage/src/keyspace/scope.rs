@@ -51,7 +51,9 @@ pub struct Contended;
 /// A shard that is held, with its index.
 pub(super) type Guard<'k> = (usize, MutexGuard<'k, Shard>);
 
-/// The shards that a transaction holds.
+/// The shards that a transaction holds. The tag is a whole word: moving a byte and the seven behind it makes the processor
+/// wait for what it has just written.
+#[repr(u64)]
 pub(super) enum Held<'k> {
     None,
     One(Guard<'k>),
@@ -65,6 +67,7 @@ pub(super) enum Held<'k> {
 }
 
 /// The lock that orders transactions over several shards.
+#[repr(u64)]
 pub(super) enum Order<'k> {
     None,
     Shared { _guard: RwLockReadGuard<'k, ()> },
@@ -181,12 +184,15 @@ impl<'k> View<'k> {
 
     /// Moves the one lock of a walk.
     pub(super) fn walk_to(&mut self, index: usize) -> Result<(), Contended> {
-        let Held::Walk(at) = &mut self.held else { return Ok(()) };
+        let Held::Walk(at) = &self.held else { return Ok(()) };
         if at.as_ref().is_some_and(|(at, _)| *at == index) {
             return Ok(());
         }
+        // What was met expired in the old one cannot be removed later.
+        self.remove_expired();
         // The old one goes before the new one is waited for.
-        if let Some((old, guard)) = at.take()
+        if let Held::Walk(at) = &mut self.held
+            && let Some((old, guard)) = at.take()
             && self.hold == Hold::Long
         {
             self.keyspace.slots[old].mark_held_long(false);

@@ -85,7 +85,7 @@ impl<'k> DerefMut for Transaction<'k> {
 }
 
 impl<'k> Transaction<'k> {
-    /// The entry at a key, neither counted nor noted as an access: a write looks before it changes something.
+    /// The entry at a key, noted as an access but not counted: a write looks before it changes something.
     pub fn find(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let clock = self.0.clock;
         let position = self.live_position(key)?;

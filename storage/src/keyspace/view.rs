@@ -30,6 +30,10 @@ pub struct View<'k> {
     leftovers: Option<Box<Leftovers>>,
 }
 
+/// A key by chance was not found among many that have expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ManyExpired;
+
 /// What a transaction gathers for its end.
 #[derive(Default)]
 pub(super) struct Leftovers {
@@ -173,15 +177,27 @@ impl<'k> View<'k> {
         Some(EntryRef { entry: self.counted(key)?, clock })
     }
 
-    /// The entry at a key, neither counted nor noted. Its shard must be locked by the scope or have been touched.
-    pub fn inspect(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+    /// Takes back that the lookup of a key was counted as a hit: the command will run once more, elsewhere.
+    pub fn uncount(&mut self, key: &Key<'_>) {
+        self.shard_mut(key.hash).counters.hits -= 1;
+    }
+
+    /// The entry at a key, neither counted nor noted.
+    pub fn inspect(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
+        self.touch(self.keyspace.shard_of(key.hash));
+        self.looked_up(key)
+    }
+
+    /// The entry at a key that has been looked up before, so that its shard is locked; this time neither counted nor
+    /// noted. Several such entries may be borrowed at once.
+    pub fn looked_up(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let shard = self.held.shard(self.keyspace.shard_of(key.hash));
         let entry = shard.database(self.db).table.find(key.hash, key.bytes)?;
         (!self.is_expired(entry)).then_some(EntryRef { entry, clock: self.clock })
     }
 
     /// The string at a key.
-    #[inline]
+    #[inline(always)]
     pub fn string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
         match self.lookup(key) {
             None => Ok(None),
@@ -208,20 +224,23 @@ impl<'k> View<'k> {
         self.len() == 0
     }
 
-    /// A key by chance, each as likely as any other.
-    pub fn random_key(&mut self, random: &mut Random) -> Option<Vec<u8>> {
-        for _ in 0..RANDOM_KEY_TRIES_MAX {
-            let (key, is_expired) = {
-                let entry = self.random_entry(random)?;
-                (entry.key().to_vec(), self.is_expired(entry))
-            };
+    /// A key by chance, each as likely as any other. Expired ones that come up are removed, so that it ends; but that
+    /// may take long, and no more than `expired_max` are.
+    pub fn random_key(
+        &mut self,
+        random: &mut Random,
+        expired_max: usize,
+    ) -> Result<Option<Vec<u8>>, ManyExpired> {
+        for _ in 0..expired_max {
+            let Some(entry) = self.random_entry(random) else { return Ok(None) };
+            let (key, is_expired) = (entry.key().to_vec(), self.is_expired(entry));
             if !is_expired {
-                return Some(key);
+                return Ok(Some(key));
             }
             let hash = self.keyspace.hash(&key);
             self.expire(&Key { bytes: &key, hash });
         }
-        None
+        Err(ManyExpired)
     }
 
     /// Every live key of the current database.
@@ -357,7 +376,5 @@ fn note_expired(leftovers: &mut Option<Box<Leftovers>>, db: Db, key: &Key<'_>) {
     leftovers.get_or_insert_default().expired.push((db, key.hash, key.bytes.into()));
 }
 
-/// A random key that keeps being expired ends the search here; the next one finds fewer of them.
-const RANDOM_KEY_TRIES_MAX: usize = 100;
 /// Entries heavier than this are freed in the background: freeing them may take more than some ten microseconds.
 const DISCARD_BYTES_MAX: usize = 64 * 1024;

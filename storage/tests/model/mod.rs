@@ -150,13 +150,14 @@ impl Model {
         Some(item)
     }
 
-    /// Changes a collection, which `fresh` makes if there is none; `None` where the key holds another type.
+    /// Changes a collection, which `fresh` makes if there is none; `None` where the key holds another type. What
+    /// `change` returns begins with whether it has changed anything.
     pub fn edit<R>(
         &mut self,
         key: &[u8],
         fresh: Option<Value>,
         kind: Kind,
-        change: impl FnOnce(&mut Value) -> R,
+        change: impl FnOnce(&mut Value) -> (bool, R),
     ) -> Option<R> {
         let is_new = self.write(key).is_none();
         if is_new {
@@ -168,7 +169,7 @@ impl Model {
         if value.kind() != kind {
             return None;
         }
-        let result = change(value);
+        let (is_changed, result) = change(value);
         let is_empty = value.is_empty();
         if is_empty {
             self.keys().remove(key);
@@ -177,7 +178,8 @@ impl Model {
             (true, true) => {}
             (true, false) => self.log(key, kind, What::Removed),
             (false, true) => self.log(key, kind, What::Created),
-            (false, false) => self.log(key, kind, What::Modified),
+            (false, false) if is_changed => self.log(key, kind, What::Modified),
+            (false, false) => {}
         }
         Some(result)
     }

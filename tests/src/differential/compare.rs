@@ -22,8 +22,10 @@ enum Rule {
     UnorderedInTable { width: usize },
     /// A complete SCAN: the same keys. A page has nothing to compare, neither order nor cursor.
     Scan,
-    /// A moment or a span in units of so many milliseconds: as far apart as the two servers' clocks may have been read.
-    Near(u64),
+    /// A moment or a span in milliseconds: as far apart as the two servers' clocks may have been read.
+    Near,
+    /// The same in seconds, rounded from what `exact` answers; a `span` may have passed in part when that is asked.
+    Rounded { exact: &'static str, span: bool },
     /// Addresses, ids, counters: the same kind of reply.
     Kind,
     /// The reply of HELLO: all but the client's id.
@@ -39,10 +41,10 @@ const RULES: [(&str, &str, Rule); 18] = [
     ("HGETALL", "", Rule::UnorderedInTable { width: 2 }),
     ("HKEYS", "", Rule::UnorderedInTable { width: 1 }),
     ("HVALS", "", Rule::UnorderedInTable { width: 1 }),
-    ("TTL", "", Rule::Near(1000)),
-    ("EXPIRETIME", "", Rule::Near(1000)),
-    ("PTTL", "", Rule::Near(1)),
-    ("PEXPIRETIME", "", Rule::Near(1)),
+    ("TTL", "", Rule::Rounded { exact: "PTTL", span: true }),
+    ("EXPIRETIME", "", Rule::Rounded { exact: "PEXPIRETIME", span: false }),
+    ("PTTL", "", Rule::Near),
+    ("PEXPIRETIME", "", Rule::Near),
     // Redis shares small integers, and with them their idle time.
     ("OBJECT", "IDLETIME", Rule::Kind),
     ("RANDOMKEY", "", Rule::Kind),
@@ -78,8 +80,8 @@ pub static EXCEPTIONS: &[Exception] = &[];
 pub struct Circumstances<'a> {
     /// Who gave the other reply.
     pub reference: Reference,
-    /// The encoding of the command's key, where it was asked for.
-    pub encoding: Option<&'a Frame>,
+    /// What ours and the other answered to the command's `probe`, where it has one.
+    pub probed: Option<(&'a Frame, &'a Frame)>,
     /// How far apart in time the two servers may have run the same command, now or earlier.
     pub apart: Duration,
 }
@@ -99,9 +101,14 @@ pub fn same(step: &Step, ours: &Frame, theirs: &Frame, circumstances: Circumstan
 
 /// The command that must be asked right behind `step` so that its replies can be compared.
 pub fn probe(step: &Step) -> Option<Step> {
-    let depends = matches!(rule(step), Some(Rule::UnorderedInTable { .. }));
-    let key = step.words.get(1).filter(|_| depends)?;
-    Some(Step { words: vec![b"OBJECT".to_vec(), b"ENCODING".to_vec(), key.clone()] })
+    let question: &[&str] = match rule(step)? {
+        Rule::UnorderedInTable { .. } => &["OBJECT", "ENCODING"],
+        Rule::Rounded { exact, .. } => &[exact],
+        _ => return None,
+    };
+    let key = step.words.get(1)?;
+    let words = question.iter().map(|word| word.as_bytes().to_vec());
+    Some(Step { words: words.chain([key.clone()]).collect() })
 }
 
 fn rule(step: &Step) -> Option<Rule> {
@@ -120,7 +127,7 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
             same_groups(ours, theirs, width)
         }
         (Some(Rule::UnorderedInTable { width }), Reply::Items(..), Reply::Items(..)) => {
-            circumstances.encoding.is_some_and(|(bytes, _)| bytes.ends_with(b"hashtable\r\n"))
+            circumstances.probed.is_some_and(|(_, (bytes, _))| bytes.ends_with(b"hashtable\r\n"))
                 && same_groups(ours, theirs, width)
         }
         (Some(Rule::Scan), _, _) => match (ours.items(), theirs.items()) {
@@ -130,10 +137,14 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
             }
             _ => false,
         },
-        (Some(Rule::Near(unit)), Reply::Integer(ours), Reply::Integer(theirs)) => {
-            // Once when the deadline was set, once when it was asked for, each rounded down to a unit.
-            let apart = 2 * (circumstances.apart.as_millis() as u64 / unit + 1);
-            *ours >= 0 && *theirs >= 0 && ours.abs_diff(*theirs) <= apart
+        (Some(Rule::Near), _, _) => are_near(ours, theirs, circumstances.apart),
+        (Some(Rule::Rounded { span, .. }), _, _) => {
+            let passed = if span { circumstances.apart } else { Duration::ZERO };
+            circumstances.probed.is_some_and(|((_, our_exact), (_, their_exact))| {
+                are_near(our_exact, their_exact, circumstances.apart)
+                    && is_rounded(ours, our_exact, passed)
+                    && is_rounded(theirs, their_exact, passed)
+            })
         }
         (Some(Rule::Kind), _, _) => std::mem::discriminant(ours) == std::mem::discriminant(theirs),
         (Some(Rule::Hello), Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
@@ -141,6 +152,22 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
         }
         _ => false,
     }
+}
+
+/// Whether two times in milliseconds are the same, for servers that did something at most `apart` one after the other.
+fn are_near(ours: &Reply, theirs: &Reply, apart: Duration) -> bool {
+    let (Reply::Integer(ours), Reply::Integer(theirs)) = (ours, theirs) else { return false };
+    // Once when the deadline was set, once when it was asked for, each rounded down.
+    let apart = 2 * (apart.as_millis() as u64 + 1);
+    *ours >= 0 && *theirs >= 0 && ours.abs_diff(*theirs) <= apart
+}
+
+/// Whether these are the seconds of a time that the same server told in milliseconds at most `passed` later.
+fn is_rounded(seconds: &Reply, exact: &Reply, passed: Duration) -> bool {
+    let (Reply::Integer(seconds), Reply::Integer(exact)) = (seconds, exact) else { return false };
+    let rounded = |milliseconds: i64| milliseconds.saturating_add(500) / 1000;
+    let before = exact.saturating_add(passed.as_millis() as i64);
+    *exact >= 0 && (rounded(*exact)..=rounded(before)).contains(seconds)
 }
 
 /// The same groups of `width` elements, in any order, as often.
@@ -180,9 +207,14 @@ mod tests {
         (bytes.to_vec(), Reply::parse(bytes).expect("well formed").expect("complete").0)
     }
 
-    fn holds(command: &str, ours: &[u8], theirs: &[u8], encoding: &[u8]) -> bool {
-        let (encoding, apart) = (&frame(encoding), Duration::from_millis(25));
-        let circumstances = Circumstances { reference: Reference::Redis, encoding: Some(encoding), apart };
+    fn holds(command: &str, ours: &[u8], theirs: &[u8], probed: &[u8]) -> bool {
+        holds_if(command, ours, theirs, (probed, probed))
+    }
+
+    fn holds_if(command: &str, ours: &[u8], theirs: &[u8], probed: (&[u8], &[u8])) -> bool {
+        let (probed, apart) = ((frame(probed.0), frame(probed.1)), Duration::from_millis(25));
+        let probed = Some((&probed.0, &probed.1));
+        let circumstances = Circumstances { reference: Reference::Redis, probed, apart };
         same(&step(command), &frame(ours), &frame(theirs), circumstances)
     }
 
@@ -203,12 +235,22 @@ mod tests {
     fn times_may_differ_a_little_and_their_absence_not_at_all() {
         assert!(holds("PTTL k", b":1052\r\n", b":1000\r\n", b"_\r\n"));
         assert!(!holds("PTTL k", b":1053\r\n", b":1000\r\n", b"_\r\n"));
-        assert!(holds("TTL k", b":3\r\n", b":1\r\n", b"_\r\n"));
-        assert!(!holds("TTL k", b":4\r\n", b":1\r\n", b"_\r\n"));
         assert!(
             !holds("TTL k", b":-1\r\n", b":-2\r\n", b"_\r\n")
                 && !holds("TTL k", b":0\r\n", b":-1\r\n", b"_\r\n")
         );
+    }
+
+    #[test]
+    fn seconds_are_rounded_from_the_milliseconds_of_the_same_server() {
+        let (ours, theirs) = (b":2499\r\n".as_slice(), b":2501\r\n".as_slice());
+        assert!(holds_if("EXPIRETIME k", b":2\r\n", b":3\r\n", (ours, theirs)));
+        assert!(!holds_if("EXPIRETIME k", b":3\r\n", b":2\r\n", (ours, theirs)));
+        assert!(!holds_if("EXPIRETIME k", b":2\r\n", b":3\r\n", (ours, b":2999\r\n")), "far from each other");
+        assert!(holds_if("TTL k", b":2\r\n", b":3\r\n", (ours, ours)), "some of the time has passed");
+        assert!(!holds_if("TTL k", b":4\r\n", b":3\r\n", (theirs, theirs)));
+        assert!(!holds_if("TTL k", b":2\r\n", b":3\r\n", (theirs, theirs)));
+        assert!(!holds_if("TTL k", b":-1\r\n", b":3\r\n", (b":-1\r\n", theirs)));
     }
 
     #[test]

@@ -18,13 +18,15 @@ mod words;
 pub use compare::{EXCEPTIONS, Exception};
 pub use pair::Pair;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use crate::notation::{quote, write};
+use crate::reference::Reference;
 use crate::reply::Reply;
 use generate::{Generator, Step};
+use grammar::{Part, shapes};
 use pair::Difference;
 
 /// A sequence of this many commands starts from empty databases.
@@ -54,7 +56,7 @@ pub struct Report {
     pub commands: usize,
     /// Transcripts that show a difference.
     pub failures: Vec<String>,
-    /// For each command: calls, and replies that were no error.
+    /// For each command and subcommand of `commands`: calls, and replies that were no error.
     calls: BTreeMap<String, (usize, usize)>,
 }
 
@@ -77,10 +79,28 @@ impl Settings {
     }
 }
 
+/// The commands and subcommands that a run sends, named as COMMAND LIST names them.
+pub fn commands(reference: Reference) -> BTreeSet<String> {
+    let literal = |part: &Part| match part {
+        Part::Literal(word) => Some(word.as_bytes().to_vec()),
+        _ => None,
+    };
+    let steps = shapes(reference)
+        .into_iter()
+        .map(|shape| Step { words: shape.parts.iter().map_while(literal).collect() });
+    steps.map(|step| table_name(&step)).collect()
+}
+
+/// The command or subcommand that is called, in the form of COMMAND LIST.
+fn table_name(step: &Step) -> String {
+    step.full_name().to_ascii_lowercase().replace(' ', "|")
+}
+
 /// Runs random sequences on a pair of servers.
 pub fn run(pair: &Pair, settings: &Settings) -> Report {
     let mut generator = Generator::new(settings.seed, pair.reference);
-    let mut report = Report::default();
+    let calls = commands(pair.reference).into_iter().map(|name| (name, (0, 0))).collect();
+    let mut report = Report { calls, ..Report::default() };
     let mut failed = Vec::new();
     let start = Instant::now();
     let unfinished = |report: &Report| match settings.duration {
@@ -101,7 +121,7 @@ pub fn run(pair: &Pair, settings: &Settings) -> Report {
 }
 
 impl Report {
-    /// The commands that failed too often to have been tested.
+    /// The commands and subcommands that failed too often to have been tested.
     pub fn too_often_refused(&self) -> Vec<&str> {
         let refused = |(calls, successes): &(usize, usize)| {
             *calls >= CALLS_MIN && successes * 100 < calls * SUCCESS_PERCENT_MIN
@@ -110,7 +130,8 @@ impl Report {
     }
 
     fn count(&mut self, step: &Step, reply: &Reply) {
-        let (calls, successes) = self.calls.entry(step.name()).or_default();
+        // Damage makes words that are no subcommands; nothing is known of their share.
+        let Some((calls, successes)) = self.calls.get_mut(&table_name(step)) else { return };
         *calls += 1;
         *successes += usize::from(!reply.is_error());
     }
@@ -122,7 +143,7 @@ impl Report {
             self.commands, settings.seed
         );
         for (name, (calls, successes)) in &self.calls {
-            println!("  {name:<14} {calls:>7} calls {:>4} % succeed", successes * 100 / calls);
+            println!("  {name:<23} {calls:>7} calls {:>4} % succeed", successes * 100 / calls.max(&1));
         }
     }
 }

@@ -138,9 +138,9 @@ impl<'a> Connections<'a> {
         let mut frames = ours.iter().zip(&theirs);
         for (index, (step, probe)) in steps.iter().zip(&probes).enumerate() {
             let (ours, theirs) = frames.next().expect("invariant: as many replies as commands");
-            let encoding = probe.as_ref().and_then(|_| frames.next()).map(|(_, theirs)| theirs);
+            let probed = probe.as_ref().and_then(|_| frames.next());
             seen(step, ours);
-            let circumstances = Circumstances { reference: self.reference, encoding, apart: self.apart };
+            let circumstances = Circumstances { reference: self.reference, probed, apart: self.apart };
             if !same(step, ours, theirs, circumstances) && !self.known.contains(&step.full_name()) {
                 let (ours, theirs) = (ours.0.clone(), theirs.0.clone());
                 return Err(Box::new(Difference { commands: index + 1, step: step.clone(), ours, theirs }));

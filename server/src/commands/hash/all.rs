@@ -24,6 +24,7 @@ fn hgetall(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let hash = view.read::<Hash>(&key)?;
     let len = hash.map_or(0, Hash::len);
     if call.should_offload(len) {
+        view.uncount(&key);
         return Ok(Flow::Offload);
     }
     call.reply.map(len);
@@ -70,6 +71,7 @@ fn reply_halves(
     let hash = view.read::<Hash>(&key)?;
     let len = hash.map_or(0, Hash::len);
     if call.should_offload(len) {
+        view.uncount(&key);
         return Ok(Flow::Offload);
     }
     call.reply.array(len);

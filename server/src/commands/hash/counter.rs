@@ -30,6 +30,6 @@ fn hincrby(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         None => 0,
     };
     let sum = current.checked_add(increment).ok_or(Error::OVERFLOW)?;
-    hash.set(field, itoa::Buffer::new().format(sum).as_bytes(), &context);
+    hash.change(|hash| (true, hash.set(field, itoa::Buffer::new().format(sum).as_bytes(), &context)));
     call.integer(sum)
 }

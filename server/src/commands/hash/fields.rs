@@ -47,14 +47,16 @@ fn set_fields(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Result<usize, E
         return Err(Error::arity(&call.command.name.to_ascii_lowercase()));
     }
     let context = context(call, &key);
-    let mut hash = txn.upsert::<Hash>(&key)?;
-    if call.dialect().hset_counts_first {
-        hash.expect_fields(call.args.len() / 2, &context);
-    }
-    let mut added = 0;
-    while let (Some(field), Some(value)) = (call.args.next(), call.args.next()) {
-        added += usize::from(hash.set(field, value, &context));
-    }
+    let added = txn.upsert::<Hash>(&key)?.change(|hash| {
+        if call.dialect().hset_counts_first {
+            hash.expect_fields(call.args.len() / 2, &context);
+        }
+        let mut added = 0;
+        while let (Some(field), Some(value)) = (call.args.next(), call.args.next()) {
+            added += usize::from(hash.set(field, value, &context));
+        }
+        (true, added)
+    });
     Ok(added)
 }
 
@@ -127,8 +129,10 @@ pub static HDEL: Command = Command::write("HDEL", hdel)
 fn hdel(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let Some(mut hash) = txn.edit::<Hash>(&key)? else { return call.integer(0) };
-    // Only a field that is there is asked to go: touching the hash counts as a change.
-    let removed = call.args.rest().filter(|field| hash.contains(field) && hash.remove(field)).count();
+    let removed = hash.change(|hash| {
+        let removed = call.args.rest().filter(|field| hash.remove(field)).count();
+        (removed > 0, removed)
+    });
     call.integer(removed)
 }
 

@@ -105,7 +105,10 @@ fn copy(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return Err(Error::SAME_OBJECT);
     }
     let Some(entry) = txn.lookup(&source) else { return call.integer(0) };
-    if call.should_offload(entry.memory_bytes() / COPIED_BYTES_PER_WORK_UNIT) {
+    // Copies of a long string share its buffer.
+    let copied_bytes = if entry.any_object().is_some() { entry.memory_bytes() } else { 0 };
+    if call.should_offload(copied_bytes / COPIED_BYTES_PER_WORK_UNIT) {
+        txn.uncount(&source);
         return Ok(Flow::Offload);
     }
     if !replace && within(txn, db, |txn| txn.find(&destination).is_some()) {

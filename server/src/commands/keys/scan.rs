@@ -2,8 +2,8 @@
 //! time and promise less (SCAN).
 
 use shardis_protocol::number;
-use shardis_storage::View;
 use shardis_storage::glob::Pattern;
+use shardis_storage::{ManyExpired, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::{is_word, until_zero};
@@ -53,12 +53,13 @@ fn scan(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let mut cursor =
         parse_cursor(call.args.take()?, call.dialect().strict_cursors).ok_or(Error::INVALID_CURSOR)?;
     let options = ScanOptions::parse(call)?;
-    if call.should_offload(options.count) {
+    let shards = call.state.keyspace.shards();
+    if call.should_offload(options.count.max(shards / EMPTY_SHARDS_PER_WORK_UNIT)) {
         return Ok(Flow::Offload);
     }
     let mut found = Names::default();
     let mut sampled = 0;
-    let mut steps_left = STEPS_MIN.max(options.count.saturating_mul(STEPS_PER_KEY));
+    let mut steps_left = options.count.saturating_mul(STEPS_PER_KEY);
     while sampled < options.count && steps_left > 0 {
         let step = view.scan(cursor, &mut |key, entry| {
             sampled += 1;
@@ -153,9 +154,9 @@ const TYPES: [&str; 6] = ["string", "list", "set", "zset", "hash", "stream"];
 const COUNT_DEFAULT: usize = 10;
 /// Steps a call of SCAN takes at most for every key it was to look at, in a table with many empty buckets.
 const STEPS_PER_KEY: usize = 10;
-/// Steps it may take however few keys it was to look at: a step passes many empty shards and costs little, so
-/// a small database is scanned in one call.
-const STEPS_MIN: usize = 128;
+/// Walking on through so many empty shards, which a call may have to do with all of them, costs as much as one unit of
+/// [`Call::should_offload`].
+const EMPTY_SHARDS_PER_WORK_UNIT: usize = 4;
 
 pub static RANDOMKEY: Command = Command::read("RANDOMKEY", randomkey)
     .arity(Exactly(1))
@@ -166,12 +167,17 @@ pub static RANDOMKEY: Command = Command::read("RANDOMKEY", randomkey)
     .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
 
 fn randomkey(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
-    let key = view.random_key(&mut call.state.random());
-    match key {
-        Some(key) => call.bulk(&key),
-        None => call.null(),
+    let expired_max = if call.may_offload { RANDOM_EXPIRED_MAX } else { usize::MAX };
+    let found = view.random_key(&mut call.state.random(), expired_max);
+    match found {
+        Ok(Some(key)) => call.bulk(&key),
+        Ok(None) => call.null(),
+        Err(ManyExpired) => Ok(Flow::Offload),
     }
 }
+
+/// Expired keys that a network thread removes before it leaves the search to others: about 100 microseconds.
+const RANDOM_EXPIRED_MAX: usize = 100;
 
 pub static DBSIZE: Command = Command::read("DBSIZE", dbsize)
     .arity(Exactly(1))

@@ -60,9 +60,10 @@ fn pop(call: &mut Call<'_>, txn: &mut Transaction<'_>, side: Side) -> Done {
             (list, count)
         }
     };
-    for _ in 0..count {
-        list.pop_with(side, limit, |element| call.element(element)).transpose()?;
-    }
+    list.change(|list| {
+        let mut pop = || list.pop_with(side, limit, |element| call.element(element)).transpose();
+        (count > 0, (0..count).try_for_each(|_| pop().map(drop)))
+    })?;
     Ok(Flow::Done)
 }
 

@@ -1,8 +1,9 @@
 //! Adding elements at either end.
 
+use shardis_protocol::limits::COMMAND_BYTES_MAX;
 use shardis_storage::Transaction;
 use shardis_storage::types::list::{List, Side};
-use shardis_storage::types::packed::Element;
+use shardis_storage::types::packed::{ELEMENT_BYTES_MAX, Element};
 
 use super::limit;
 use crate::command::Arity::AtLeast;
@@ -44,6 +45,9 @@ fn rpush(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 fn push(call: &mut Call<'_>, txn: &mut Transaction<'_>, side: Side) -> Done {
     let key = call.next_key()?;
     let mut list = txn.upsert::<List>(&key)?;
-    list.push(side, call.args.rest().map(Element::from), limit(call));
+    list.change(|list| (true, list.push(side, call.args.rest().map(Element::from), limit(call))));
     call.integer(list.len())
 }
+
+/// What comes from a client can be an element.
+const _: () = assert!(COMMAND_BYTES_MAX <= ELEMENT_BYTES_MAX);

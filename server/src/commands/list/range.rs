@@ -42,6 +42,7 @@ fn lrange(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
         return Ok(Flow::Done);
     };
     if call.should_offload(count) {
+        view.uncount(&key);
         return Ok(Flow::Offload);
     }
     call.reply.array(count);

@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::options::{IFDEQ, IFDNE, IFEQ, IFNE, Options};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Access, Call, Command, Done, Error, Flags, key};
+use crate::config::Dialect;
 
 /// An expectation of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub static DELEX: Command = Command::write("DELEX", delex)
     .summary("Conditionally removes the specified key based on value or digest comparison.");
 
 /// With a condition the value is read.
-fn delex_access(request: Request<'_>) -> Access {
+fn delex_access(request: Request<'_>, _: &Dialect) -> Access {
     let reads = if request.len() > 2 { Access::READ_WRITE } else { Access::REMOVE };
     Access(reads | Access::DELETE)
 }

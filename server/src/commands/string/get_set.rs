@@ -9,6 +9,7 @@ use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Access, Call, Command, Done, Flags, Flow, key};
 use crate::commands::keys::expire::TimeUnit;
+use crate::config::Dialect;
 
 pub static GET: Command = Command::read("GET", get)
     .syntax("key")
@@ -68,8 +69,9 @@ const SET_WORDS: &[Word] = &[
 ];
 
 /// With `GET` or a comparison the old value is read.
-fn set_access(request: Request<'_>) -> Access {
-    let reads = ["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"];
+fn set_access(request: Request<'_>, dialect: &Dialect) -> Access {
+    let reads =
+        if dialect.comparing_accesses { &["GET", "IFEQ", "IFNE", "IFDEQ", "IFDNE"][..] } else { &["GET"] };
     let reads_old = request.tail(3).iter().any(|arg| reads.iter().any(|word| is_word(arg, word)));
     let old = if reads_old { Access::READ_WRITE | Access::ACCESS } else { Access::OVERWRITE };
     Access(old | Access::UPDATE)

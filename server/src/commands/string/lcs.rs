@@ -19,13 +19,13 @@ pub static LCS: Command = Command::read("LCS", lcs)
     .summary("Finds the longest common substring.");
 
 fn lcs(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
-    let (first, second) = (call.next_key()?, call.next_key()?);
+    let (first_key, second_key) = (call.next_key()?, call.next_key()?);
     // Both reads are counted before either value is borrowed.
-    view.lookup(&first);
-    view.lookup(&second);
+    view.lookup(&first_key);
+    view.lookup(&second_key);
     let (mut first_digits, mut second_digits) = (IntBuffer::new(), IntBuffer::new());
-    let first = bytes_of(view.inspect(&first), &mut first_digits)?;
-    let second = bytes_of(view.inspect(&second), &mut second_digits)?;
+    let first = bytes_of(view.looked_up(&first_key), &mut first_digits)?;
+    let second = bytes_of(view.looked_up(&second_key), &mut second_digits)?;
     let options = Options::parse(&mut call.args)?;
     // The limit is that of the table Redis makes, though ours is a fraction of it.
     let table_bytes = (first.len() + 1).saturating_mul(second.len() + 1).saturating_mul(REDIS_CELL_BYTES);
@@ -33,6 +33,8 @@ fn lcs(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
         return Err(Error::LCS_TOO_LARGE);
     }
     if call.should_offload(first.len().saturating_mul(second.len()) / CELLS_PER_WORK_UNIT) {
+        view.uncount(&first_key);
+        view.uncount(&second_key);
         return Ok(Flow::Offload);
     }
     let table = Table::new(first, second);
