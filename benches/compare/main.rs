@@ -29,7 +29,7 @@ use std::time::Instant;
 
 // As the program has it: what is measured in this process is to be what the server does, not what another allocator does.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: shardis_storage::allocator::Allocator = shardis_storage::allocator::Allocator;
 
 fn main() -> ExitCode {
     match run() {

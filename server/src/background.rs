@@ -115,7 +115,7 @@ fn note_memory(state: &Arc<State>, is_under_way: &Arc<AtomicBool>) {
 }
 
 /// Large enough that the allocator takes it from where it keeps what it could give back.
-const NUDGE_BYTES: usize = 40 * 1024 * 1024;
+const NUDGE_BYTES: usize = 8 * 1024 * 1024;
 
 fn close_idle_clients(state: &State) {
     let timeout_ms = state.config.timeout.value().saturating_mul(1000);

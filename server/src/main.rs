@@ -18,7 +18,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: shardis_storage::allocator::Allocator = shardis_storage::allocator::Allocator;
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
@@ -52,6 +52,7 @@ fn serve(config: Config) -> io::Result<()> {
     }
     signals.watch(&server)?;
     announce(&server);
+    server.wait_for_traffic();
     huge_pages(true);
     server.wait_for_shutdown();
     // Not left to the last owner: that might be the thread of the signals, for which nobody waits.
@@ -71,8 +72,8 @@ fn raise_limit_of_open_files() -> io::Result<Option<(u64, u64)>> {
     Ok(current.map(|before| (before, maximum.unwrap_or(u64::MAX))))
 }
 
-/// Lets the system back memory with huge pages, which is for data: what a thread needs at its start would fill a small
-/// part of one. Where the system knows nothing of this, there is nothing to do.
+/// Lets the system back memory with huge pages. They are for data: what an idle server has would fill a small part of each.
+/// Where the system knows nothing of this, there is nothing to do.
 fn huge_pages(wanted: bool) {
     #[cfg(target_os = "linux")]
     let _ = rustix::thread::disable_transparent_huge_pages(!wanted);

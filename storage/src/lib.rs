@@ -10,6 +10,9 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "mimalloc")]
+#[expect(unsafe_code, reason = "an allocator is unsafe by its contract")]
+pub mod allocator;
 pub mod glob;
 pub mod keyspace;
 pub mod number;
