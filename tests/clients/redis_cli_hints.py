@@ -53,6 +53,8 @@ def main():
     # Back to an empty line.
     terminal.type(b"\x15help compute.count\r")
     terminal.wait_for(b"summary: Counts the keys")
+    # What is typed before the next prompt is thrown away.
+    terminal.wait_for(b"> ")
     terminal.type(b"\x15help @compute\r")
     terminal.wait_for(b"COMPUTE.AGGREGATE")
     terminal.type(b"\x15exit\r")
