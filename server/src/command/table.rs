@@ -275,13 +275,14 @@ const NO_SHORT_NAME: u64 = 0xff << SHORT_LENGTH_SHIFT;
 #[inline]
 fn short_name(name: &[u8]) -> Option<u64> {
     let length = name.len();
-    let word = match length {
-        1..=3 => u64::from_le_bytes([name[0], name[length / 2], name[length - 1], 0, 0, 0, 0, 0]),
-        4..=7 => {
-            let (first, last) = (name.first_chunk()?, name.last_chunk()?);
+    let word = match *name {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c] => u64::from(u32::from_le_bytes([a, b, c, 0])),
+        [a, b, c, d, ..] if length <= SHORT_BYTES_MAX as usize => {
+            let last = u32::from_le_bytes(*name.last_chunk()?);
             // Of the last four bytes, those that are not among the first four.
-            let rest = u64::from(u32::from_le_bytes(*last)) >> (8 * (8 - length));
-            u64::from(u32::from_le_bytes(*first)) | rest << 32
+            u64::from(u32::from_le_bytes([a, b, c, d])) | (u64::from(last) >> (8 * (8 - length))) << 32
         }
         _ => return None,
     };

@@ -41,10 +41,16 @@ pub fn execute(
             run(&mut call, client)
         }
         Run::Read(_) | Run::Write(_) => {
-            let mut txn = match begin(ctx, &call, entry) {
-                Ok(txn) => txn,
-                Err(outcome) => return outcome,
-            };
+            let (route, keys) = Route::new(ctx.state, entry, request, first_key);
+            if call.should_offload(keys) {
+                return Outcome::Offload;
+            }
+            let (patience, hold) = ctx.runner.manners();
+            let mut txn = Transaction::new(&ctx.state.keyspace, patience, hold, ctx.now_ms);
+            if txn.acquire(route.scope()).is_err() {
+                return Outcome::Contended;
+            }
+            txn.select(call.db);
             // Behind the transaction, so that the server is marked before its shards are free.
             let guard = ctx.state.poison.guard();
             let done = match entry.command.run {
@@ -83,22 +89,16 @@ pub fn execute(
     Outcome::Done
 }
 
-/// Locks the shards of a call, or tells why it has to run elsewhere or later.
-#[inline]
-fn begin<'c>(ctx: &Context<'c>, call: &Call<'_>, entry: &Entry) -> Result<Transaction<'c>, Outcome> {
-    let (route, keys) = Route::new(ctx.state, entry, call.request, call.first_key);
-    if call.should_offload(keys) {
-        return Err(Outcome::Offload);
+impl Runner {
+    /// How long it may wait for shards, and hold them.
+    #[inline]
+    fn manners(self) -> (Patience, Hold) {
+        match self {
+            Runner::Network => (Patience::Short, Hold::Short),
+            Runner::Executor => (Patience::Wait, Hold::Long),
+            Runner::Direct => (Patience::Wait, Hold::Short),
+        }
     }
-    let (patience, hold) = match ctx.runner {
-        Runner::Network => (Patience::Short, Hold::Short),
-        Runner::Executor => (Patience::Wait, Hold::Long),
-        Runner::Direct => (Patience::Wait, Hold::Short),
-    };
-    let begun = ctx.state.keyspace.begin(route.scope(), patience, hold, ctx.now_ms);
-    let mut txn = begun.map_err(|_| Outcome::Contended)?;
-    txn.select(call.db);
-    Ok(txn)
 }
 
 const _: () = assert!(OFFLOAD_WORK_MIN > 0);

@@ -70,6 +70,21 @@ impl Keyspace {
     }
 }
 
+impl<'k> Transaction<'k> {
+    /// A transaction that holds nothing yet. The caller who runs every command makes it where it stays, and then takes its
+    /// shards: moving it makes the processor wait for what it has just written.
+    #[inline]
+    pub fn new(keyspace: &'k Keyspace, patience: Patience, hold: Hold, now_ms: i64) -> Transaction<'k> {
+        Transaction(View::new(keyspace, patience, hold, now_ms))
+    }
+
+    /// Locks the shards of its scope; once.
+    #[inline]
+    pub fn acquire(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
+        self.0.acquire(scope)
+    }
+}
+
 impl<'k> Deref for Transaction<'k> {
     type Target = View<'k>;
 

@@ -118,29 +118,34 @@ impl<'k> View<'k> {
         hold: Hold,
         now_ms: i64,
     ) -> Result<View<'k>, Contended> {
-        // The common case is put together at once: a view that is changed in memory and then moved makes the processor
-        // wait for what it has just written.
-        if let Scope::One(index) = scope {
-            let held = Held::One(scope::lock_one(keyspace, index, patience, hold)?);
-            return Ok(View::new(keyspace, held, patience, hold, now_ms));
-        }
-        let mut view = View::new(keyspace, Held::None, patience, hold, now_ms);
-        view.take(scope)?;
+        let mut view = View::new(keyspace, patience, hold, now_ms);
+        view.acquire(scope)?;
         Ok(view)
     }
 
+    /// Takes the shards of a scope; once.
     #[inline]
-    fn new(keyspace: &'k Keyspace, held: Held<'k>, patience: Patience, hold: Hold, now_ms: i64) -> View<'k> {
+    pub(super) fn acquire(&mut self, scope: Scope<'_>) -> Result<(), Contended> {
+        let Scope::One(index) = scope else { return self.take(scope) };
+        let held = Held::One(scope::lock_one(self.keyspace, index, self.patience, self.hold)?);
+        // It held nothing, and a call to let go of that would be made all the same.
+        std::mem::forget(std::mem::replace(&mut self.held, held));
+        // Under the lock, so that a listener which registered under it is seen.
+        self.is_observed = self.keyspace.interest.any();
+        Ok(())
+    }
+
+    #[inline]
+    pub(super) fn new(keyspace: &'k Keyspace, patience: Patience, hold: Hold, now_ms: i64) -> View<'k> {
         View {
             keyspace,
-            held,
+            held: Held::None,
             order: Order::None,
             patience,
             hold,
             db: Db(0),
             now_ms,
             clock: (now_ms / 1000) as u32 & CLOCK_MASK,
-            // Read under the lock, so that a listener which registered under it is seen.
             is_observed: keyspace.interest.any(),
             leftovers: None,
         }
