@@ -218,7 +218,8 @@ fn now() -> Instant {
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the system's clock")]
 fn system_us() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, micros)
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]

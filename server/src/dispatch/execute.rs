@@ -9,7 +9,7 @@ use super::{Context, Outcome, Runner, answer_error, settle};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::Entry;
-use crate::command::{Args, Call, Flow, Run};
+use crate::command::{Args, Call, Done, Flow, Run};
 
 /// Runs an admitted call.
 #[inline]
@@ -40,28 +40,10 @@ pub fn execute(
             let _guard = ctx.state.poison.guard();
             run(&mut call, client)
         }
-        Run::Read(_) | Run::Write(_) => {
-            let (route, keys) = Route::new(ctx.state, entry, request, first_key);
-            if call.should_offload(keys) {
-                return Outcome::Offload;
-            }
-            let (patience, hold) = ctx.runner.manners();
-            let mut txn = Transaction::new(&ctx.state.keyspace, patience, hold, ctx.now_ms);
-            if txn.acquire(route.scope()).is_err() {
-                return Outcome::Contended;
-            }
-            txn.select(call.db);
-            // Behind the transaction, so that the server is marked before its shards are free.
-            let guard = ctx.state.poison.guard();
-            let done = match entry.command.run {
-                Run::Write(run) => run(&mut call, &mut txn),
-                Run::Read(run) => run(&mut call, &mut txn),
-                Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
-            };
-            settle::settle(ctx.state, txn);
-            drop(guard);
-            done
-        }
+        Run::Read(_) | Run::Write(_) => match data_command(ctx, &mut call, entry) {
+            Ok(done) => done,
+            Err(outcome) => return outcome,
+        },
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
                 client.commands += 1;
@@ -87,6 +69,29 @@ pub fn execute(
     client.commands += 1;
     ctx.stats.command(entry.id).calls.add(1);
     Outcome::Done
+}
+
+/// Runs a call on the shards of its keys, or tells why it has to run elsewhere or later.
+#[inline]
+fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry) -> Result<Done, Outcome> {
+    let (route, keys) = Route::new(ctx.state, entry, call.request, call.first_key);
+    if call.should_offload(keys) {
+        return Err(Outcome::Offload);
+    }
+    let (patience, hold) = ctx.runner.manners();
+    let mut txn = Transaction::new(&ctx.state.keyspace, patience, hold, ctx.now_ms);
+    txn.acquire(route.scope()).map_err(|_| Outcome::Contended)?;
+    txn.select(call.db);
+    // Behind the transaction, so that the server is marked before its shards are free.
+    let guard = ctx.state.poison.guard();
+    let done = match entry.command.run {
+        Run::Write(run) => run(call, &mut txn),
+        Run::Read(run) => run(call, &mut txn),
+        Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
+    };
+    settle::settle(ctx.state, txn);
+    drop(guard);
+    Ok(done)
 }
 
 impl Runner {

@@ -1,24 +1,18 @@
 //! An entry: header, deadline, key and value in one allocation, behind one thin owning pointer.
 //!
-//! ```text
-//! byte 0      what the value is (`Tag`)
-//! byte 1      flags: deadline of 6 bytes, deadline of 8 bytes, long key, forced raw
-//! bytes 2..5  access clock: seconds, 24 bits
-//! bytes 5..8  length of the key (12 bits) and of an inline string (12 bits)
-//! [8 bytes]   length of a long key
-//! [6 or 8]    deadline: Unix milliseconds
-//! key bytes
-//! value       inline string: its bytes; integer: 8 bytes; else one pointer
-//! ```
-//!
-//! The block is as long as [`allocation_bytes`] says for these parts, so a value may change in place while the sum stays
-//! in one size class. Everything about the layout is private to this file; what leaves it is safe to hold.
+//! The block is as long as [`allocation_bytes`] says for its parts, which lie as `shape` tells, so a value may change in place
+//! while the sum stays in one size class. Everything about the layout is private to these two files; what leaves them is safe
+//! to hold.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{alloc, dealloc, handle_alloc_error};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::shape::{
+    DEADLINE_FLAGS, FORCED_RAW, HEADER_BYTES, HEADER_LENGTH_MAX, LONG_KEY, Shape, Tag, WIDE_DEADLINE_BYTES,
+    WORD_BYTES, deadline_flags, long_key_flag,
+};
 use crate::number;
 use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
@@ -27,55 +21,8 @@ use crate::types::list::List;
 use crate::types::string::{INLINE_BYTES_MAX, StringRef};
 use crate::types::{Kind, Object, ObjectRef};
 
-const HEADER_BYTES: usize = 8;
-const LONG_KEY_BYTES: usize = 8;
-const DEADLINE_BYTES: usize = 6;
-const WIDE_DEADLINE_BYTES: usize = 8;
-const WORD_BYTES: usize = 8;
-/// Lengths in the header have 12 bits; a longer key has its length behind the header.
-const HEADER_LENGTH_MAX: usize = (1 << 12) - 1;
 const _: () = assert!(INLINE_BYTES_MAX <= HEADER_LENGTH_MAX);
 const _: () = assert!(size_of::<usize>() == WORD_BYTES && size_of::<Entry>() == WORD_BYTES);
-
-const HAS_DEADLINE: u8 = 1 << 0;
-const WIDE_DEADLINE: u8 = 1 << 1;
-const DEADLINE_FLAGS: u8 = HAS_DEADLINE | WIDE_DEADLINE;
-const LONG_KEY: u8 = 1 << 2;
-/// The string was grown in place: Redis reports `raw` for such a one, however short. Or the integer is a copy: Redis
-/// shares small ones between keys, but not those.
-const FORCED_RAW: u8 = 1 << 3;
-
-/// What the value bytes are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Tag {
-    /// The bytes of a string.
-    Inline,
-    /// An `i64`.
-    Int,
-    /// An `Arc<Vec<u8>>`.
-    Shared,
-    /// A `Box<List>`.
-    List,
-    /// A `Box<Hash>`.
-    Hash,
-    /// Nothing: the collection is in the hands of a guard.
-    Lent,
-}
-
-impl Tag {
-    #[inline]
-    fn of(byte: u8) -> Tag {
-        match byte {
-            0 => Tag::Inline,
-            1 => Tag::Int,
-            2 => Tag::Shared,
-            3 => Tag::List,
-            4 => Tag::Hash,
-            _ => Tag::Lent,
-        }
-    }
-}
 
 /// A value on its way into an entry.
 #[derive(Debug)]
@@ -151,64 +98,6 @@ pub struct Entry(NonNull<u8>);
 unsafe impl Send for Entry {}
 // SAFETY: shared access only reads, and everything owned is `Sync`.
 unsafe impl Sync for Entry {}
-
-/// What decides where each part of an entry lies.
-#[derive(Clone, Copy)]
-struct Shape {
-    tag: Tag,
-    flags: u8,
-    key_bytes: usize,
-    inline_bytes: usize,
-}
-
-impl Shape {
-    fn deadline_at(self) -> usize {
-        HEADER_BYTES + if self.flags & LONG_KEY != 0 { LONG_KEY_BYTES } else { 0 }
-    }
-
-    fn deadline_bytes(self) -> usize {
-        match self.flags & DEADLINE_FLAGS {
-            0 => 0,
-            HAS_DEADLINE => DEADLINE_BYTES,
-            _ => WIDE_DEADLINE_BYTES,
-        }
-    }
-
-    fn key_at(self) -> usize {
-        self.deadline_at() + self.deadline_bytes()
-    }
-
-    fn value_at(self) -> usize {
-        let at = self.key_at() + self.key_bytes;
-        // References to the handle of a shared buffer are given out, so it is aligned.
-        if self.tag == Tag::Shared { at.next_multiple_of(WORD_BYTES) } else { at }
-    }
-
-    fn value_bytes(self) -> usize {
-        if self.tag == Tag::Inline { self.inline_bytes } else { WORD_BYTES }
-    }
-
-    fn block_bytes(self) -> usize {
-        allocation_bytes(self.value_at() + self.value_bytes())
-    }
-
-    fn layout(self) -> Layout {
-        Layout::from_size_align(self.block_bytes(), WORD_BYTES)
-            .expect("invariant: keys and values are bounded")
-    }
-}
-
-fn long_key_flag(key_bytes: usize) -> u8 {
-    if key_bytes > HEADER_LENGTH_MAX { LONG_KEY } else { 0 }
-}
-
-fn deadline_flags(deadline_ms: Option<i64>) -> u8 {
-    match deadline_ms {
-        None => 0,
-        Some(ms) if (0..1 << (8 * DEADLINE_BYTES)).contains(&ms) => HAS_DEADLINE,
-        Some(_) => DEADLINE_FLAGS,
-    }
-}
 
 impl Entry {
     /// A new entry.

@@ -20,6 +20,7 @@ mod entry;
 mod expiry;
 mod scan;
 mod scope;
+mod shape;
 mod shard;
 mod strings;
 mod transaction;

@@ -85,7 +85,7 @@ impl<E: TableEntry> Table<E> {
     #[inline]
     pub fn find(&self, hash: KeyHash, key: &[u8]) -> Option<&E> {
         let bucket = self.bucket(self.index(hash)?);
-        let place = bucket.find(hash.tag(), |entry| entry.key() == key)?;
+        let place = bucket.find(hash.tag(), |entry| has_key(entry, key))?;
         Some(bucket.at(place))
     }
 
@@ -94,7 +94,7 @@ impl<E: TableEntry> Table<E> {
     pub fn find_mut(&mut self, hash: KeyHash, key: &[u8]) -> Option<&mut E> {
         let index = self.index(hash)?;
         let bucket = self.bucket_mut(index);
-        let place = bucket.find(hash.tag(), |entry| entry.key() == key)?;
+        let place = bucket.find(hash.tag(), |entry| has_key(entry, key))?;
         Some(bucket.at_mut(place))
     }
 
@@ -102,7 +102,7 @@ impl<E: TableEntry> Table<E> {
     #[inline]
     pub fn position(&self, hash: KeyHash, key: &[u8]) -> Option<Position> {
         let bucket = self.index(hash)?;
-        let place = self.bucket(bucket).find(hash.tag(), |entry| entry.key() == key)?;
+        let place = self.bucket(bucket).find(hash.tag(), |entry| has_key(entry, key))?;
         Some(Position { bucket, place })
     }
 
@@ -187,9 +187,8 @@ impl<E: TableEntry> Table<E> {
     pub fn prefetch_behind(&self, hash: KeyHash, line: usize) -> bool {
         match self.index(hash).map_or(Probe::Absent, |index| self.bucket(index).probe(hash.tag(), line)) {
             Probe::Entry(entry) => {
-                // A short string ends in the second line, and that its block is that long is written in the first.
                 prefetch(entry.address());
-                prefetch(entry.address().wrapping_add(size_of::<Bucket<E>>()));
+                prefetch(second_line(entry));
                 false
             }
             Probe::Chained(next) => {
@@ -240,6 +239,19 @@ impl<E: TableEntry> Table<E> {
     fn bucket_mut(&mut self, index: u32) -> &mut Bucket<E> {
         &mut self.chunks[(index >> CHUNK_BITS) as usize][index as usize % CHUNK_BUCKETS]
     }
+}
+
+/// Whether an entry, which is probably the one, has this key. Where its value begins is written in its first line: a short one
+/// ends in the second, which is asked for without waiting for that.
+#[inline]
+fn has_key<E: TableEntry>(entry: &E, key: &[u8]) -> bool {
+    prefetch(second_line(entry));
+    entry.key() == key
+}
+
+#[inline]
+fn second_line<E: TableEntry>(entry: &E) -> *const u8 {
+    entry.address().wrapping_add(size_of::<Bucket<E>>())
 }
 
 /// All bits up to the highest of `index`.

@@ -1,0 +1,122 @@
+//! How an entry lies in its block: what its header says, and where each part is. Knows no memory: `entry` reads and writes.
+//!
+//! ```text
+//! byte 0      what the value is (`Tag`)
+//! byte 1      flags: deadline of 6 bytes, deadline of 8 bytes, long key, forced raw
+//! bytes 2..5  access clock: seconds, 24 bits
+//! bytes 5..8  length of the key (12 bits) and of an inline string (12 bits)
+//! [8 bytes]   length of a long key
+//! [6 or 8]    deadline: Unix milliseconds
+//! key bytes
+//! value       inline string: its bytes; integer: 8 bytes; else one pointer
+//! ```
+
+use std::alloc::Layout;
+
+use crate::types::allocation::allocation_bytes;
+
+pub(super) const HEADER_BYTES: usize = 8;
+pub(super) const LONG_KEY_BYTES: usize = 8;
+pub(super) const DEADLINE_BYTES: usize = 6;
+pub(super) const WIDE_DEADLINE_BYTES: usize = 8;
+pub(super) const WORD_BYTES: usize = 8;
+/// Lengths in the header have 12 bits; a longer key has its length behind the header.
+pub(super) const HEADER_LENGTH_MAX: usize = (1 << 12) - 1;
+
+pub(super) const HAS_DEADLINE: u8 = 1 << 0;
+pub(super) const WIDE_DEADLINE: u8 = 1 << 1;
+pub(super) const DEADLINE_FLAGS: u8 = HAS_DEADLINE | WIDE_DEADLINE;
+pub(super) const LONG_KEY: u8 = 1 << 2;
+/// The string was grown in place: Redis reports `raw` for such a one, however short. Or the integer is a copy: Redis
+/// shares small ones between keys, but not those.
+pub(super) const FORCED_RAW: u8 = 1 << 3;
+
+/// What the value bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Tag {
+    /// The bytes of a string.
+    Inline,
+    /// An `i64`.
+    Int,
+    /// An `Arc<Vec<u8>>`.
+    Shared,
+    /// A `Box<List>`.
+    List,
+    /// A `Box<Hash>`.
+    Hash,
+    /// Nothing: the collection is in the hands of a guard.
+    Lent,
+}
+
+impl Tag {
+    #[inline]
+    pub(super) fn of(byte: u8) -> Tag {
+        match byte {
+            0 => Tag::Inline,
+            1 => Tag::Int,
+            2 => Tag::Shared,
+            3 => Tag::List,
+            4 => Tag::Hash,
+            _ => Tag::Lent,
+        }
+    }
+}
+
+/// What decides where each part of an entry lies.
+#[derive(Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) tag: Tag,
+    pub(super) flags: u8,
+    pub(super) key_bytes: usize,
+    pub(super) inline_bytes: usize,
+}
+
+impl Shape {
+    pub(super) fn deadline_at(self) -> usize {
+        HEADER_BYTES + if self.flags & LONG_KEY != 0 { LONG_KEY_BYTES } else { 0 }
+    }
+
+    pub(super) fn deadline_bytes(self) -> usize {
+        match self.flags & DEADLINE_FLAGS {
+            0 => 0,
+            HAS_DEADLINE => DEADLINE_BYTES,
+            _ => WIDE_DEADLINE_BYTES,
+        }
+    }
+
+    pub(super) fn key_at(self) -> usize {
+        self.deadline_at() + self.deadline_bytes()
+    }
+
+    pub(super) fn value_at(self) -> usize {
+        let at = self.key_at() + self.key_bytes;
+        // References to the handle of a shared buffer are given out, so it is aligned.
+        if self.tag == Tag::Shared { at.next_multiple_of(WORD_BYTES) } else { at }
+    }
+
+    pub(super) fn value_bytes(self) -> usize {
+        if self.tag == Tag::Inline { self.inline_bytes } else { WORD_BYTES }
+    }
+
+    pub(super) fn block_bytes(self) -> usize {
+        allocation_bytes(self.value_at() + self.value_bytes())
+    }
+
+    pub(super) fn layout(self) -> Layout {
+        Layout::from_size_align(self.block_bytes(), WORD_BYTES)
+            .expect("invariant: keys and values are bounded")
+    }
+}
+
+pub(super) fn long_key_flag(key_bytes: usize) -> u8 {
+    if key_bytes > HEADER_LENGTH_MAX { LONG_KEY } else { 0 }
+}
+
+pub(super) fn deadline_flags(deadline_ms: Option<i64>) -> u8 {
+    match deadline_ms {
+        None => 0,
+        Some(ms) if (0..1 << (8 * DEADLINE_BYTES)).contains(&ms) => HAS_DEADLINE,
+        Some(_) => DEADLINE_FLAGS,
+    }
+}
