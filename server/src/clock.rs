@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
+use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::oneshot;
 
 /// A handle on a clock; clones show the same time.
@@ -70,13 +71,22 @@ impl Clock {
 
     /// Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
-        self.now_us().div_euclid(1000)
+        match &self.0.manual {
+            None => {
+                let (seconds, nanoseconds) = system_time();
+                seconds * 1000 + nanoseconds / 1_000_000
+            }
+            Some(_) => self.now_us().div_euclid(1000),
+        }
     }
 
     /// Unix microseconds.
     pub fn now_us(&self) -> i64 {
         match &self.0.manual {
-            None => system_us(),
+            None => {
+                let (seconds, nanoseconds) = system_time();
+                seconds * 1_000_000 + nanoseconds / 1000
+            }
             Some(manual) => manual.lock().now_us(),
         }
     }
@@ -216,10 +226,11 @@ fn now() -> Instant {
     Instant::now()
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the place that reads the system's clock")]
-fn system_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_secs() as i64 * 1_000_000 + i64::from(since.subsec_micros())
+/// Seconds and nanoseconds since 1970, as the system has them: a `SystemTime` would first make a duration of them, and this is
+/// asked for every call from inside the process.
+fn system_time() -> (i64, i64) {
+    let now = clock_gettime(ClockId::Realtime);
+    (now.tv_sec, now.tv_nsec)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the place that sleeps")]
