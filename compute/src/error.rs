@@ -7,8 +7,10 @@ use std::fmt;
 /// Why the words of a command are no plan. The `Display` text is the whole error line, code word first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanError {
-    /// A word, or the end of the words, where the grammar has no place for it.
+    /// A clause that is unknown, or that stands there twice.
     Syntax,
+    /// Something else inside a clause than the grammar wants there; the text says where, and what it wants.
+    Grammar(String),
     /// A number that does not parse or is outside what its option allows.
     NotInteger,
     /// A part of the grammar that is specified but not built: refused, so that no result can be wrong.
@@ -34,6 +36,7 @@ impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PlanError::Syntax => f.write_str("ERR syntax error"),
+            PlanError::Grammar(text) => write!(f, "ERR COMPUTE: {text}"),
             PlanError::NotInteger => f.write_str("ERR value is not an integer or out of range"),
             PlanError::Unavailable(what) => write!(f, "ERR COMPUTE: {what} is not available yet"),
             PlanError::Refused(text) => write!(f, "ERR {text}"),
@@ -43,6 +46,16 @@ impl fmt::Display for PlanError {
 }
 
 impl std::error::Error for PlanError {}
+
+/// What a client sent as an error repeats it: its beginning, up to the first zero byte. Line breaks are left to
+/// the reply writer, which must flatten them as it does for every error.
+pub(crate) fn repeated(word: &[u8]) -> Cow<'_, str> {
+    let start = &word[..word.len().min(REPEATED_BYTES_MAX)];
+    String::from_utf8_lossy(start.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+/// How much of a word is repeated in an error.
+const REPEATED_BYTES_MAX: usize = 128;
 
 /// The row that ended a run under `ONERROR FAIL`. Ordered, so that the same partials agree on which one is
 /// told.
@@ -81,3 +94,17 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_repeated_is_cut_and_is_text() {
+        assert_eq!(repeated(b"MEDIAN"), "MEDIAN");
+        assert_eq!(repeated(b""), "");
+        assert_eq!(repeated(b"a\0b"), "a");
+        assert_eq!(repeated(b"a\xffb"), "a\u{fffd}b");
+        assert_eq!(repeated(&[b'x'; 1000]), "x".repeat(REPEATED_BYTES_MAX));
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::error::PlanError;
+use crate::error::{PlanError, repeated};
 
 /// Longest expression text.
 pub(crate) const EXPRESSION_BYTES_MAX: usize = 4096;
@@ -87,7 +87,7 @@ impl<'a> Scanner<'a> {
             match name {
                 "" => "expected a field name (v, h.field)".to_owned(),
                 _ if VARIABLES_LATER.contains(&name) => format!("{name} is not available yet"),
-                _ => format!("unknown variable {name}"),
+                _ => format!("unknown variable {} (v, h.field, ...)", repeated(name.as_bytes())),
             },
         ))
     }
@@ -186,8 +186,8 @@ mod tests {
         for (text, message) in [
             ("", "1: expected a field name (v, h.field)"),
             ("1 + v", "1: expected a field name (v, h.field)"),
-            ("  price", "3: unknown variable price"),
-            ("V", "1: unknown variable V"),
+            ("  price", "3: unknown variable price (v, h.field, ...)"),
+            ("V", "1: unknown variable V (v, h.field, ...)"),
             ("idle", "1: idle is not available yet"),
             ("v * 2", "3: only a field name (v, h.field) is available yet"),
             ("h.a.b", "4: only a field name (v, h.field) is available yet"),

@@ -1,9 +1,10 @@
 //! The words of a command, read into a draft of a plan: clauses in any order, each at most once, declared in
 //! one table. Not here: what the clauses mean together, and whether the expressions in them can be (`plan`).
 
+use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
-use crate::error::PlanError;
+use crate::error::{PlanError, repeated};
 use crate::number;
 use crate::plan::{Isolation, Kind, LISTED_MAX, OnError, OnTimeout, Options, Reading};
 use crate::reducer::Function;
@@ -33,7 +34,7 @@ pub(crate) struct DraftReducer<'w> {
 
 /// Reads everything behind the pattern.
 pub(crate) fn parse<'w>(form: Form, words: &'w [&'w [u8]]) -> Result<Draft<'w>, PlanError> {
-    let mut words = Words { words: words.iter() };
+    let mut words = Words { words: words.iter(), place: Cow::default() };
     let mut draft = Draft::default();
     let mut seen = [false; CLAUSES.len()];
     while let Some(word) = words.next() {
@@ -46,6 +47,7 @@ pub(crate) fn parse<'w>(form: Form, words: &'w [&'w [u8]]) -> Result<Draft<'w>, 
         if std::mem::replace(&mut seen[at], true) && !clause.repeats {
             return Err(PlanError::Syntax);
         }
+        words.place = clause.name.into();
         read(&mut draft, &mut words)?;
     }
     Ok(draft)
@@ -102,9 +104,7 @@ const CLAUSES: &[Clause] = &[
 ];
 
 fn kind<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
-    let word = words.word()?;
-    let kind = Kind::ALL.into_iter().find(|kind| is(word, kind.name())).ok_or(PlanError::Syntax)?;
-    draft.options.kind = Some(kind);
+    draft.options.kind = Some(words.choice(&Kind::ALL.map(|kind| (kind.name(), kind)))?);
     Ok(())
 }
 
@@ -115,22 +115,26 @@ fn pins<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanErro
         ("STRING", Reading::String),
         ("BYTES", Reading::Bytes),
     ];
-    for _ in 0..words.number(1, LISTED_MAX as u64)? {
-        draft.pins.push((words.word()?, words.choice(PINS)?));
+    for _ in 0..words.count(1, "the number of its fields")? {
+        draft.pins.push((words.word("a field")?, words.choice(PINS)?));
     }
     Ok(())
 }
 
 fn reducer<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
-    let function = Function::named(words.word()?)?;
-    let count = words.number(0, LISTED_MAX as u64)?;
+    let function = Function::named(words.word("the name of a reducer")?)?;
+    words.place = format!("REDUCE {}", function.name()).into();
+    let count = words.count(0, "the number of its arguments")?;
     if !function.arguments().contains(&count) {
         let takes = if function == Function::Count { "0 or 1 arguments" } else { "1 argument" };
         return Err(PlanError::Refused(format!("REDUCE {} takes {takes}", function.name()).into()));
     }
-    let argument = (count == 1).then(|| words.word()).transpose()?;
-    words.choice(&[("AS", ())])?;
-    draft.reducers.push(DraftReducer { function, argument, name: words.word()? });
+    let argument = (count == 1).then(|| words.word("its argument")).transpose()?;
+    let name = match (words.next(), words.next()) {
+        (Some(word), Some(name)) if is(word, "AS") => name,
+        _ => return Err(PlanError::Grammar(format!("{} needs AS <name> behind its arguments", words.place))),
+    };
+    draft.reducers.push(DraftReducer { function, argument, name });
     Ok(())
 }
 
@@ -172,6 +176,8 @@ fn threads<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanE
 /// The words not read yet.
 struct Words<'w> {
     words: std::slice::Iter<'w, &'w [u8]>,
+    /// What is being read, for errors.
+    place: Cow<'static, str>,
 }
 
 impl<'w> Words<'w> {
@@ -179,21 +185,39 @@ impl<'w> Words<'w> {
         self.words.next().copied()
     }
 
-    fn word(&mut self) -> Result<&'w [u8], PlanError> {
-        self.next().ok_or(PlanError::Syntax)
+    fn word(&mut self, what: &str) -> Result<&'w [u8], PlanError> {
+        self.next().ok_or_else(|| self.expected(what, None))
     }
 
     fn number(&mut self, min: u64, max: u64) -> Result<u64, PlanError> {
-        number::integer(self.word()?)
-            .and_then(|value| u64::try_from(value).ok())
-            .filter(|value| (min..=max).contains(value))
-            .ok_or(PlanError::NotInteger)
+        integer(self.word("an integer")?, min, max).ok_or(PlanError::NotInteger)
+    }
+
+    /// How many words follow. What stands there instead is most often the first of them.
+    fn count(&mut self, min: u64, what: &str) -> Result<u64, PlanError> {
+        let word = self.word(what)?;
+        integer(word, min, LISTED_MAX as u64).ok_or_else(|| self.expected(what, Some(word)))
     }
 
     fn choice<T: Copy>(&mut self, choices: &[(&str, T)]) -> Result<T, PlanError> {
-        let word = self.word()?;
-        choices.iter().find(|(name, _)| is(word, name)).map(|(_, choice)| *choice).ok_or(PlanError::Syntax)
+        let word = self.next();
+        let choice = choices.iter().find(|(name, _)| word.is_some_and(|word| is(word, name)));
+        choice.map(|(_, choice)| *choice).ok_or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.expected(&format!("one of {}", names.join(", ")), word)
+        })
     }
+
+    fn expected(&self, what: &str, got: Option<&[u8]>) -> PlanError {
+        let got = got.map_or("but the command ends".into(), |word| format!("got '{}'", repeated(word)));
+        PlanError::Grammar(format!("{}: expected {what}, {got}", self.place))
+    }
+}
+
+fn integer(word: &[u8], min: u64, max: u64) -> Option<u64> {
+    number::integer(word)
+        .and_then(|value| u64::try_from(value).ok())
+        .filter(|value| (min..=max).contains(value))
 }
 
 fn is(word: &[u8], name: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::error::PlanError;
+use crate::error::{PlanError, repeated};
 use crate::plan::Reading;
 
 /// A reducer that is built.
@@ -16,7 +16,7 @@ pub(crate) enum Function {
 }
 
 /// Name, and how an untyped argument is read.
-const FUNCTIONS: &[(Function, &str, Reading)] = &[
+const FUNCTIONS: [(Function, &str, Reading); 5] = [
     (Function::Count, "COUNT", Reading::Presence),
     (Function::Sum, "SUM", Reading::Number),
     (Function::Avg, "AVG", Reading::Number),
@@ -36,8 +36,11 @@ impl Function {
         if let Some((function, ..)) = FUNCTIONS.iter().find(|(_, name, _)| is(name)) {
             return Ok(*function);
         }
-        let later = FUNCTIONS_LATER.iter().find(|name| is(name)).ok_or(PlanError::Syntax)?;
-        Err(PlanError::Unavailable(format!("REDUCE {later}").into()))
+        if let Some(later) = FUNCTIONS_LATER.iter().find(|name| is(name)) {
+            return Err(PlanError::Unavailable(format!("REDUCE {later}").into()));
+        }
+        let names = FUNCTIONS.map(|(_, name, _)| name).join(", ");
+        Err(PlanError::Grammar(format!("unknown reducer '{}', there are {names}", repeated(word))))
     }
 
     pub(crate) fn name(self) -> &'static str {

@@ -23,6 +23,12 @@ const OURS: [(&str, &str); 4] = [
     ("digest", "Redis has it since 8.4"),
 ];
 
+/// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.
+const NOTES: [(&str, &str); 2] = [
+    ("config|rewrite", " **Here: always an error, the file is only read.**"),
+    ("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**"),
+];
+
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
 const DIFFERENCES: [(&str, &[&str], &str); 9] = [
     ("client|list", &["arguments"], SEVEN_TWO),
@@ -216,7 +222,8 @@ fn commands_md_is_current() {
     let callable = commands.iter().filter(|command| !command.name.contains('|')).count();
     let mut page = format!(
         "# Commands\n\nGenerated from the command table: {callable} commands, {} subcommands.\n\
-         To write this file anew: `UPDATE=1 cargo test -p shardis-tests --test table`.\n",
+         To write this file anew: `UPDATE=1 cargo test -p shardis-tests --test table`.\n\
+         COMPUTE has a page of its own: [docs/compute.md](docs/compute.md).\n",
         commands.len() - callable
     );
     for group in groups {
@@ -227,7 +234,8 @@ fn commands_md_is_current() {
             let name = command.name.to_ascii_uppercase().replace('|', " ");
             let [since, complexity, summary] =
                 ["since", "complexity", "summary"].map(|field| command.text(field).replace('|', "\\|"));
-            page += &format!("| {name} | {since} | {complexity} | {summary} |\n");
+            let note = NOTES.iter().find(|(noted, _)| *noted == command.name).map_or("", |(_, note)| note);
+            page += &format!("| {name} | {since} | {complexity} | {summary}{note} |\n");
         }
     }
     assert_current(&root().join("COMMANDS.md"), &page);

@@ -15,7 +15,7 @@ const LINES_MAX: usize = 500;
 const LINES_HARD_MAX: usize = 700;
 
 /// Files that are too long, and how long they may be. The list may only shrink, and so may its numbers.
-const LONG_FILES: [(&str, usize); 1] = [("storage/src/keyspace/entry.rs", 560)];
+const LONG_FILES: [(&str, usize); 0] = [];
 
 /// Names of commands that are also words of something else.
 const NAMES_ELSEWHERE: [(&str, &str); 2] = [
