@@ -304,6 +304,8 @@ impl Server {
 
     /// Runs one command here and now, in database 0 and without regard to the calls before it: what selects a database or
     /// switches the protocol needs a [`Server::session`] of its own. Callers take turns.
+    ///
+    /// `SHUTDOWN` only asks, as [`Server::request_shutdown`] does: whoever holds the server decides when to stop it.
     pub fn execute(&self, args: &[impl AsRef<[u8]>]) -> Value {
         self.session.lock().get_or_insert_with(|| self.session()).execute_anew(args)
     }
@@ -360,12 +362,13 @@ impl Server {
         });
     }
 
-    /// Asks the server to stop; [`Server::wait_for_shutdown`] returns.
+    /// Asks the server to stop; [`Server::wait_for_shutdown`] returns. Until [`Server::stop`] everybody is served as before.
     pub fn request_shutdown(&self) {
         self.state.request_shutdown();
     }
 
-    /// Stops the server and joins its threads. Connections are closed, and the data is gone once the server is dropped.
+    /// Stops the server and joins its threads. Connections are closed, and the data is gone once the server is dropped:
+    /// until then [`Server::execute`] and sessions still answer, but for computations, which are cancelled.
     pub fn stop(&self) {
         stop_threads(&self.state, std::mem::take(&mut self.threads.lock()));
         if let Some(path) = self.state.listening.lock().unix.take() {

@@ -128,6 +128,10 @@ impl Clock {
 
     /// Moves a manual clock forward and wakes who was waiting for it.
     ///
+    /// Whoever reads a key whose time has come finds nothing from now on. What nobody reads is removed soon after, by the
+    /// periodic task on a thread of the server, and what one run of it does not reach waits for the clock to move again.
+    /// Until then `DBSIZE` counts it, as in Redis.
+    ///
     /// # Panics
     ///
     /// If the clock is not manual.

@@ -36,6 +36,11 @@ pub use self::clock::Clock;
 pub use self::session::Session;
 pub use self::value::Value;
 
+/// Its example has to compile and to hold.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
+
 /// The command table, for the tests that compare it with real servers and for `COMMANDS.md`.
 #[doc(hidden)]
 pub fn command_table() -> command::table::Table {

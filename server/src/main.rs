@@ -85,10 +85,10 @@ fn announce(server: &Server) {
     let address = server.addr().map(|address| address.to_string());
     let places: Vec<&str> = [&address, &unix_socket].into_iter().flatten().map(String::as_str).collect();
     server.log().notice(format_args!(
-        "Shardis {} (Redis {} compatible) with {} threads is listening on {}; \
+        "Shardis {} ({} compatible) with {} threads is listening on {}; \
          data lives in memory only and is gone at exit",
         env!("CARGO_PKG_VERSION"),
-        server.config().dialect().redis_version,
+        server.config().dialect().server_title(),
         server.config().thread_count(),
         places.join(" and "),
     ));

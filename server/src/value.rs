@@ -3,8 +3,10 @@
 //! The decoder walks our own writer's output, which is known to be whole and well formed; clients of a network use a
 //! library of their own.
 
-/// A reply.
-#[derive(Clone, Debug, PartialEq)]
+use std::fmt;
+
+/// A reply. For debugging, bytes are shown as text with escapes.
+#[derive(Clone, PartialEq)]
 pub enum Value {
     /// No value.
     Null,
@@ -53,6 +55,45 @@ impl Value {
     /// Whether the command was refused or failed.
     pub fn is_error(&self) -> bool {
         matches!(self, Value::Error(_))
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut variant =
+            |name: &str, field: &dyn fmt::Debug| formatter.debug_tuple(name).field(field).finish();
+        match self {
+            Value::Null => formatter.write_str("Null"),
+            Value::Simple(text) => variant("Simple", text),
+            Value::Error(text) => variant("Error", text),
+            Value::Integer(value) => variant("Integer", value),
+            Value::Bulk(bytes) => variant("Bulk", &Bytes(bytes)),
+            Value::Array(values) => variant("Array", values),
+            Value::Map(pairs) => variant("Map", &Pairs(pairs)),
+            Value::Set(values) => variant("Set", values),
+            Value::Double(value) => variant("Double", value),
+            Value::Boolean(value) => variant("Boolean", value),
+            Value::Verbatim(format, bytes) => {
+                formatter.debug_tuple("Verbatim").field(format).field(&Bytes(bytes)).finish()
+            }
+            Value::BigNumber(digits) => variant("BigNumber", digits),
+        }
+    }
+}
+
+struct Bytes<'a>(&'a [u8]);
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
+struct Pairs<'a>(&'a [(Value, Value)]);
+
+impl fmt::Debug for Pairs<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self.0.iter().map(|(key, value)| (key, value))).finish()
     }
 }
 
@@ -157,5 +198,16 @@ mod tests {
         ]);
         assert_eq!(decode(&reply.to_vec()), expected);
         assert_eq!(decode(b""), Value::Null);
+    }
+
+    #[test]
+    fn bytes_are_shown_as_text_by_debug() {
+        let value = Value::Array(vec![
+            Value::Bulk(b"a\"\n\xff".to_vec()),
+            Value::Map(vec![(Value::Simple("k".into()), Value::Null)]),
+            Value::Verbatim("txt".into(), b"v".to_vec()),
+        ]);
+        let expected = r#"Array([Bulk("a\"\n\xff"), Map({Simple("k"): Null}), Verbatim("txt", "v")])"#;
+        assert_eq!(format!("{value:?}"), expected);
     }
 }

@@ -111,6 +111,22 @@ fn occupy(server: &Server) {
 }
 
 #[test]
+fn calls_from_inside_are_answered_after_a_stop_but_for_computations() {
+    let _turn = turn();
+    let server = start(Server::builder());
+    let mut session = server.session();
+    server.execute(&["SHUTDOWN"]);
+    server.wait_for_shutdown();
+    assert_eq!(server.execute(&["SET", "k", "v"]), ok(), "to ask is not to stop");
+    server.stop();
+    assert_eq!(session.execute(&["GET", "k"]), bulk("v"));
+    let count = server.execute(&["COMPUTE.COUNT", "*", "ISOLATION", "FUZZY"]);
+    assert_eq!(count, Value::Error("CANCELED the server is stopping".into()));
+    assert_eq!(server.execute(&["FLUSHALL", "ASYNC"]), ok());
+    assert_eq!(server.execute(&["DBSIZE"]), Value::Integer(0));
+}
+
+#[test]
 fn a_connection_in_memory_is_one_for_the_redis_crate() {
     let _turn = turn();
     runtime().block_on(async {

@@ -47,6 +47,7 @@ fn the_log_says_where_it_listens_and_when_it_is_ready() {
     let log = program.output();
     let socket = place.path("socket");
     for text in [
+        "(Redis 7.2.4 compatible)".into(),
         format!("listening on 127.0.0.1:{port} and {}", socket.display()),
         "gone at exit".into(),
         format!("* {READY} tcp"),
@@ -114,6 +115,26 @@ fn a_directive_that_is_wrong_stops_the_start_and_is_shown() {
             assert!(text.contains("at line 1 of the command line\n"), "{words:?}: {text}");
         }
     }
+}
+
+#[test]
+fn one_start_tells_all_that_is_wrong() {
+    let place = Place::new();
+    place.write("redis.conf", "daemonize yes\nio-threads 4\nhz 10\nsave 60 1\npidfile x.pid\n");
+    let (code, text) = place.run(&["redis.conf", "--save", "", "--nosuch", "1"]);
+    assert_eq!(code, Some(1), "{text}");
+    let path = place.path("redis.conf").display().to_string();
+    let lines = [
+        format!("at line 1 of {path}\n>>> 'daemonize yes'\n"),
+        format!("\n  line 2 of {path}: 'io-threads 4': "),
+        format!("\n  line 5 of {path}: 'pidfile x.pid': "),
+        "\n  line 2 of the command line: 'nosuch \"1\"': Bad directive".to_owned(),
+        "--help".to_owned(),
+    ];
+    for line in lines {
+        assert!(text.contains(&line), "no {line:?} in {text}");
+    }
+    assert!(!text.contains("save 60 1"), "it has been taken back: {text}");
 }
 
 #[test]

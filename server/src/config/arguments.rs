@@ -6,8 +6,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
 
-use super::file::{LoadError, Loader, Source};
-use super::kind::os_text;
+use super::file::{LoadErrors, Loader, Source};
 use super::{Config, Personality, options};
 
 /// What the command line asks for.
@@ -20,62 +19,79 @@ pub enum Invocation {
 }
 
 /// Reads the words behind the program's name. Later sources overrule earlier ones: file, standard input, options.
-pub fn parse(words: &[OsString], standard_input: &mut dyn Read) -> Result<Invocation, LoadError> {
+pub fn parse(words: &[OsString], standard_input: &mut dyn Read) -> Result<Invocation, LoadErrors> {
     let first = words.first().map(|word| word.as_bytes());
     match first {
-        Some(b"-v" | b"--version") => return Ok(Invocation::Print(version())),
-        Some(b"-h" | b"--help") => return Ok(Invocation::Print(help())),
+        Some(b"-v") => return Ok(Invocation::Print(version())),
+        Some(b"-h") => return Ok(Invocation::Print(help())),
         _ => {}
     }
+    let has_file = first.is_some_and(|word| !word.starts_with(b"-"));
+    let options = Options::of(words, usize::from(has_file));
+    if let Some(text) = options.asks_for {
+        return Ok(Invocation::Print(text()));
+    }
     let mut loader = Loader::default();
-    let mut read = 0;
-    if first.is_some_and(|word| !word.starts_with(b"-")) {
+    if has_file {
         let path = Path::new(&words[0]);
-        loader.read_file(&path::absolute(path).unwrap_or_else(|_| path.into()))?;
-        read = 1;
+        loader.read_file(&path::absolute(path).unwrap_or_else(|_| path.into()));
     }
-    let (options, reads_input) = options_as_directives(words, read);
-    if reads_input {
+    if options.reads_input {
         let mut text = Vec::new();
-        standard_input.read_to_end(&mut text).map_err(|error| LoadError::Unreadable {
-            path: "standard input".into(),
-            reason: os_text(&error),
-        })?;
-        loader.read(&Source::StandardInput, &text)?;
+        match standard_input.read_to_end(&mut text) {
+            Ok(_) => loader.read(&Source::StandardInput, &text),
+            Err(error) => loader.note_unreadable(Path::new("standard input"), &error),
+        }
     }
-    loader.read(&Source::CommandLine, &options)?;
+    loader.read(&Source::CommandLine, &options.lines);
     loader.finish().map(|config| Invocation::Serve(Box::new(config)))
 }
 
-/// The words from `start` on as lines of a configuration file, and whether `-` is the first or last of all words.
-fn options_as_directives(words: &[OsString], start: usize) -> (Vec<u8>, bool) {
-    let mut lines = Vec::new();
-    let mut reads_input = false;
-    // Behind a bare option name stands a value, even if it has dashes.
-    let mut wants_value = false;
-    for (index, word) in words.iter().map(|word| word.as_bytes()).enumerate().skip(start) {
-        let next = words.get(index + 1).map(|word| word.as_bytes());
-        match word.strip_prefix(b"--") {
-            None if word == b"-" && (index == 0 || next.is_none()) => reads_input = true,
-            Some(option) if !wants_value => {
-                if !lines.is_empty() {
-                    lines.push(b'\n');
+/// What stands behind the configuration file.
+#[derive(Default)]
+struct Options {
+    /// As lines of a configuration file.
+    lines: Vec<u8>,
+    /// Whether `-` is the first or last of all words.
+    reads_input: bool,
+    /// What is to be printed instead of serving.
+    asks_for: Option<fn() -> String>,
+}
+
+impl Options {
+    /// The words from `start` on.
+    fn of(words: &[OsString], start: usize) -> Options {
+        let mut options = Options::default();
+        let lines = &mut options.lines;
+        // Behind a bare option name stands a value, even if it has dashes.
+        let mut wants_value = false;
+        for (index, word) in words.iter().map(|word| word.as_bytes()).enumerate().skip(start) {
+            let next = words.get(index + 1).map(|word| word.as_bytes());
+            match word.strip_prefix(b"--") {
+                None if word == b"-" && (index == 0 || next.is_none()) => options.reads_input = true,
+                Some(b"version") if !wants_value => options.asks_for = options.asks_for.or(Some(version)),
+                Some(b"help") if !wants_value => options.asks_for = options.asks_for.or(Some(help)),
+                Some(option) if !wants_value => {
+                    if !lines.is_empty() {
+                        lines.push(b'\n');
+                    }
+                    lines.extend_from_slice(option);
+                    wants_value = !option.trim_ascii().contains(&b' ');
+                    // `--save` without a value means the empty one: command lines made from empty lists look like this.
+                    if option.eq_ignore_ascii_case(b"save") && next.is_none_or(|next| next.starts_with(b"--"))
+                    {
+                        lines.extend_from_slice(b" \"\"");
+                        wants_value = false;
+                    }
                 }
-                lines.extend_from_slice(option);
-                wants_value = !option.trim_ascii().contains(&b' ');
-                // `--save` without a value means the empty one: command lines made from empty lists look like this.
-                if option.eq_ignore_ascii_case(b"save") && next.is_none_or(|next| next.starts_with(b"--")) {
-                    lines.extend_from_slice(b" \"\"");
+                _ => {
+                    lines.extend_from_slice(format!(" \"{}\"", word.escape_ascii()).as_bytes());
                     wants_value = false;
                 }
             }
-            _ => {
-                lines.extend_from_slice(format!(" \"{}\"", word.escape_ascii()).as_bytes());
-                wants_value = false;
-            }
         }
+        options
     }
-    (lines, reads_input)
 }
 
 /// In the form of Redis, from which tools take what stands behind `v=`.
@@ -113,9 +129,10 @@ configuration file with two dashes before it. These are known:
 
 #[cfg(test)]
 mod tests {
+    use super::super::file::LoadError;
     use super::*;
 
-    fn parse_words(words: &[&str], input: &str) -> Result<Invocation, LoadError> {
+    fn parse_words(words: &[&str], input: &str) -> Result<Invocation, LoadErrors> {
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         parse(&words, &mut input.as_bytes())
     }
@@ -168,7 +185,7 @@ mod tests {
         assert_eq!(config(&[path, "-"], "timeout 2").timeout.value(), 2);
         assert_eq!(config(&[path, "--hz", "9", "-"], "timeout 2").timeout.value(), 2);
         let error = parse_words(&[path, "-", "--timeout", "3"], "timeout 2").expect_err("a word too many");
-        let error = error.to_string();
+        let error = error.0[0].to_string();
         assert!(error.ends_with(">>> '\"-\"'\nBad directive or wrong number of arguments"), "{error}");
         std::fs::remove_file(&file).expect("it is there");
     }
@@ -195,9 +212,12 @@ mod tests {
             (&["--dir", "/nosuch"], 1, "dir \"/nosuch\"", "No such file or directory"),
         ];
         for (words, number, shown, expected) in table {
-            let error = parse_words(words, "").expect_err(shown);
-            let LoadError::Directive { source, line, text, reason } = error else { panic!("{error:?}") };
-            assert_eq!((source, line), (Source::CommandLine, *number), "{words:?}");
+            let errors = parse_words(words, "").expect_err(shown);
+            assert!(errors.to_string().ends_with("\n\nThe option --help lists what may be set."), "{errors}");
+            let [LoadError::Directive { source, line, text, reason }] = errors.0.as_slice() else {
+                panic!("{errors:?}")
+            };
+            assert_eq!((source, line), (&Source::CommandLine, number), "{words:?}");
             assert_eq!((text.trim(), reason.as_ref()), (*shown, *expected), "{words:?}");
         }
     }
@@ -223,5 +243,26 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn version_and_help_may_stand_behind_a_file_and_other_options() {
+        for words in [
+            &["/nosuch", "--help"][..],
+            &["--port", "x", "--help", "--version"],
+            &["--port 1", "--help", "2"],
+        ] {
+            let Ok(Invocation::Print(text)) = parse_words(words, "") else { panic!("{words:?}") };
+            assert!(text.starts_with("Usage: "), "{words:?}: {text}");
+        }
+        let Ok(Invocation::Print(text)) = parse_words(&["--hz", "9", "--version"], "") else {
+            panic!("no text")
+        };
+        assert!(text.starts_with("Shardis server v="), "{text}");
+        assert_eq!(
+            &*config(&["--requirepass", "--help"], "").requirepass.value(),
+            b"--help",
+            "it is a value"
+        );
     }
 }

@@ -3,6 +3,9 @@
 //!
 //! The last directive for a parameter counts. So a value that cannot be had is an error only if it is the last word:
 //! `save 900 1` in a shared file may be taken back by `--save ""`.
+//!
+//! Reading goes on behind an error, so that one start tells all that is wrong. That a log cannot be written is told last,
+//! when nothing else is wrong: to try it makes a file.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -21,9 +24,12 @@ use super::{Config, Personality, Reason, options};
 #[derive(Debug, Default)]
 pub struct Loader {
     config: Config,
-    /// Values that cannot be had, by parameter; a later directive may still take them back.
-    refused: Vec<(&'static str, LoadError)>,
+    /// What is wrong, in the order of reading. Values that cannot be had are listed with their parameter: a later
+    /// directive may still take them back.
+    errors: Vec<(Option<&'static str>, LoadError)>,
     include_depth: usize,
+    /// Whether files include one another endlessly. Then no more are included, or their number would double at every step.
+    is_too_deep: bool,
 }
 
 /// Where directives come from.
@@ -37,7 +43,12 @@ pub enum Source {
     CommandLine,
 }
 
-/// Why the server does not start. Displayed in the form of Redis.
+/// All reasons why the server does not start, in the order of reading. Displayed are the first one in the form of Redis,
+/// each of the others on a line, and how many more there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadErrors(pub Vec<LoadError>);
+
+/// A reason why the server does not start. Displayed in the form of Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LoadError {
     /// A directive that does not exist, is wrong or cannot be obeyed.
@@ -64,29 +75,39 @@ pub enum LoadError {
 
 impl Loader {
     /// Reads a configuration file; the first one is the server's own.
-    pub fn read_file(&mut self, path: &Path) -> Result<(), LoadError> {
-        let unreadable =
-            |error: io::Error| LoadError::Unreadable { path: path.into(), reason: os_text(&error) };
-        let text = fs::read(path).map_err(unreadable)?;
-        self.config.file.get_or_insert_with(|| path.into());
-        self.read(&Source::File(path.into()), &text)
+    pub fn read_file(&mut self, path: &Path) {
+        match fs::read(path) {
+            Ok(text) => {
+                self.config.file.get_or_insert_with(|| path.into());
+                self.read(&Source::File(path.into()), &text);
+            }
+            Err(error) => self.note_unreadable(path, &error),
+        }
     }
 
     /// Reads directives, one a line.
-    pub fn read(&mut self, source: &Source, text: &[u8]) -> Result<(), LoadError> {
+    pub fn read(&mut self, source: &Source, text: &[u8]) {
         for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
             let line = Line { source, number: index + 1, text: line.trim_ascii() };
-            if !line.text.starts_with(b"#") {
-                self.obey(&line)?;
+            if line.text.starts_with(b"#") {
+                continue;
+            }
+            if let Err(reason) = self.obey(&line) {
+                self.errors.push((None, line.error(reason)));
             }
         }
-        Ok(())
+    }
+
+    /// Remembers that something cannot be read.
+    pub fn note_unreadable(&mut self, path: &Path, error: &io::Error) {
+        let reason = os_text(error);
+        self.errors.push((None, LoadError::Unreadable { path: path.into(), reason }));
     }
 
     /// The settings, once everything is read.
-    pub fn finish(self) -> Result<Config, LoadError> {
-        if let Some((_, error)) = self.refused.into_iter().next() {
-            return Err(error);
+    pub fn finish(self) -> Result<Config, LoadErrors> {
+        if !self.errors.is_empty() {
+            return Err(LoadErrors(self.errors.into_iter().map(|(_, error)| error).collect()));
         }
         // Later a log that cannot be written is silent, so it is tried now.
         if let Some(path) = self.config.log_file() {
@@ -94,48 +115,50 @@ impl Loader {
                 .append(true)
                 .create(true)
                 .open(path)
-                .map_err(|error| LoadError::LogFile(os_text(&error)))?;
+                .map_err(|error| LoadErrors(vec![LoadError::LogFile(os_text(&error))]))?;
         }
         Ok(self.config)
     }
 
-    fn obey(&mut self, line: &Line<'_>) -> Result<(), LoadError> {
-        let words =
-            split_words(line.text).map_err(|_| line.error("Unbalanced quotes in configuration line"))?;
+    fn obey(&mut self, line: &Line<'_>) -> Result<(), Reason> {
+        let words = split_words(line.text).map_err(|_| "Unbalanced quotes in configuration line")?;
         let mut words = words.as_request().iter();
         let Some(name) = words.next() else { return Ok(()) };
         let values: Vec<&[u8]> = words.collect();
         let Some((parameter, _)) = options::find(name) else {
             return match *values {
-                [path] if name.eq_ignore_ascii_case(b"include") => self.include(line, path),
-                _ => Err(line.error(options::refusal(name))),
+                [path] if name.eq_ignore_ascii_case(b"include") => self.include(path),
+                _ => Err(options::refusal(name).into()),
             };
         };
+        self.errors.retain(|(name, _)| *name != Some(parameter.name));
         if values.len() != 1 && !parameter.kind.takes_words() {
-            return Err(line.error("wrong number of arguments"));
+            return Err("wrong number of arguments".into());
         }
-        let value =
-            parameter.kind.parse(&values.join(&b' '), &self.config).map_err(|reason| line.error(reason))?;
-        self.refused.retain(|(name, _)| *name != parameter.name);
+        let value = parameter.kind.parse(&values.join(&b' '), &self.config)?;
         match parameter.admit(&value, &self.config) {
             Ok(()) => parameter.store(value, &self.config),
-            Err(reason) => self.refused.push((parameter.name, line.error(reason))),
+            Err(reason) => self.errors.push((Some(parameter.name), line.error(reason))),
         }
         Ok(())
     }
 
     /// Reads another file, or all that match a pattern, which may be none.
-    fn include(&mut self, line: &Line<'_>, path: &[u8]) -> Result<(), LoadError> {
+    fn include(&mut self, path: &[u8]) -> Result<(), Reason> {
+        if self.is_too_deep {
+            return Ok(());
+        }
         if self.include_depth == INCLUDE_DEPTH_MAX {
-            return Err(line.error("too many files include one another"));
+            self.is_too_deep = true;
+            return Err("too many files include one another".into());
         }
         self.include_depth += 1;
         if is_pattern(path) {
             // The directory that a relative pattern starts from is none itself, whatever it is called.
             let paths = matching(self.config.path(b""), Path::new(OsStr::from_bytes(path)));
-            paths.iter().try_for_each(|path| self.read_file(path))?;
+            paths.iter().for_each(|path| self.read_file(path));
         } else {
-            self.read_file(&self.config.path(path))?;
+            self.read_file(&self.config.path(path));
         }
         self.include_depth -= 1;
         Ok(())
@@ -144,6 +167,8 @@ impl Loader {
 
 /// Files that include one another endlessly are stopped here.
 const INCLUDE_DEPTH_MAX: usize = 16;
+/// More errors than this are counted and not shown. A stock configuration file of Redis has fewer.
+const SHOWN_MAX: usize = 100;
 
 /// A line that is being read.
 struct Line<'a> {
@@ -224,7 +249,48 @@ impl fmt::Display for LoadError {
     }
 }
 
+impl fmt::Display for LoadErrors {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((first, others)) = self.0.split_first() else { return Ok(()) };
+        first.fmt(formatter)?;
+        if !others.is_empty() {
+            formatter.write_str("\n\nThis is wrong too:")?;
+        }
+        let (shown, rest) = others.split_at(others.len().min(SHOWN_MAX - 1));
+        for error in shown {
+            formatter.write_str("\n  ")?;
+            error.write_on_one_line(formatter)?;
+        }
+        if !rest.is_empty() {
+            write!(formatter, "\n  and {} more", rest.len())?;
+        }
+        if self.0.iter().any(LoadError::is_on_command_line) {
+            formatter.write_str("\n\nThe option --help lists what may be set.")?;
+        }
+        Ok(())
+    }
+}
+
+impl LoadError {
+    fn write_on_one_line(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Directive { source, line, text, reason } => {
+                write!(formatter, "line {line} of {source}: '{text}': {reason}")
+            }
+            LoadError::Unreadable { path, reason } => {
+                write!(formatter, "can't open config file '{}': {reason}", path.display())
+            }
+            LoadError::LogFile(reason) => write!(formatter, "can't open the log file: {reason}"),
+        }
+    }
+
+    fn is_on_command_line(&self) -> bool {
+        matches!(self, LoadError::Directive { source: Source::CommandLine, .. })
+    }
+}
+
 impl std::error::Error for LoadError {}
+impl std::error::Error for LoadErrors {}
 
 #[cfg(test)]
 mod tests {
@@ -248,10 +314,10 @@ mod tests {
             Directory(path)
         }
 
-        fn load(&self, name: &str) -> Result<Config, LoadError> {
+        fn load(&self, name: &str) -> Result<Config, LoadErrors> {
             let mut loader = Loader::default();
             loader.config.dir.set(self.0.as_os_str().as_bytes());
-            loader.read_file(&self.0.join(name))?;
+            loader.read_file(&self.0.join(name));
             loader.finish()
         }
     }
@@ -262,9 +328,9 @@ mod tests {
         }
     }
 
-    fn load(text: &str) -> Result<Config, LoadError> {
+    fn load(text: &str) -> Result<Config, LoadErrors> {
         let mut loader = Loader::default();
-        loader.read(&Source::StandardInput, text.as_bytes())?;
+        loader.read(&Source::StandardInput, text.as_bytes());
         loader.finish()
     }
 
@@ -305,12 +371,12 @@ mod tests {
         for (text, line, shown, reason) in table {
             let reason = reason.replace("2147483647", "65535");
             let error = load(text).expect_err(text);
-            let expected = LoadError::Directive {
+            let expected = LoadErrors(vec![LoadError::Directive {
                 source: Source::StandardInput,
                 line,
                 text: shown.to_owned(),
                 reason: reason.clone().into(),
-            };
+            }]);
             assert_eq!(error, expected);
             assert_eq!(
                 error.to_string(),
@@ -329,7 +395,47 @@ mod tests {
         let error = load("save \"\"\nsave 900 1\ntimeout 3").expect_err("a promise").to_string();
         assert!(error.contains("at line 2 of standard input\n>>> 'save 900 1'\nsnapshots"), "{error}");
         let error = load("appendonly yes\nappendonly abc").expect_err("no answer").to_string();
-        assert!(error.ends_with("argument must be 'yes' or 'no'"), "{error}");
+        let last = "at line 2 of standard input\n>>> 'appendonly abc'\nargument must be 'yes' or 'no'";
+        assert!(error.ends_with(last), "{error}");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_in_the_order_of_reading() {
+        let directory = Directory::new(
+            "wrong",
+            &[
+                ("main.conf", "daemonize yes\ninclude part.conf\ninclude lost.conf\nsave 60 1\nport x\n"),
+                ("part.conf", "\nio-threads 4\ntimeout 5"),
+                ("twice.conf", "include twice.conf\ninclude twice.conf\ninclude twice.conf\nfoo"),
+            ],
+        );
+        let mut loader = Loader::default();
+        loader.config.dir.set(directory.0.as_os_str().as_bytes());
+        loader.read_file(&directory.0.join("main.conf"));
+        loader.read(&Source::CommandLine, b"save \"\"\nnosuch 1");
+        let told = loader.finish().expect_err("much is wrong").to_string();
+        let (first, others) = told.split_once("\n\nThis is wrong too:\n").expect("several");
+        let path = directory.0.display();
+        assert!(first.contains(&format!("at line 1 of {path}/main.conf\n>>> 'daemonize yes'\n")), "{told}");
+        let starts = [
+            format!("  line 2 of {path}/part.conf: 'io-threads 4': "),
+            format!("  can't open config file '{path}/lost.conf': No such file"),
+            format!("  line 5 of {path}/main.conf: 'port x': argument couldn't be parsed"),
+            "  line 2 of the command line: 'nosuch 1': Bad directive".to_owned(),
+            String::new(),
+            "The option --help lists".to_owned(),
+        ];
+        let lines: Vec<&str> = others.lines().collect();
+        assert_eq!(lines.len(), starts.len(), "{told}");
+        for (line, start) in lines.iter().zip(&starts) {
+            assert!(line.starts_with(start), "{start:?}: {told}");
+        }
+
+        let LoadErrors(errors) = directory.load("twice.conf").expect_err("a loop");
+        assert_eq!(errors.len(), 1 + 17, "the loop is told once, and what is wrong in each of the files");
+        let told = load(&"foo\n".repeat(SHOWN_MAX + 3)).expect_err("much is wrong").to_string();
+        assert_eq!(told.matches("'foo'").count(), SHOWN_MAX, "{told}");
+        assert!(told.ends_with("\n  and 3 more"), "{told}");
     }
 
     #[test]

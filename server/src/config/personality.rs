@@ -108,6 +108,12 @@ impl Dialect {
     pub fn server_version(&self) -> &'static str {
         self.valkey_version.unwrap_or(self.redis_version)
     }
+
+    /// Name and version for people.
+    pub fn server_title(&self) -> String {
+        let name = if self.valkey_version.is_some() { "Valkey" } else { "Redis" };
+        format!("{name} {}", self.server_version())
+    }
 }
 
 const REDIS_70: Dialect = Dialect {
@@ -196,6 +202,8 @@ mod tests {
             ("redis", "7.2.4", "7.2.4"),
             ("valkey", "9.1.2", "7.2.4"),
         ]));
+        let titles = Personality::VALUES.iter().map(|personality| personality.dialect().server_title());
+        assert!(titles.eq(["Redis 7.0.15", "Redis 7.2.4", "Valkey 9.1.2"]));
     }
 
     #[test]
