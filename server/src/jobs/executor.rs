@@ -153,6 +153,9 @@ impl Shared {
 /// the connection that waits for an answer; the thread is needed for others.
 fn perform(work: Work, stats: &Arc<ThreadStats>) {
     let _ = catch_unwind(AssertUnwindSafe(|| work(stats)));
+    // What it freed is of no use to this thread, and it may be a lot.
+    #[cfg(feature = "mimalloc")]
+    shardis_storage::allocator::release_unused();
 }
 
 #[cfg(test)]
