@@ -13,7 +13,7 @@ use crate::table::{KeyHash, Table, prefetch};
 
 /// Lines of a chain that are followed; longer ones are rare.
 const CHAIN_LINES_MAX: usize = 3;
-/// Keys of a window whose buckets overflow, without allocating: about one in ten does.
+/// Keys of a window that are behind the first line of their bucket, without allocating.
 const CHAINED_INLINE: usize = 16;
 
 impl Keyspace {
