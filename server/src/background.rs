@@ -99,7 +99,7 @@ impl Averages {
 }
 
 /// Looks at the memory, for its peak. Adding it up waits for every shard, which is nothing for a network thread, and
-/// nothing to wait for on several threads at once.
+/// nothing to wait for on several threads at once. An executor thread that was used gives back what the allocator keeps.
 fn note_memory(state: &Arc<State>, is_under_way: &Arc<AtomicBool>) {
     if is_under_way.swap(true, Ordering::Relaxed) {
         return;
@@ -107,15 +107,9 @@ fn note_memory(state: &Arc<State>, is_under_way: &Arc<AtomicBool>) {
     let (state_there, is_under_way) = (state.clone(), is_under_way.clone());
     state.executor.run(move |_| {
         state_there.used_memory();
-        // An allocator looks at what it can give back when large pieces come and go, which on an idle server they do
-        // not. This piece is never written to, so it costs no memory.
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(NUDGE_BYTES)));
         is_under_way.store(false, Ordering::Relaxed);
     });
 }
-
-/// Large enough that the allocator takes it from where it keeps what it could give back.
-const NUDGE_BYTES: usize = 8 * 1024 * 1024;
 
 fn close_idle_clients(state: &State) {
     let timeout_ms = state.config.timeout.value().saturating_mul(1000);
