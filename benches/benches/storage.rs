@@ -8,7 +8,8 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shardis_benches::workload::{key, value};
 use shardis_storage::{
-    Db, Deadline, Hold, IntBuffer, Key, KeyHash, Keyspace, KeyspaceOptions, Patience, Scope, Transaction,
+    Ahead, Db, Deadline, Hold, IntBuffer, Key, KeyHash, Keyspace, KeyspaceOptions, Patience, Scope,
+    Transaction,
 };
 
 const KEYS: u64 = 1_000_000;
@@ -63,17 +64,23 @@ fn set(keyspace: &Keyspace, key: &Key<'_>, reply: &mut Vec<u8>) {
 #[derive(Default)]
 struct Buffers {
     hashes: Vec<KeyHash>,
+    ahead: Ahead,
     reply: Vec<u8>,
 }
 
 /// A window of calls, planned and run as a network thread does it: the bytes of the replies.
-fn window(keyspace: &Keyspace, names: &[Name], Buffers { hashes, reply }: &mut Buffers, call: Call) -> usize {
+fn window(
+    keyspace: &Keyspace,
+    names: &[Name],
+    Buffers { hashes, ahead, reply }: &mut Buffers,
+    call: Call,
+) -> usize {
     reply.clear();
     hashes.clear();
     hashes.extend(names.iter().map(|name| keyspace.hash(name)));
-    if names.len() > 1 {
-        keyspace.prefetch(Db(0), hashes);
-    }
+    ahead.clear();
+    hashes.iter().for_each(|&hash| keyspace.look_ahead(Db(0), hash, ahead));
+    keyspace.prefetch(Db(0), ahead);
     let keys = names.iter().zip(&*hashes).map(|(name, hash)| Key::with_hash(name, *hash));
     keys.for_each(|key| call(keyspace, &key, reply));
     black_box(reply).len()

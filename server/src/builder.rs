@@ -195,6 +195,7 @@ impl ServerBuilder {
             poison: Default::default(),
             released: Default::default(),
             shutdown: Default::default(),
+            traffic: Default::default(),
             stopping: Default::default(),
             listening: Default::default(),
             random: Mutex::new(random),
@@ -348,6 +349,17 @@ impl Server {
         let mut asked = self.state.shutdown.subscribe();
         // An error would mean that the server is gone already.
         let _ = block_on(asked.wait_for(|&asked| asked));
+    }
+
+    /// Waits until a few megabytes have come in, or until the server is asked to stop.
+    pub fn wait_for_traffic(&self) {
+        let (mut traffic, mut asked) = (self.state.traffic.subscribe(), self.state.shutdown.subscribe());
+        block_on(async {
+            tokio::select! {
+                _ = traffic.wait_for(|&traffic| traffic) => {}
+                _ = asked.wait_for(|&asked| asked) => {}
+            }
+        });
     }
 
     /// Asks the server to stop; [`Server::wait_for_shutdown`] returns. Until [`Server::stop`] everybody is served as before.

@@ -37,7 +37,7 @@ fn serve(config: Config) -> io::Result<()> {
     // Before the first client, who may be the one to send a signal.
     let signals = Signals::catch()?;
     let raised = raise_limit_of_open_files();
-    refuse_huge_pages();
+    huge_pages(false);
     let sink = Sink::from_config(&config);
     let server = Arc::new(Server::builder().config(config).log(sink).start()?);
     if server.addr().is_none() && server.config().unix_socket().is_none() {
@@ -52,6 +52,8 @@ fn serve(config: Config) -> io::Result<()> {
     }
     signals.watch(&server)?;
     announce(&server);
+    server.wait_for_traffic();
+    huge_pages(true);
     server.wait_for_shutdown();
     // Not left to the last owner: that might be the thread of the signals, for which nobody waits.
     server.stop();
@@ -70,11 +72,11 @@ fn raise_limit_of_open_files() -> io::Result<Option<(u64, u64)>> {
     Ok(current.map(|before| (before, maximum.unwrap_or(u64::MAX))))
 }
 
-/// Keeps the system from backing memory with huge pages: what a thread of an idle server has would fill a small part of one,
-/// and with data they were measured to gain nothing. Where the system knows nothing of this, there is nothing to do.
-fn refuse_huge_pages() {
+/// Lets the system back memory with huge pages. They are for data: what an idle server has would fill a small part of each.
+/// Where the system knows nothing of this, there is nothing to do.
+fn huge_pages(wanted: bool) {
     #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
+    let _ = rustix::thread::disable_transparent_huge_pages(!wanted);
 }
 
 /// Tells where the server listens, and what test programs wait for.

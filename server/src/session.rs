@@ -50,13 +50,17 @@ impl Session {
         self.request.fill(args);
         self.reply.clear();
         let state = &self.state;
-        let mut ctx =
-            Context { state, stats: &self.stats, runner: Runner::Direct, now_ms: state.clock.now_ms() };
         let request = self.request.as_request();
         if request.is_empty() {
             return Value::Error("ERR a command has at least one word".into());
         }
         let plan = Plan::new(state, request);
+        if let Some(first) = plan.first_key {
+            // It is on its way while the clock is read.
+            state.keyspace.ask(self.client.db, first.hash);
+        }
+        let now_ms = state.clock.now_ms();
+        let mut ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms };
         let mut outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
         if matches!(outcome, Outcome::Offload) {
             // The caller waits in any case; but network threads must not, for the shards that this will hold.

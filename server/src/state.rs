@@ -45,6 +45,8 @@ pub struct State {
     pub released: Notify,
     /// True once the server is asked to stop.
     pub shutdown: watch::Sender<bool>,
+    /// True once a network thread has read [`TRAFFIC_BYTES_MIN`].
+    pub traffic: watch::Sender<bool>,
     /// True once the threads must end.
     pub(crate) stopping: watch::Sender<bool>,
     /// Where it listens, once it does.
@@ -56,6 +58,9 @@ pub struct State {
     /// Average milliseconds that keys with a deadline have left, by database, as the expiry cycle last saw it.
     pub(crate) average_ttl_ms: Mutex<Vec<i64>>,
 }
+
+/// Input from which on a server is at work and no longer only there.
+pub const TRAFFIC_BYTES_MIN: u64 = 4 * 1024 * 1024;
 
 /// Where a server listens.
 #[derive(Clone, Debug, Default)]

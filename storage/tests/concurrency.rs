@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use shardis_storage::{
-    Contended, Db, Deadline, Hold, Keyspace, KeyspaceOptions, Patience, Random, Scope, StringRef, Transaction,
+    Ahead, Contended, Db, Deadline, Hold, Keyspace, KeyspaceOptions, Patience, Random, Scope, StringRef,
+    Transaction,
 };
 
 const KEYS: u64 = 64;
@@ -136,7 +137,12 @@ impl Bank {
                     }
                 }
             }),
-            6 => self.keyspace.prefetch(Db(0), &[from, to].map(|key| self.keyspace.hash(&key.to_le_bytes()))),
+            6 => {
+                let mut ahead = Ahead::default();
+                let hashes = [from, to].map(|key| self.keyspace.hash(&key.to_le_bytes()));
+                hashes.into_iter().for_each(|hash| self.keyspace.look_ahead(Db(0), hash, &mut ahead));
+                self.keyspace.prefetch(Db(0), &ahead);
+            }
             // Within one key: in and out again.
             _ => self.with(Scope::One(self.shard(from)), patience, hold, |txn| {
                 let balance = self.balance(txn, from);

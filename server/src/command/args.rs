@@ -18,6 +18,12 @@ impl<'a> Args<'a> {
         Args { request, at }
     }
 
+    /// All words of the call that they belong to.
+    #[inline]
+    pub fn request(&self) -> Request<'a> {
+        self.request
+    }
+
     /// How many are left.
     #[inline]
     pub fn len(&self) -> usize {

@@ -29,8 +29,6 @@ pub enum Flow {
 pub struct Call<'c> {
     /// What is invoked; of a container the subcommand.
     pub command: &'static Command,
-    /// All words of the call.
-    pub request: Request<'c>,
     /// The arguments behind the name (and the subcommand).
     pub args: Args<'c>,
     /// Where the reply goes.
@@ -65,10 +63,16 @@ impl FirstKey {
 }
 
 impl<'c> Call<'c> {
+    /// All words of the call.
+    #[inline]
+    pub fn request(&self) -> Request<'c> {
+        self.args.request()
+    }
+
     /// Word `index` of the call as a key, hashed once.
     #[inline(always)]
     pub fn key(&self, index: usize) -> Result<Key<'c>, Error> {
-        let bytes = self.request.arg(index).ok_or(Error::SYNTAX)?;
+        let bytes = self.request().arg(index).ok_or(Error::SYNTAX)?;
         match FirstKey::hash_at(self.first_key, index) {
             Some(hash) => Ok(Key::with_hash(bytes, hash)),
             None => Ok(self.state.keyspace.key(bytes)),
@@ -78,14 +82,14 @@ impl<'c> Call<'c> {
     /// Takes the next argument as a key.
     #[inline(always)]
     pub fn next_key(&mut self) -> Result<Key<'c>, Error> {
-        let at = self.request.len() - self.args.len();
+        let at = self.request().len() - self.args.len();
         self.args.take()?;
         self.key(at)
     }
 
     /// The keys of the call, from its declaration, in order.
     pub fn keys(&self) -> impl Iterator<Item = Key<'c>> + use<'c> {
-        let (state, request, first) = (self.state, self.request, self.first_key);
+        let (state, request, first) = (self.state, self.request(), self.first_key);
         let positions = self.command.keys.iter().filter_map(move |spec| spec.positions(request)).flatten();
         positions.filter_map(move |at| {
             let bytes = request.arg(at)?;

@@ -334,7 +334,7 @@ impl Line<'_> {
 }
 
 fn current_command<'c>(call: &Call<'c>) -> &'c str {
-    call.state.commands.invoked(call.request).map_or("NULL", |entry| entry.full_name.as_str())
+    call.state.commands.invoked(call.request()).map_or("NULL", |entry| entry.full_name.as_str())
 }
 
 fn last_command<'c>(call: &Call<'c>, info: &ClientInfo) -> &'c str {

@@ -236,10 +236,10 @@ impl<'a> Filter<'a> {
 
 /// The keys of a call that is not carried out, each with what would be done to it.
 fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
-    if call.request.len() < call.dialect().getkeys_words_min.into() {
+    if call.request().len() < call.dialect().getkeys_words_min.into() {
         return Err(Error::arity(&format!("command|{}", call.command.name.to_ascii_lowercase())));
     }
-    let request = call.request.tail(2);
+    let request = call.request().tail(2);
     let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
     if entry.command.keys.is_empty() {
         return Err(Error::NO_KEY_ARGUMENTS);

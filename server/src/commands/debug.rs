@@ -88,7 +88,7 @@ fn object_with_option(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     if call.dialect().debug_object_takes_option {
         object(call, view)
     } else {
-        Err(Error::unknown_subcommand_or_arity("DEBUG", call.request.arg(1).unwrap_or_default()))
+        Err(Error::unknown_subcommand_or_arity("DEBUG", call.request().arg(1).unwrap_or_default()))
     }
 }
 

@@ -1,18 +1,27 @@
 //! Invokes a command by its shape: locks what it may touch, hands it that and nothing else, and rolls a half-written
 //! reply back if it fails.
 
-use shardis_protocol::{Reply, Request};
-use shardis_storage::{Hold, Patience, Transaction};
+use shardis_protocol::{Mark, Reply, Request};
+use shardis_storage::{Hold, Patience, Scope, Transaction};
 
-use super::route::Route;
+use super::route::{self, Route};
 use super::{Context, Outcome, Runner, answer_error, settle};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::Entry;
 use crate::command::{Args, Call, Done, Flow, Run};
 
+/// How a handler ended; its reply is complete, or gone again.
+enum Ended {
+    /// The reply is written, an error included.
+    Done,
+    /// As the outcomes of the same names.
+    Offload,
+    Contended,
+}
+
 /// Runs an admitted call.
-#[inline]
+#[inline(always)]
 pub fn execute(
     ctx: &Context<'_>,
     client: &mut Client,
@@ -26,7 +35,6 @@ pub fn execute(
     let words_before_args = 1 + usize::from(entry.container.is_some());
     let mut call = Call {
         command: entry.command,
-        request,
         args: Args::new(request, words_before_args),
         reply,
         state: ctx.state,
@@ -35,52 +43,53 @@ pub fn execute(
         may_offload: ctx.runner != Runner::Executor,
         first_key,
     };
-    let done = match entry.command.run {
+    let ended = match entry.command.run {
+        Run::Read(_) | Run::Write(_) => data_command(ctx, &mut call, entry, mark),
         Run::Client(run) => {
             let _guard = ctx.state.poison.guard();
-            run(&mut call, client)
+            let done = run(&mut call, client);
+            end(ctx, entry, mark, &mut call, done)
         }
-        Run::Read(_) | Run::Write(_) => match data_command(ctx, &mut call, entry) {
-            Ok(done) => done,
-            Err(outcome) => return outcome,
-        },
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
                 client.commands += 1;
                 ctx.stats.command(entry.id).calls.add(1);
                 return Outcome::Wait(job.start(ctx.state));
             }
-            Err(error) => Err(error),
+            Err(error) => end(ctx, entry, mark, &mut call, Err(error)),
         },
         Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
     };
-    match done {
-        Ok(Flow::Done) => {}
-        Ok(Flow::Offload) => {
-            reply.rollback(mark);
-            return Outcome::Offload;
+    match ended {
+        Ended::Done => {
+            client.commands += 1;
+            ctx.stats.command(entry.id).calls.add(1);
+            Outcome::Done
         }
-        Err(error) => {
-            reply.rollback(mark);
-            ctx.stats.command(entry.id).failed.add(1);
-            answer_error(ctx, &error, reply);
-        }
+        Ended::Offload => Outcome::Offload,
+        Ended::Contended => Outcome::Contended,
     }
-    client.commands += 1;
-    ctx.stats.command(entry.id).calls.add(1);
-    Outcome::Done
 }
 
 /// Runs a call on the shards of its keys, or tells why it has to run elsewhere or later.
-#[inline]
-fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry) -> Result<Done, Outcome> {
-    let (route, keys) = Route::new(ctx.state, entry, call.request, call.first_key);
-    if call.should_offload(keys) {
-        return Err(Outcome::Offload);
-    }
+#[inline(always)]
+fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mark) -> Ended {
+    let (route, keys);
+    let scope = match route::single(ctx.state, entry, call.first_key) {
+        Some(shard) => Scope::One(shard),
+        None => {
+            (route, keys) = Route::new(ctx.state, entry, call.request());
+            if call.should_offload(keys) {
+                return Ended::Offload;
+            }
+            route.scope()
+        }
+    };
     let (patience, hold) = ctx.runner.manners();
     let mut txn = Transaction::new(&ctx.state.keyspace, patience, hold, ctx.now_ms);
-    txn.acquire(route.scope()).map_err(|_| Outcome::Contended)?;
+    if txn.acquire(scope).is_err() {
+        return Ended::Contended;
+    }
     txn.select(call.db);
     // Behind the transaction, so that the server is marked before its shards are free.
     let guard = ctx.state.poison.guard();
@@ -89,9 +98,33 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry) -> Result
         Run::Read(run) => run(call, &mut txn),
         Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
-    settle::settle(ctx.state, txn);
+    let ended = end(ctx, entry, mark, call, done);
+    if txn.has_leftovers() {
+        settle::settle(ctx.state, txn);
+    } else {
+        drop(txn);
+    }
     drop(guard);
-    Ok(done)
+    ended
+}
+
+/// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and
+/// read as a whole makes the processor wait.
+#[inline(always)]
+fn end(ctx: &Context<'_>, entry: &Entry, mark: Mark, call: &mut Call<'_>, done: Done) -> Ended {
+    match done {
+        Ok(Flow::Done) => Ended::Done,
+        Ok(Flow::Offload) => {
+            call.reply.rollback(mark);
+            Ended::Offload
+        }
+        Err(error) => {
+            call.reply.rollback(mark);
+            ctx.stats.command(entry.id).failed.add(1);
+            answer_error(ctx, &error, call.reply);
+            Ended::Done
+        }
+    }
 }
 
 impl Runner {

@@ -82,24 +82,24 @@ impl<'s> Plan<'s> {
         Plan { entry: Some(entry), first_key }
     }
 
-    /// The hashes of the keys that this call will look up, but not more than `limit` of them.
+    /// Gives the hashes of the keys that this call will look up, but not more than `limit` of them.
     #[inline]
-    pub fn hashes(&self, state: &State, request: Request<'_>, limit: usize, hashes: &mut Vec<KeyHash>) {
+    pub fn hashes(&self, state: &State, request: Request<'_>, limit: usize, mut give: impl FnMut(KeyHash)) {
         let Some(entry) = self.entry else { return };
         if entry.single_key {
             if let Some(first) = self.first_key {
-                hashes.push(first.hash);
+                give(first.hash);
             }
         } else if !entry.command.keys.is_empty() {
             let positions = entry.command.keys.iter().filter_map(|spec| spec.positions(request)).flatten();
             let keys = positions.filter_map(|at| request.arg(at)).take(limit);
-            hashes.extend(keys.map(|key| state.keyspace.hash(key)));
+            keys.for_each(|key| give(state.keyspace.hash(key)));
         }
     }
 }
 
 /// Runs one call and writes its reply.
-#[inline]
+#[inline(always)]
 pub fn run(
     ctx: &Context<'_>,
     client: &mut Client,
@@ -118,6 +118,7 @@ pub fn run(
 }
 
 /// Writes an error reply and counts it.
+#[cold]
 pub fn answer_error(ctx: &Context<'_>, error: &Error, reply: &mut Reply) {
     ctx.stats.count_error(error.code());
     reply.error(error.text());

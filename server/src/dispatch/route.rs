@@ -26,22 +26,20 @@ pub enum Route {
 /// Keys of a call whose shards are listed without allocating.
 const KEYS_INLINE: usize = 16;
 
+/// The shard of a call of a command that names one key, as nearly all do.
+#[inline]
+pub fn single(state: &State, entry: &Entry, first_key: Option<FirstKey>) -> Option<usize> {
+    let is_single = entry.single_key && entry.command.reach == Reach::Keys;
+    first_key.filter(|_| is_single).map(|first| state.keyspace.shard_of(first.hash))
+}
+
 impl Route {
-    /// The route of a call, and how many keys it names.
-    #[inline]
-    pub fn new(
-        state: &State,
-        entry: &Entry,
-        request: Request<'_>,
-        first_key: Option<FirstKey>,
-    ) -> (Route, usize) {
-        match (entry.command.reach, first_key) {
-            (Reach::Keys, Some(first)) if entry.single_key => {
-                (Route::One(state.keyspace.shard_of(first.hash)), 1)
-            }
-            (Reach::Keys, _) => Route::of_keys(state, entry, request),
-            (Reach::Every, _) => (Route::Every, 0),
-            (Reach::Walk, _) => (Route::Walk, 0),
+    /// The route of any call, and how many keys it names.
+    pub fn new(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {
+        match entry.command.reach {
+            Reach::Keys => Route::of_keys(state, entry, request),
+            Reach::Every => (Route::Every, 0),
+            Reach::Walk => (Route::Walk, 0),
         }
     }
 

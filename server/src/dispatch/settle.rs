@@ -8,12 +8,9 @@ use shardis_storage::Transaction;
 
 use crate::state::State;
 
-/// Ends a transaction.
-#[inline]
+/// Ends a transaction that leaves something behind.
+#[cold]
 pub fn settle(state: &State, mut txn: Transaction<'_>) {
-    if !txn.has_leftovers() {
-        return;
-    }
     let settled = txn.settle();
     drop(txn);
     state.executor.free(settled.garbage);

@@ -20,7 +20,7 @@ use crate::client::{Client, ClientInfo};
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
-use crate::state::State;
+use crate::state::{State, TRAFFIC_BYTES_MIN};
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
 const ANNOUNCED_BYTES_MAX: usize = 64 * 1024;
@@ -211,7 +211,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if bytes == 0 {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
+        let before = thread.stats.input_bytes.value();
         thread.stats.input_bytes.add(bytes as u64);
+        if before < TRAFFIC_BYTES_MIN && thread.stats.input_bytes.value() >= TRAFFIC_BYTES_MIN {
+            thread.state.traffic.send_replace(true);
+        }
         thread.stats.reads.add(1);
         self.info.received.add(bytes as u64);
         Poll::Ready(Ok(()))

@@ -2,9 +2,10 @@
 //! runs, so that the cache misses of their keys overlap. Then they run in order.
 
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use shardis_protocol::{Limits, OwnedRequest, Parsed, ProtocolError, Reply, Request, RequestParser, Span};
-use shardis_storage::KeyHash;
+use shardis_storage::Ahead;
 use smallvec::SmallVec;
 
 use crate::client::Client;
@@ -28,8 +29,8 @@ pub struct Window {
     spans: Vec<Span>,
     /// Commands whose arguments are not in the input.
     inline: Vec<OwnedRequest>,
-    /// Of the keys to prefetch.
-    hashes: Vec<KeyHash>,
+    /// Their keys.
+    ahead: Ahead,
 }
 
 /// The commands of one window, in order.
@@ -153,7 +154,9 @@ impl Window {
             start += consumed;
             let request = request(input, &self.spans, &self.inline, words);
             let plan = Plan::new(ctx.state, request);
-            plan.hashes(ctx.state, request, KEYS_PREFETCH_MAX, &mut self.hashes);
+            plan.hashes(ctx.state, request, KEYS_PREFETCH_MAX, |hash| {
+                ctx.state.keyspace.look_ahead(client.db, hash, &mut self.ahead);
+            });
             frames.push(Frame { end: start, words, plan });
         }
         Filled::Whole
@@ -163,7 +166,7 @@ impl Window {
         self.spans.clear();
         self.spans.shrink_to(SPANS_RETAINED_MAX);
         self.inline.clear();
-        self.hashes.clear();
+        self.ahead.clear();
     }
 
     /// Runs the window: the end of the last command that ran, and how it ended if before the last one.
@@ -175,16 +178,16 @@ impl Window {
         frames: &Frames<'_>,
         reply: &mut Reply,
     ) -> (usize, Option<Ended>) {
-        if self.hashes.len() > 1 {
-            ctx.state.keyspace.prefetch(client.db, &self.hashes);
-        }
+        ctx.state.keyspace.prefetch(client.db, &self.ahead);
         let mut timing = Timing::start(ctx);
         let mut ran = 0;
         let mut ended = None;
         for frame in frames {
             let request = request(input, &self.spans, &self.inline, frame.words);
             let plan = frame.plan;
-            let outcome = timing.run(ctx, plan, || dispatch::run(ctx, client, request, plan, reply));
+            let started = timing.start_of(ctx, plan);
+            let outcome = dispatch::run(ctx, client, request, plan, reply);
+            timing.end_of(ctx, plan, started, &outcome);
             ran += 1;
             ended = match outcome {
                 Outcome::Done if client.close_after_reply => Some(Ended::Close),
@@ -220,7 +223,7 @@ fn request<'a>(input: &'a [u8], spans: &'a [Span], inline: &'a [OwnedRequest], w
 /// The time that commands took. A look at the clock costs as much as a fast command, so those of a window share its
 /// time evenly; the others are timed one by one.
 struct Timing {
-    started: std::time::Instant,
+    started: Instant,
     slow_ns: u64,
     fast: u64,
 }
@@ -230,23 +233,25 @@ impl Timing {
         Timing { started: ctx.state.clock.tick(), slow_ns: 0, fast: 0 }
     }
 
+    /// When a command starts that is timed by itself.
     #[inline]
-    fn run(&mut self, ctx: &Context<'_>, plan: Plan<'_>, run: impl FnOnce() -> Outcome) -> Outcome {
+    fn start_of(&mut self, ctx: &Context<'_>, plan: Plan<'_>) -> Option<Instant> {
         match plan.entry {
-            Some(entry) if !entry.is_short => {
-                let started = ctx.state.clock.tick();
-                let outcome = run();
-                let took_ns = started.elapsed().as_nanos() as u64;
-                self.slow_ns += took_ns;
-                if matches!(outcome, Outcome::Done | Outcome::Wait(_)) {
-                    ctx.stats.command(entry.id).nanoseconds.add(took_ns);
-                }
-                outcome
-            }
+            Some(entry) if !entry.is_short => Some(ctx.state.clock.tick()),
             _ => {
                 self.fast += 1;
-                run()
+                None
             }
+        }
+    }
+
+    #[inline]
+    fn end_of(&mut self, ctx: &Context<'_>, plan: Plan<'_>, started: Option<Instant>, outcome: &Outcome) {
+        let (Some(entry), Some(started)) = (plan.entry, started) else { return };
+        let took_ns = started.elapsed().as_nanos() as u64;
+        self.slow_ns += took_ns;
+        if matches!(outcome, Outcome::Done | Outcome::Wait(_)) {
+            ctx.stats.command(entry.id).nanoseconds.add(took_ns);
         }
     }
 

@@ -1,29 +1,62 @@
 //! Prefetching for a window of commands: the lines of all their keys are asked for before the first one runs, so that
 //! the misses overlap. A hint, nothing more: what it skips costs time, never correctness.
 //!
-//! In rounds over all keys, each asking for the lines that the next one reads: the lock, the bucket, the entry, and the
-//! rest of the chain where a bucket overflows. A shard is locked for a look and let go before the next one is taken:
-//! holding those of a whole window makes other threads wait and gains nothing (it was measured to lose a tenth).
+//! In three steps, each asking for the lines that the next one reads: shard and bucket ([`Keyspace::ask`], without any lock,
+//! as soon as a key is known), the entry, and the rest of the chain where a bucket overflows. For the later ones a shard is
+//! locked for a look and let go before the next one is taken: holding those of a whole window makes other threads wait and
+//! gains nothing (it was measured to lose a tenth).
 
 use smallvec::SmallVec;
 
 use super::entry::Entry;
 use super::{Db, Keyspace};
-use crate::table::{KeyHash, Table, prefetch};
+use crate::table::{KeyHash, Table};
 
 /// Lines of a chain that are followed; longer ones are rare.
 const CHAIN_LINES_MAX: usize = 3;
 /// Keys of a window that are behind the first line of their bucket, without allocating.
 const CHAINED_INLINE: usize = 16;
 
+/// The keys of a window. Reused from window to window.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    hashes: Vec<KeyHash>,
+    /// How many of the buckets could not be asked for without a lock.
+    untold: usize,
+}
+
+impl Ahead {
+    /// Forgets all keys.
+    pub fn clear(&mut self) {
+        self.hashes.clear();
+        self.untold = 0;
+    }
+}
+
 impl Keyspace {
-    /// Asks for the lines that looking up these keys will read.
-    pub fn prefetch(&self, db: Db, hashes: &[KeyHash]) {
-        for &hash in hashes {
-            prefetch(&raw const self.slots[self.shard_of(hash)]);
+    /// Adds a key to a window and asks for its bucket.
+    #[inline]
+    pub fn look_ahead(&self, db: Db, hash: KeyHash, ahead: &mut Ahead) {
+        ahead.untold += usize::from(!self.ask(db, hash));
+        ahead.hashes.push(hash);
+    }
+
+    /// Asks for the bucket that a key would be in; `false` if only a look under the lock can tell which that is.
+    #[inline]
+    pub fn ask(&self, db: Db, hash: KeyHash) -> bool {
+        let is_told = self.slots[self.shard_of(hash)].ask(hash);
+        is_told && db.0 == 0
+    }
+
+    /// Asks for the entries of a window, whose buckets have been asked for. One key alone is not worth the look.
+    pub fn prefetch(&self, db: Db, Ahead { hashes, untold }: &Ahead) {
+        if hashes.len() < 2 {
+            return;
         }
-        for &hash in hashes {
-            self.glance(db, hash, |table| table.prefetch_bucket(hash));
+        if *untold > 0 {
+            for &hash in hashes {
+                self.glance(db, hash, |table| table.prefetch_bucket(hash));
+            }
         }
         let goes_on = |hash: KeyHash, line| self.glance(db, hash, |table| table.prefetch_behind(hash, line));
         let mut chained = SmallVec::<[KeyHash; CHAINED_INLINE]>::new();

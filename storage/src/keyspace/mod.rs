@@ -32,6 +32,7 @@ use std::sync::atomic::AtomicU32;
 
 use parking_lot::RwLock;
 
+pub use self::ahead::Ahead;
 pub use self::change::{Change, Interest, What};
 pub use self::edit::Edit;
 pub use self::expiry::{CycleStep, ExpiryCycle};

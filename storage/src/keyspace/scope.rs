@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+use parking_lot::{RwLockReadGuard, RwLockWriteGuard};
 
 use super::Keyspace;
-use super::shard::{Shard, Slot};
+use super::shard::{Locked, Shard, Slot};
 use super::view::View;
 
 /// The shards of a transaction.
@@ -49,7 +49,7 @@ pub enum Hold {
 pub struct Contended;
 
 /// A shard that is held, with its index.
-pub(super) type Guard<'k> = (usize, MutexGuard<'k, Shard>);
+pub(super) type Guard<'k> = (usize, Locked<'k>);
 
 /// The shards that a transaction holds. The tag is a whole word: moving a byte and the seven behind it makes the processor
 /// wait for what it has just written.
@@ -138,7 +138,7 @@ pub(super) fn lock_one(
 }
 
 #[cold]
-fn lock_contended(slot: &Slot, patience: Patience) -> Result<MutexGuard<'_, Shard>, Contended> {
+fn lock_contended(slot: &Slot, patience: Patience) -> Result<Locked<'_>, Contended> {
     if patience == Patience::Wait {
         return Ok(slot.lock());
     }
@@ -245,7 +245,7 @@ impl<'k> View<'k> {
     }
 
     /// What follows as soon as a shard is locked.
-    fn taken(&mut self, index: usize, guard: MutexGuard<'k, Shard>) -> Guard<'k> {
+    fn taken(&mut self, index: usize, guard: Locked<'k>) -> Guard<'k> {
         if self.hold == Hold::Long {
             self.keyspace.slots[index].mark_held_long(true);
         }
@@ -255,7 +255,7 @@ impl<'k> View<'k> {
     }
 
     /// Waits as long as it takes. Who waits for a long holder holds what it has for as long.
-    fn wait_for(&mut self, index: usize) -> MutexGuard<'k, Shard> {
+    fn wait_for(&mut self, index: usize) -> Locked<'k> {
         let slot = &self.keyspace.slots[index];
         loop {
             if slot.is_held_long() {

@@ -1,33 +1,52 @@
 //! A shard: one lock over the tables of all databases, with the counters that are kept under it.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::entry::Entry;
 use super::{Db, EMPTY};
-use crate::table::{Hasher, KeyHash, Table, TableEntry};
+use crate::table::{Hasher, KeyHash, Published, Table, TableEntry, prefetch};
 
-/// A shard behind its lock. The mark says that the holder may keep it for long.
+/// A shard behind its lock. In its first line is what a lookup needs: the outline, and the table of database 0.
 #[derive(Default)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(super) struct Slot {
+    /// Of the table of database 0.
+    outline: Published,
     shard: Mutex<Shard>,
+    /// The mark that says that the holder may keep it for long.
     held_long: AtomicBool,
 }
 
+const _: () = assert!(size_of::<Slot>() == 128);
+
 impl Slot {
     #[inline]
-    pub fn try_lock(&self) -> Option<MutexGuard<'_, Shard>> {
-        self.shard.try_lock()
+    pub fn try_lock(&self) -> Option<Locked<'_>> {
+        Some(self.locked(self.shard.try_lock()?))
     }
 
-    pub fn try_lock_for(&self, duration: std::time::Duration) -> Option<MutexGuard<'_, Shard>> {
-        self.shard.try_lock_for(duration)
+    pub fn try_lock_for(&self, duration: std::time::Duration) -> Option<Locked<'_>> {
+        Some(self.locked(self.shard.try_lock_for(duration)?))
     }
 
-    pub fn lock(&self) -> MutexGuard<'_, Shard> {
-        self.shard.lock()
+    pub fn lock(&self) -> Locked<'_> {
+        self.locked(self.shard.lock())
+    }
+
+    #[inline]
+    fn locked<'k>(&'k self, shard: MutexGuard<'k, Shard>) -> Locked<'k> {
+        Locked { outline: &self.outline, shard }
+    }
+
+    /// Asks for the lines of a lookup that are known without the lock; `false` if the bucket's is not.
+    #[inline]
+    pub fn ask(&self, hash: KeyHash) -> bool {
+        // The first line is read right here; the lock is in the second.
+        prefetch((&raw const *self).cast::<u8>().wrapping_add(size_of::<Slot>() / 2));
+        self.outline.prefetch_bucket(hash)
     }
 
     pub fn is_held_long(&self) -> bool {
@@ -40,8 +59,38 @@ impl Slot {
     }
 }
 
+/// A shard that is locked. Letting it go publishes its outline.
+pub(super) struct Locked<'k> {
+    outline: &'k Published,
+    shard: MutexGuard<'k, Shard>,
+}
+
+impl Deref for Locked<'_> {
+    type Target = Shard;
+
+    #[inline]
+    fn deref(&self) -> &Shard {
+        &self.shard
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Shard {
+        &mut self.shard
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.outline.publish(self.shard.databases.first.table.outline());
+    }
+}
+
 /// One numbered database of one shard.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Database {
     pub table: Table<Entry>,
     /// Keys that have a deadline.
@@ -58,6 +107,7 @@ impl Database {
 
 /// What one lock protects.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Shard {
     pub databases: Databases,
     pub counters: Counters,
@@ -65,11 +115,16 @@ pub(super) struct Shard {
 
 /// The numbered databases of one shard.
 #[derive(Default)]
+#[repr(C)]
 pub(super) struct Databases {
     first: Database,
     /// Databases from 1 on, made when they are first written to.
-    others: Vec<Database>,
+    others: Option<Box<Others>>,
 }
+
+/// Databases from 1 on. Rarely there, so behind one word.
+#[derive(Default)]
+struct Others(Vec<Database>);
 
 /// What became of the lookups in one shard, and of its keys.
 #[derive(Default)]
@@ -84,7 +139,7 @@ impl Databases {
     pub fn one(&self, db: Db) -> &Database {
         match db.0 {
             0 => &self.first,
-            n => self.others.get(usize::from(n) - 1).unwrap_or(&EMPTY),
+            n => self.others().get(usize::from(n) - 1).unwrap_or(&EMPTY),
         }
     }
 
@@ -102,20 +157,31 @@ impl Databases {
     pub fn existing_mut(&mut self, db: Db) -> Option<&mut Database> {
         match db.0 {
             0 => Some(&mut self.first),
-            n => self.others.get_mut(usize::from(n) - 1),
+            n => self.others.as_mut()?.0.get_mut(usize::from(n) - 1),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Database> {
-        std::iter::once(&self.first).chain(&self.others)
+        std::iter::once(&self.first).chain(self.others())
     }
 
     #[cold]
     fn other_mut(&mut self, n: usize) -> &mut Database {
-        if self.others.len() < n {
-            self.others.resize_with(n, Database::default);
+        let others = &mut self.others.get_or_insert_default().0;
+        if others.len() < n {
+            others.resize_with(n, Database::default);
         }
-        &mut self.others[n - 1]
+        &mut others[n - 1]
+    }
+
+    fn others(&self) -> &[Database] {
+        self.others.as_ref().map_or(&[], |others| &others.0)
+    }
+
+    fn others_bytes(&self) -> usize {
+        self.others
+            .as_ref()
+            .map_or(0, |others| size_of::<Others>() + others.0.capacity() * size_of::<Database>())
     }
 }
 
@@ -150,7 +216,7 @@ impl Shard {
             totals.memory_bytes += database.weight_bytes + database.table.memory_bytes();
             totals.table_bytes += database.table.memory_bytes();
         }
-        totals.memory_bytes += self.databases.others.capacity() * size_of::<Database>();
+        totals.memory_bytes += self.databases.others_bytes();
         totals.hits += self.counters.hits;
         totals.misses += self.counters.misses;
         totals.expired += self.counters.expired;

@@ -11,13 +11,14 @@ use super::{Table, TableEntry};
 impl<E: TableEntry> Table<E> {
     /// Visits one bucket and its other half; the cursor of the next step, 0 at the end.
     pub fn scan(&self, cursor: u64, visit: &mut dyn FnMut(&E)) -> u64 {
-        if self.buckets == 0 {
+        let buckets = self.buckets.len();
+        if buckets == 0 {
             return 0;
         }
-        let base = base_of(self.buckets);
+        let base = base_of(buckets);
         let at = cursor as u32 & (base - 1);
         self.bucket(at).iter().for_each(&mut *visit);
-        if at + base < self.buckets {
+        if at + base < buckets {
             self.bucket(at + base).iter().for_each(&mut *visit);
         }
         u64::from(next(at, base))

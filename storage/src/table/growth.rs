@@ -8,7 +8,7 @@
 
 use super::hash::BUCKET_BITS_MAX;
 use super::prefetch::prefetch;
-use super::{Bucket, CHUNK_BUCKETS, Hasher, Table, TableEntry};
+use super::{Bucket, Hasher, Table, TableEntry};
 
 /// Entries per primary bucket above which a bucket is split.
 const LOAD_MAX: usize = 7;
@@ -22,7 +22,7 @@ impl<E: TableEntry> Table<E> {
     /// Makes room for one more entry.
     #[inline]
     pub(super) fn grow(&mut self, hasher: &Hasher) {
-        if self.len >= self.buckets as usize * LOAD_MAX && u64::from(self.buckets) < BUCKETS_MAX {
+        if self.len >= self.buckets.len() as usize * LOAD_MAX && u64::from(self.buckets.len()) < BUCKETS_MAX {
             self.split(hasher);
         }
     }
@@ -30,19 +30,16 @@ impl<E: TableEntry> Table<E> {
     /// Gives room back after a removal.
     #[inline]
     pub(super) fn shrink(&mut self, hasher: &Hasher) {
-        let is_sparse = self.len < self.buckets as usize * LOAD_MIN;
-        if is_sparse && (self.buckets > 1 || self.is_empty()) {
+        let is_sparse = self.len < self.buckets.len() as usize * LOAD_MIN;
+        if is_sparse && (self.buckets.len() > 1 || self.is_empty()) {
             self.merge(hasher);
         }
     }
 
     #[cold]
     fn split(&mut self, hasher: &Hasher) {
-        let new = self.buckets;
-        if (new as usize).is_multiple_of(CHUNK_BUCKETS) {
-            self.chunks.push(Box::default());
-        }
-        self.buckets += 1;
+        let new = self.buckets.len();
+        self.buckets.push();
         if new > 0 {
             self.redistribute(new - base_of(new), hasher);
         }
@@ -50,16 +47,8 @@ impl<E: TableEntry> Table<E> {
 
     #[cold]
     fn merge(&mut self, hasher: &Hasher) {
-        let last = self.buckets - 1;
-        let emptied = std::mem::take(self.bucket_mut(last));
+        let emptied = self.buckets.pop().expect("invariant: only a table with buckets shrinks");
         self.overflow -= super::bucket::overflow_lines(emptied.len()) as u32;
-        self.buckets = last;
-        if (last as usize).is_multiple_of(CHUNK_BUCKETS) {
-            self.chunks.pop();
-            if self.chunks.capacity() > 2 * self.chunks.len() {
-                self.chunks.shrink_to_fit();
-            }
-        }
         self.distribute(emptied, hasher);
     }
 

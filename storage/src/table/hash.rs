@@ -26,6 +26,16 @@ impl KeyHash {
         self.0 as u32
     }
 
+    /// The bucket among so many: by as many low bits as there are whole doublings, one more where that half exists.
+    #[inline]
+    pub(crate) fn bucket_among(self, buckets: u32) -> Option<u32> {
+        let high = buckets.checked_sub(1)?;
+        // All bits up to the highest of `high`.
+        let mask = (u64::from(u32::MAX) >> high.leading_zeros()) as u32;
+        let index = self.bucket_bits() & mask;
+        Some(if index > high { index & (mask >> 1) } else { index })
+    }
+
     /// The byte that a bucket keeps beside each entry; never zero, which says that there is none.
     #[inline]
     pub(crate) fn tag(self) -> u8 {

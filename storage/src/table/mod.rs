@@ -2,8 +2,8 @@
 //!
 //! A lookup reads two lines: the bucket, then the entry whose tag matches. The table grows and shrinks by linear
 //! hashing, one bucket at a time (`growth`), so that no operation pays for a rehash; iteration survives both
-//! (`cursor`); and both lines of a lookup can be asked for in advance (`prefetch`). Buckets lie in chunks that never
-//! move; what is copied when the table doubles is the list of chunks, 8 bytes for 512.
+//! (`cursor`); and both lines of a lookup can be asked for in advance (`prefetch`), that of the bucket even by somebody who
+//! has not locked the table (`outline`).
 //!
 //! The table does not hash by itself: callers hash a key once and pass the hash along. It knows nothing of shards,
 //! databases or expiry.
@@ -13,16 +13,20 @@
     reason = "a bucket is one line, its words entries or links: 0.20 us per pipelined GET, not 0.75"
 )]
 mod bucket;
+mod buckets;
 mod cursor;
 mod growth;
 pub mod hash;
+mod outline;
 #[expect(unsafe_code, reason = "the prefetch instruction: 0.21 us per pipelined GET, not 0.37")]
 mod prefetch;
 mod sweep;
 
 pub use self::bucket::Place;
 use self::bucket::{Bucket, Probe};
+use self::buckets::Buckets;
 pub use self::hash::{Hasher, KeyHash};
+pub(crate) use self::outline::{Outline, Published};
 pub(crate) use self::prefetch::prefetch;
 pub use self::sweep::Frontier;
 use crate::random::Random;
@@ -36,17 +40,9 @@ pub trait TableEntry {
     fn address(&self) -> *const u8;
 }
 
-/// Buckets of one chunk: 512 bytes, so that a table of a few entries stays small and slack is a few hundred bytes.
-const CHUNK_BUCKETS: usize = 8;
-const CHUNK_BITS: u32 = CHUNK_BUCKETS.trailing_zeros();
-
-type Chunk<E> = Box<[Bucket<E>; CHUNK_BUCKETS]>;
-
 /// A hash table of entries, unique by key.
 pub struct Table<E: TableEntry> {
-    chunks: Vec<Chunk<E>>,
-    /// Primary buckets in use.
-    buckets: u32,
+    buckets: Buckets<E>,
     /// Overflow lines behind them.
     overflow: u32,
     len: usize,
@@ -68,7 +64,7 @@ pub struct Position {
 impl<E: TableEntry> Table<E> {
     /// An empty table, which allocates nothing.
     pub const fn new() -> Table<E> {
-        Table { chunks: Vec::new(), buckets: 0, overflow: 0, len: 0 }
+        Table { buckets: Buckets::new(), overflow: 0, len: 0 }
     }
 
     /// Entries in the table.
@@ -145,7 +141,7 @@ impl<E: TableEntry> Table<E> {
 
     /// Every entry, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
-        (0..self.buckets).flat_map(|index| self.bucket(index).iter())
+        (0..self.buckets.len()).flat_map(|index| self.bucket(index).iter())
     }
 
     /// An entry by chance, each as likely as any other.
@@ -156,7 +152,7 @@ impl<E: TableEntry> Table<E> {
         // A bucket is taken with a chance in proportion to its length, by rejection: a growing table is at least
         // sparsely filled, so that a few tries do, and after many the walk below ends it.
         for _ in 0..RANDOM_TRIES_MAX {
-            let bucket = self.bucket(random.below(u64::from(self.buckets)) as u32);
+            let bucket = self.bucket(random.below(u64::from(self.buckets.len())) as u32);
             let at = random.below(RANDOM_CHAIN_MAX) as usize;
             if let Some(entry) = bucket.iter().nth(at) {
                 return Some(entry);
@@ -167,10 +163,13 @@ impl<E: TableEntry> Table<E> {
 
     /// Heap bytes of the table itself, its entries not included.
     pub fn memory_bytes(&self) -> usize {
-        let line = size_of::<Bucket<E>>();
-        let chunks =
-            self.chunks.len() * CHUNK_BUCKETS * line + self.chunks.capacity() * size_of::<Chunk<E>>();
-        chunks + self.overflow as usize * line
+        self.buckets.memory_bytes() + self.overflow as usize * size_of::<Bucket<E>>()
+    }
+
+    /// What may be known of the table by those who have not locked it.
+    #[inline]
+    pub(crate) fn outline(&self) -> Outline {
+        self.buckets.outline()
     }
 
     /// Asks for the line of the bucket that a key would be in.
@@ -203,7 +202,7 @@ impl<E: TableEntry> Table<E> {
     pub fn check_invariants(&self, hasher: &Hasher) {
         let mut len = 0;
         let mut overflow = 0;
-        for index in 0..self.buckets {
+        for index in 0..self.buckets.len() {
             let bucket = self.bucket(index);
             bucket.check_invariants();
             let count = bucket.len();
@@ -218,26 +217,21 @@ impl<E: TableEntry> Table<E> {
             }
         }
         assert_eq!((len, overflow), (self.len, self.overflow as usize));
-        assert_eq!(self.chunks.len(), (self.buckets as usize).div_ceil(CHUNK_BUCKETS));
     }
 
-    /// The bucket of a hash: by as many low bits as there are whole doublings, one more where that half exists.
     #[inline]
     fn index(&self, hash: KeyHash) -> Option<u32> {
-        let high = self.buckets.checked_sub(1)?;
-        let mask = mask_over(high);
-        let index = hash.bucket_bits() & mask;
-        Some(if index > high { index & (mask >> 1) } else { index })
+        hash.bucket_among(self.buckets.len())
     }
 
     #[inline]
     fn bucket(&self, index: u32) -> &Bucket<E> {
-        &self.chunks[(index >> CHUNK_BITS) as usize][index as usize % CHUNK_BUCKETS]
+        self.buckets.at(index)
     }
 
     #[inline]
     fn bucket_mut(&mut self, index: u32) -> &mut Bucket<E> {
-        &mut self.chunks[(index >> CHUNK_BITS) as usize][index as usize % CHUNK_BUCKETS]
+        self.buckets.at_mut(index)
     }
 }
 
@@ -252,12 +246,6 @@ fn has_key<E: TableEntry>(entry: &E, key: &[u8]) -> bool {
 #[inline]
 fn second_line<E: TableEntry>(entry: &E) -> *const u8 {
     entry.address().wrapping_add(size_of::<Bucket<E>>())
-}
-
-/// All bits up to the highest of `index`.
-#[inline]
-fn mask_over(index: u32) -> u32 {
-    (u64::from(u32::MAX) >> index.leading_zeros()) as u32
 }
 
 /// Enough for the sparsest table to find an entry all but always.

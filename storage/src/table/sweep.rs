@@ -60,7 +60,7 @@ impl<E: TableEntry> Table<E> {
         hasher: &Hasher,
         mut visit: impl FnMut(&'t E, Frontier),
     ) -> Frontier {
-        if self.buckets == 0 {
+        if self.buckets.len() == 0 {
             return Frontier::END;
         }
         let mut end = frontier;
@@ -91,8 +91,8 @@ impl<E: TableEntry> Table<E> {
         debug_assert!(frontier < Frontier::END);
         let bits = (frontier.0 as u32).reverse_bits();
         let bucket = self.index(KeyHash(bits.into())).expect("invariant: only a table with buckets is swept");
-        let base = base_of(self.buckets);
-        let is_split = bucket >= base || bucket + base < self.buckets;
+        let base = base_of(self.buckets.len());
+        let is_split = bucket >= base || bucket + base < self.buckets.len();
         let depth = base.ilog2() + u32::from(is_split);
         let start = u64::from(bucket.reverse_bits());
         let end = start + (Frontier::END.0 >> depth);
@@ -187,7 +187,7 @@ mod tests {
     fn table_of(buckets: u32) -> Words {
         let (mut table, mut present) = (Words::new(), HashSet::new());
         let mut next = 0;
-        while table.buckets < buckets {
+        while table.buckets.len() < buckets {
             insert(&mut table, &mut present, next);
             next += 1;
         }
