@@ -51,6 +51,16 @@ impl<E> Buckets<E> {
         }
     }
 
+    /// Whether one more bucket takes no more memory.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        let last = match &self.more {
+            None => &self.first,
+            Some(more) => more.0.last().expect("invariant: there is a chunk where there are more"),
+        };
+        last.len() < last.capacity()
+    }
+
     /// Adds an empty bucket at the end.
     pub fn push(&mut self) {
         if self.first.len() < CHUNK_BUCKETS {

@@ -2,9 +2,9 @@
 //! removal while it is far too low. Bucket `s` of the lower half splits into `s` and `s + base`, where `base` is the
 //! largest power of two that is not above the number of buckets; merging is the reverse.
 //!
-//! The load is a trade: fuller buckets cost chains (a third line for some lookups), emptier ones memory. At 7 entries
-//! per bucket a table of pointers costs 13 to 14 bytes an entry in every phase of growth, and one lookup in four reads
-//! one more bucket line.
+//! The load is a trade: fuller buckets cost chains (a third line for some lookups), emptier ones memory. A table moves to a
+//! larger allocation only when there are 7 entries per bucket, and then uses all of that: 13 to 14 bytes an entry for most
+//! sizes, and one lookup in four or five reads one more bucket line.
 
 use super::hash::BUCKET_BITS_MAX;
 use super::prefetch::prefetch;
@@ -12,17 +12,21 @@ use super::{Bucket, Hasher, Table, TableEntry};
 
 /// Entries per primary bucket above which a bucket is split.
 const LOAD_MAX: usize = 7;
+/// The same while there is room for buckets that is paid for anyway.
+const LOAD_MAX_ROOMY: usize = 5;
 /// Entries per primary bucket below which one is merged. Far below the maximum, so that no sequence of inserts and
 /// removals makes the table swing.
 const LOAD_MIN: usize = 2;
-const _: () = assert!(LOAD_MIN * 2 < LOAD_MAX);
+const _: () = assert!(LOAD_MIN * 2 < LOAD_MAX_ROOMY);
 const BUCKETS_MAX: u64 = 1 << (BUCKET_BITS_MAX - 1);
 
 impl<E: TableEntry> Table<E> {
     /// Makes room for one more entry.
     #[inline]
     pub(super) fn grow(&mut self, hasher: &Hasher) {
-        if self.len >= self.buckets.len() as usize * LOAD_MAX && u64::from(self.buckets.len()) < BUCKETS_MAX {
+        let load_max = if self.buckets.has_room() { LOAD_MAX_ROOMY } else { LOAD_MAX };
+        let buckets = self.buckets.len();
+        if self.len >= buckets as usize * load_max && u64::from(buckets) < BUCKETS_MAX {
             self.split(hasher);
         }
     }
