@@ -22,6 +22,9 @@ pub struct Session {
     reply: Reply,
 }
 
+/// A second word that is longer is not taken for a key ahead of time.
+const GUESSED_KEY_BYTES_MAX: usize = 128;
+
 impl Drop for Session {
     fn drop(&mut self) {
         self.state.stats.retire(&self.stats);
@@ -47,18 +50,20 @@ impl Session {
 
     /// Runs one command and returns its reply. An error reply is a [`Value::Error`]; so is a command without words.
     pub fn execute(&mut self, args: &[impl AsRef<[u8]>]) -> Value {
+        let state = &self.state;
+        // The first key is nearly always the second word: its bucket is on its way while the call is made ready.
+        let second = args.get(1).map(AsRef::as_ref).filter(|word| word.len() <= GUESSED_KEY_BYTES_MAX);
+        let second_hash = second.map(|word| state.keyspace.hash(word));
+        if let Some(hash) = second_hash {
+            state.keyspace.ask(self.client.db, hash);
+        }
         self.request.fill(args);
         self.reply.clear();
-        let state = &self.state;
         let request = self.request.as_request();
         if request.is_empty() {
             return Value::Error("ERR a command has at least one word".into());
         }
-        let plan = Plan::new(state, request);
-        if let Some(first) = plan.first_key {
-            // It is on its way while the clock is read.
-            state.keyspace.ask(self.client.db, first.hash);
-        }
+        let plan = Plan::with_hash(state, request, second_hash);
         let now_ms = state.clock.now_ms();
         let mut ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms };
         let mut outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);

@@ -141,9 +141,12 @@ impl Table {
     #[inline]
     pub fn invoked(&self, request: Request<'_>) -> Option<&Entry> {
         let entry = self.lookup(request.name())?;
+        if !entry.has_subcommands() {
+            return Some(entry);
+        }
         match request.arg(1) {
-            Some(subcommand) if entry.has_subcommands() => self.find(subcommand, Some(entry.id)),
-            _ => Some(entry),
+            Some(subcommand) => self.find(subcommand, Some(entry.id)),
+            None => Some(entry),
         }
     }
 

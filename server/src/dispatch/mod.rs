@@ -8,6 +8,7 @@ mod execute;
 mod route;
 mod settle;
 
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use shardis_protocol::{ProtocolError, Reply, Request};
@@ -72,12 +73,21 @@ impl<'s> Plan<'s> {
     /// Looks the command up and hashes its first key.
     #[inline(always)]
     pub fn new(state: &'s State, request: Request<'_>) -> Plan<'s> {
+        Plan::with_hash(state, request, None)
+    }
+
+    /// The same where the hash of the second word may be known.
+    #[inline(always)]
+    pub fn with_hash(state: &'s State, request: Request<'_>, second: Option<KeyHash>) -> Plan<'s> {
         let Some(entry) = state.commands.resolvable(request) else {
             return Plan { entry: None, first_key: None };
         };
         let first_key = entry.first_key.and_then(|at| {
-            let key = request.arg(usize::from(at.get()))?;
-            Some(FirstKey { at, hash: state.keyspace.hash(key) })
+            let hash = match second {
+                Some(hash) if at == NonZeroU16::MIN => hash,
+                _ => state.keyspace.hash(request.arg(usize::from(at.get()))?),
+            };
+            Some(FirstKey { at, hash })
         });
         Plan { entry: Some(entry), first_key }
     }
