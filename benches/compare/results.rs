@@ -90,7 +90,16 @@ impl Results {
 
     /// One sentence for each first target that was not reached.
     pub fn missed_targets(&self) -> Vec<String> {
-        let judged = self.figures.iter().filter_map(|figure| {
+        self.missed(|_| true)
+    }
+
+    /// The same for those that a gated run enforces.
+    pub fn broken_promises(&self) -> Vec<String> {
+        self.missed(|target| target.is_gated)
+    }
+
+    fn missed(&self, counts: impl Fn(&Target) -> bool) -> Vec<String> {
+        let judged = self.figures.iter().filter(|figure| counts(&figure.target)).filter_map(|figure| {
             let limit = figure.target.first?;
             let verdict = figure.judge(limit)?;
             let what = format!("{:?}: {}", figure.section, figure.name);
@@ -197,7 +206,7 @@ mod tests {
 
     fn results(against: Against, samples: &[(&str, usize, f64)]) -> Results {
         let mut results = Results::default();
-        let target = Target { against, first: Some(0.75), goal: None };
+        let target = Target { goal: None, ..Target::ratio(against, 0.75, 0.75) };
         for (server, round, value) in samples {
             results.record((Section::Cpu, "GET", target), server, *round, *value);
         }

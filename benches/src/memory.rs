@@ -28,7 +28,7 @@ impl MemoryRow {
     /// Limits on the bytes that one item adds to resident memory: a tenth above those of `used_memory`.
     pub fn resident(&self) -> Target {
         let above = |limit: Option<f64>| limit.map(|bytes| bytes * RESIDENT_OVER_USED_MAX);
-        Target { against: Against::Itself, first: above(self.used.first), goal: above(self.used.goal) }
+        Target { first: above(self.used.first), goal: above(self.used.goal), ..self.used }
     }
 }
 
@@ -130,7 +130,7 @@ fn ten(command: &str, key: &str) -> Words {
 }
 
 const fn goal(bytes: f64) -> Target {
-    Target { against: Against::Itself, first: None, goal: Some(bytes) }
+    Target { goal: Some(bytes), ..Target::NONE }
 }
 
 /// The number of keys to which the rows' item counts belong.

@@ -361,10 +361,15 @@ const HEADLINE: &[Depth] = &[
     Depth { pipeline: 16, cpu: Target::ratio(Against::Peer("valkey"), 0.75, 0.60) },
     Depth { pipeline: 100, cpu: Target::ratio(Against::Peer("valkey"), 0.30, 0.20) },
 ];
-const SINGLE: &[Depth] = &[Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.60) }];
+// Gated when the collections are complete.
+const SINGLE: &[Depth] =
+    &[Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.60).not_gated() }];
 const SEVERAL: &[Depth] = &[
-    Depth { pipeline: 1, cpu: Target { against: Against::BestPeer, first: Some(0.90), goal: None } },
-    Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.50) },
+    Depth {
+        pipeline: 1,
+        cpu: Target { goal: None, ..Target::ratio(Against::BestPeer, 0.90, 0.90) }.not_gated(),
+    },
+    Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.50).not_gated() },
 ];
 const UNJUDGED: &[Depth] = &[Depth { pipeline: 16, cpu: Target::NONE }];
 

@@ -152,8 +152,8 @@ const LUA: &str = "local cursor, sum = '0', 0 \
     until cursor == '0' \
     return sum";
 /// Ten times as fast as the script in Redis.
-const SUM_TARGET: Target = Target { against: Against::Peer("redis"), first: Some(0.1), goal: None };
-const READS_TARGET: Target = Target { against: Against::Itself, first: Some(3.0), goal: None };
+const SUM_TARGET: Target = Target { goal: None, ..Target::ratio(Against::Peer("redis"), 0.1, 0.1) };
+const READS_TARGET: Target = Target { goal: None, ..Target::absolute(3.0, 3.0) };
 const RATE: f64 = 10_000.0;
 const CONNECTIONS: usize = 50;
 const READ_KEYS_SHARE: u64 = 10;
