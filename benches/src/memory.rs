@@ -4,7 +4,7 @@
 //! lengths. Measuring is the business of `compare`.
 
 use crate::resp::Words;
-use crate::target::{Against, Target};
+use crate::target::Target;
 use crate::workload::{key, words};
 
 /// One kind of data.
