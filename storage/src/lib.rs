@@ -21,9 +21,9 @@ pub mod table;
 pub mod types;
 
 pub use self::keyspace::{
-    Ahead, Change, Contended, CycleStep, DatabaseTotals, Db, Deadline, Detached, Edit, EntryRef, ExpiryCycle,
-    Hold, Interest, Key, Keyspace, KeyspaceOptions, ManyExpired, Moved, Patience, Scope, Settled,
-    ShardTotals, ShardVisit, Transaction, View, What,
+    Access, Ahead, Change, Contended, CycleStep, DatabaseTotals, Db, Deadline, Detached, Edit, EntryRef,
+    Evicted, Eviction, ExpiryCycle, Gauge, Hold, Interest, Key, Keyspace, KeyspaceOptions, ManyExpired,
+    Moved, Patience, Rank, Scope, Settled, ShardTotals, ShardVisit, Transaction, View, What,
 };
 pub use self::random::Random;
 pub use self::table::{Frontier, Hasher, KeyHash};

@@ -33,6 +33,8 @@ pub enum What {
     Removed,
     /// It is gone because its time had come.
     Expired,
+    /// It is gone because memory was full.
+    Evicted,
     /// The whole database was emptied.
     Flushed,
     /// The whole database changed places with another.

@@ -9,6 +9,7 @@ use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
+use super::access::REMEMBERED_MASK;
 use super::shape::{
     DEADLINE_FLAGS, FORCED_RAW, HEADER_BYTES, HEADER_LENGTH_MAX, LONG_KEY, Shape, Tag, WIDE_DEADLINE_BYTES,
     WORD_BYTES, deadline_flags, long_key_flag,
@@ -136,17 +137,17 @@ impl Entry {
         Some(i64::from_le_bytes(bytes))
     }
 
-    /// Seconds of the access clock at the last access, 24 bits.
+    /// What it remembers of its accesses, as `access` reads it.
     pub fn clock(&self) -> u32 {
-        (self.header() >> CLOCK_SHIFT) as u32 & CLOCK_MASK
+        (self.header() >> CLOCK_SHIFT) as u32 & REMEMBERED_MASK
     }
 
-    /// Notes an access.
+    /// Remembers an access.
     #[inline]
     pub fn touch(&mut self, clock: u32) {
         let header = self.header();
-        let touched =
-            header & !(u64::from(CLOCK_MASK) << CLOCK_SHIFT) | u64::from(clock & CLOCK_MASK) << CLOCK_SHIFT;
+        let touched = header & !(u64::from(REMEMBERED_MASK) << CLOCK_SHIFT)
+            | u64::from(clock & REMEMBERED_MASK) << CLOCK_SHIFT;
         // A hot key's line stays clean. The word is written whole: a read of the header right after it would have to
         // wait for three single bytes.
         if touched != header {
@@ -345,7 +346,7 @@ impl Entry {
         let is_long = shape.flags & LONG_KEY != 0;
         let key_bytes = if is_long { 0 } else { shape.key_bytes as u64 };
         let lengths = key_bytes | (shape.inline_bytes as u64) << 12;
-        let clock = u64::from(clock & CLOCK_MASK) << CLOCK_SHIFT;
+        let clock = u64::from(clock & REMEMBERED_MASK) << CLOCK_SHIFT;
         let header = shape.tag as u64 | u64::from(shape.flags) << 8 | clock | lengths << 40;
         self.write(TAG_AT, &header.to_le_bytes());
         if is_long {
@@ -438,8 +439,6 @@ impl std::fmt::Debug for Entry {
 }
 
 const TAG_AT: usize = 0;
-/// The access clock wraps at 24 bits.
-pub const CLOCK_MASK: u32 = (1 << 24) - 1;
 const CLOCK_SHIFT: u32 = 16;
 /// The counters and the vector in front of a shared buffer.
 const SHARED_BYTES: usize = allocation_bytes(2 * WORD_BYTES + size_of::<Vec<u8>>());
@@ -481,7 +480,7 @@ mod tests {
                 }
                 entry.set_deadline(*deadline_ms);
                 entry.touch(*new_clock);
-                clock = new_clock & CLOCK_MASK;
+                clock = new_clock & REMEMBERED_MASK;
                 if n % 2 == 1 {
                     key = keys[n % keys.len()].clone();
                     entry = entry.with_key(&key);

@@ -12,11 +12,13 @@
 //! Nobody deadlocks: holders under 2 never wait while holding, under 3 they wait in one global order, and under 4 there
 //! is at most one, which excludes 3.
 
+mod access;
 mod ahead;
 mod change;
 mod edit;
 #[expect(unsafe_code, reason = "key, value and deadline in one allocation: 43 bytes a small key, not 75")]
 mod entry;
+mod eviction;
 mod expiry;
 mod scan;
 mod scope;
@@ -32,9 +34,12 @@ use std::sync::atomic::AtomicU32;
 
 use parking_lot::RwLock;
 
+pub use self::access::Access;
+use self::access::AccessCell;
 pub use self::ahead::Ahead;
 pub use self::change::{Change, Interest, What};
 pub use self::edit::Edit;
+pub use self::eviction::{Evicted, Eviction, Gauge, Rank};
 pub use self::expiry::{CycleStep, ExpiryCycle};
 pub use self::scope::{Contended, Hold, Patience, Scope};
 use self::shard::{Database, Slot};
@@ -93,6 +98,7 @@ pub struct Keyspace {
     hasher: Hasher,
     databases: u16,
     interest: Interest,
+    access: AccessCell,
     on_release: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -124,6 +130,7 @@ impl Keyspace {
             hasher: Hasher::new(options.seed),
             databases: options.databases,
             interest: Interest::default(),
+            access: AccessCell::default(),
             on_release: OnceLock::new(),
         }
     }
@@ -159,6 +166,11 @@ impl Keyspace {
     /// Who listens to changes.
     pub fn interest(&self) -> &Interest {
         &self.interest
+    }
+
+    /// Changes how accesses are remembered, from the next transaction on.
+    pub fn set_access(&self, access: Access) {
+        self.access.set(access);
     }
 
     /// What to call, without any lock held, whenever a long holder has released its shards. Set once, at start.

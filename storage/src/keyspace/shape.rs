@@ -3,7 +3,7 @@
 //! ```text
 //! byte 0      what the value is (`Tag`)
 //! byte 1      flags: deadline of 6 bytes, deadline of 8 bytes, long key, forced raw
-//! bytes 2..5  access clock: seconds, 24 bits
+//! bytes 2..5  what is remembered of accesses (`access`), 24 bits
 //! bytes 5..8  length of the key (12 bits) and of an inline string (12 bits)
 //! [8 bytes]   length of a long key
 //! [6 or 8]    deadline: Unix milliseconds

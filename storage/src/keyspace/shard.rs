@@ -1,12 +1,13 @@
 //! A shard: one lock over the tables of all databases, with the counters that are kept under it.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
 use super::entry::Entry;
 use super::{Db, EMPTY};
+use crate::random::Random;
 use crate::table::{Hasher, KeyHash, Published, Table, TableEntry, prefetch};
 
 /// A shard behind its lock. In its first line is what a lookup needs: the outline, and the table of database 0.
@@ -18,6 +19,8 @@ pub(super) struct Slot {
     shard: Mutex<Shard>,
     /// The mark that says that the holder may keep it for long.
     held_long: AtomicBool,
+    /// Accesses, while their number is remembered; what chance is made of.
+    accesses: AtomicU32,
 }
 
 const _: () = assert!(size_of::<Slot>() == 128);
@@ -47,6 +50,13 @@ impl Slot {
         // The first line is read right here; the lock is in the second.
         prefetch((&raw const *self).cast::<u8>().wrapping_add(size_of::<Slot>() / 2));
         self.outline.prefetch_bucket(hash)
+    }
+
+    /// Numbers an access. By the holder only, so no atomic addition.
+    pub fn count_access(&self) -> u32 {
+        let nth = self.accesses.load(Ordering::Relaxed).wrapping_add(1);
+        self.accesses.store(nth, Ordering::Relaxed);
+        nth
     }
 
     pub fn is_held_long(&self) -> bool {
@@ -196,6 +206,19 @@ impl Shard {
         self.databases.one_mut(db)
     }
 
+    /// A database by chance, each in proportion to what `count` counts in it; `None` if that is nothing anywhere.
+    pub fn one_by_chance(&self, count: impl Fn(&Database) -> usize, random: &mut Random) -> Option<Db> {
+        let total: usize = self.databases.all().map(&count).sum();
+        let mut at = (total > 0).then(|| random.below(total as u64) as usize)?;
+        for (database, db) in self.databases.all().zip(0..) {
+            match at.checked_sub(count(database)) {
+                Some(rest) => at = rest,
+                None => return Some(Db(db)),
+            }
+        }
+        None
+    }
+
     pub fn swap(&mut self, a: Db, b: Db) {
         if self.database(a).table.is_empty() && self.database(b).table.is_empty() {
             return;
@@ -209,14 +232,20 @@ impl Shard {
         self.counters = Counters::default();
     }
 
+    /// Bytes of the entries and tables of all databases.
+    pub fn memory_bytes(&self) -> usize {
+        let databases =
+            self.databases.all().map(|database| database.weight_bytes + database.table.memory_bytes());
+        databases.sum::<usize>() + self.databases.others_bytes()
+    }
+
     pub fn add_to(&self, totals: &mut ShardTotals) {
         for (database, sum) in self.databases.all().zip(&mut totals.databases) {
             sum.keys += database.table.len();
             sum.deadlines += database.deadlines;
-            totals.memory_bytes += database.weight_bytes + database.table.memory_bytes();
             totals.table_bytes += database.table.memory_bytes();
         }
-        totals.memory_bytes += self.databases.others_bytes();
+        totals.memory_bytes += self.memory_bytes();
         totals.hits += self.counters.hits;
         totals.misses += self.counters.misses;
         totals.expired += self.counters.expired;

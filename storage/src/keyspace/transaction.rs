@@ -228,7 +228,7 @@ impl<'k> Transaction<'k> {
     /// Where a live key stands, noted as an access; one whose time has come is removed on the way.
     #[inline]
     pub(super) fn live_position(&mut self, key: &Key<'_>) -> Option<Position> {
-        let (db, now_ms, clock) = (self.0.db, self.0.now_ms, self.0.clock);
+        let (db, now_ms, toucher) = (self.0.db, self.0.now_ms, self.0.toucher());
         let table = &mut self.0.shard_mut(key.hash).databases.existing_mut(db)?.table;
         let position = table.position(key.hash, key.bytes)?;
         let entry = table.at_mut(position);
@@ -236,7 +236,7 @@ impl<'k> Transaction<'k> {
             self.0.expire(key);
             return None;
         }
-        entry.touch(clock);
+        toucher.touch(entry, key.hash);
         Some(position)
     }
 

@@ -3,8 +3,9 @@
 //! A reader meets expired keys but cannot delete: it takes them for absent and notes them, and when the transaction
 //! settles they are removed under the same lock, as if the read had done it.
 
+use super::access::{AccessWord, REMEMBERED_MASK};
 use super::change::{Change, What};
-use super::entry::{CLOCK_MASK, Entry};
+use super::entry::Entry;
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
 use super::shard::{Database, Shard};
 use super::{Db, Key, Keyspace};
@@ -22,7 +23,9 @@ pub struct View<'k> {
     pub(super) hold: Hold,
     pub(super) db: Db,
     pub(super) now_ms: i64,
-    /// The access clock of this instant.
+    /// How accesses are remembered.
+    access: AccessWord,
+    /// What a key remembers that is made now.
     pub(super) clock: u32,
     /// Whether changes are logged.
     pub(super) is_observed: bool,
@@ -78,12 +81,12 @@ impl<'a> EntryRef<'a> {
         self.entry.deadline_ms()
     }
 
-    /// Milliseconds since the last access, in steps of a second.
+    /// Milliseconds since the last access, in steps of a second; only while recency is remembered.
     pub fn idle_ms(&self) -> i64 {
-        i64::from(self.clock.wrapping_sub(self.entry.clock()) & CLOCK_MASK) * 1000
+        i64::from(seconds_between(self.entry.clock(), self.clock)) * 1000
     }
 
-    /// The access clock at the last access: seconds, 24 bits.
+    /// What it remembers of its accesses, 24 bits.
     pub fn access_clock(&self) -> u32 {
         self.entry.clock()
     }
@@ -137,6 +140,7 @@ impl<'k> View<'k> {
 
     #[inline]
     pub(super) fn new(keyspace: &'k Keyspace, patience: Patience, hold: Hold, now_ms: i64) -> View<'k> {
+        let access = keyspace.access.word();
         View {
             keyspace,
             held: Held::None,
@@ -145,7 +149,8 @@ impl<'k> View<'k> {
             hold,
             db: Db(0),
             now_ms,
-            clock: (now_ms / 1000) as u32 & CLOCK_MASK,
+            access,
+            clock: access.new_at(now_ms),
             is_observed: keyspace.interest.any(),
             leftovers: None,
         }
@@ -170,16 +175,26 @@ impl<'k> View<'k> {
     /// The entry at a key, counted and noted as an access.
     #[inline]
     pub fn lookup(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        let clock = self.clock;
+        let toucher = self.toucher();
         let entry = self.counted(key)?;
-        entry.touch(clock);
-        Some(EntryRef { entry, clock })
+        toucher.touch(entry, key.hash);
+        Some(EntryRef { entry, clock: toucher.clock })
     }
 
     /// The entry at a key, counted but not noted as an access.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let clock = self.clock;
         Some(EntryRef { entry: self.counted(key)?, clock })
+    }
+
+    /// How often a key is used, from what it remembers: 0 to 255, on a logarithmic scale. Only while frequency is remembered.
+    pub fn frequency(&self, access_clock: u32) -> u32 {
+        self.access.frequency(access_clock, self.now_ms)
+    }
+
+    /// Seconds since the last access of an entry; only while recency is remembered.
+    pub(super) fn idle_seconds(&self, entry: &Entry) -> u32 {
+        seconds_between(entry.clock(), self.clock)
     }
 
     /// Takes back that the lookup of a key was counted as a hit: the command will run once more, elsewhere.
@@ -290,6 +305,17 @@ impl<'k> View<'k> {
         Some(entry)
     }
 
+    /// Notes accesses of this instant.
+    #[inline]
+    pub(super) fn toucher(&self) -> Toucher<'k> {
+        Toucher { keyspace: self.keyspace, access: self.access, clock: self.clock, now_ms: self.now_ms }
+    }
+
+    /// Bytes of everything in the shards that are held.
+    pub fn memory_bytes(&self) -> usize {
+        self.held.all().iter().map(|(_, shard)| shard.memory_bytes()).sum()
+    }
+
     #[inline]
     pub(super) fn shard_mut(&mut self, hash: KeyHash) -> &mut Shard {
         self.shard_at(self.keyspace.shard_of(hash))
@@ -373,6 +399,33 @@ impl<'k> View<'k> {
             let db = self.db;
             self.leftovers().changes.push(Change { db, key: key.into(), kind, what });
         }
+    }
+}
+
+fn seconds_between(earlier: u32, later: u32) -> u32 {
+    later.wrapping_sub(earlier) & REMEMBERED_MASK
+}
+
+/// Notes accesses of one instant.
+#[derive(Clone, Copy)]
+pub(super) struct Toucher<'k> {
+    keyspace: &'k Keyspace,
+    access: AccessWord,
+    clock: u32,
+    now_ms: i64,
+}
+
+impl Toucher<'_> {
+    #[inline]
+    pub fn touch(self, entry: &mut Entry, hash: KeyHash) {
+        if self.access.is_frequency() { self.count(entry, hash) } else { entry.touch(self.clock) }
+    }
+
+    #[cold]
+    fn count(self, entry: &mut Entry, hash: KeyHash) {
+        let nth = self.keyspace.slots[self.keyspace.shard_of(hash)].count_access();
+        let chance = hash.0 ^ u64::from(nth) << 32;
+        entry.touch(self.access.accessed(entry.clock(), self.now_ms, chance));
     }
 }
 

@@ -20,6 +20,7 @@ pub mod hash;
 mod outline;
 #[expect(unsafe_code, reason = "the prefetch instruction: 0.21 us per pipelined GET, not 0.37")]
 mod prefetch;
+mod sample;
 mod sweep;
 
 pub use self::bucket::Place;
