@@ -36,6 +36,10 @@ pub async fn run(state: Arc<State>) {
         if !state.is_expiry_paused.load(Ordering::Relaxed) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
+        // Memory grows in other ways than by commands.
+        if state.config.maxmemory.value() != 0 {
+            state.memory_limit.void_credit();
+        }
         // By the clock and not by counting periods: a manual clock may jump over many.
         if state.clock.elapsed() >= next_second {
             next_second = state.clock.elapsed() + SECOND;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use shardis_storage::{Keyspace, KeyspaceOptions, Random};
+use shardis_storage::{Gauge, Keyspace, KeyspaceOptions, Random};
 use tokio::io::DuplexStream;
 
 use crate::background;
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::command::table::Table;
 use crate::commands::FAMILIES;
 use crate::config::{Config, ConfigError};
+use crate::eviction::MemoryLimit;
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::log::{Log, Sink};
@@ -181,7 +182,8 @@ impl ServerBuilder {
         let commands = Table::new(FAMILIES);
         let log_clock = self.clock.clone();
         let stats = Arc::new(Stats::new(commands.entries().len()));
-        Arc::new(State {
+        let state = Arc::new(State {
+            memory_limit: MemoryLimit::new(Gauge::new(&keyspace), Random::seeded(random.u64())),
             executor: Executor::new(stats.clone()),
             pool: Pool::default(),
             stats,
@@ -202,7 +204,9 @@ impl ServerBuilder {
             memory_peak: Default::default(),
             is_expiry_paused: Default::default(),
             average_ttl_ms: Default::default(),
-        })
+        });
+        state.apply_settings();
+        state
     }
 }
 

@@ -22,6 +22,7 @@ mod command;
 mod commands;
 pub mod config;
 mod dispatch;
+mod eviction;
 mod jobs;
 pub mod log;
 mod net;

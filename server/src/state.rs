@@ -11,6 +11,7 @@ use crate::client::Registry;
 use crate::clock::Clock;
 use crate::command::table::Table;
 use crate::config::Config;
+use crate::eviction::{self, MemoryLimit};
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::log::Log;
@@ -33,6 +34,8 @@ pub struct State {
     pub stats: Arc<Stats>,
     /// Where the log goes.
     pub log: Log,
+    /// Keeps the data within `maxmemory`.
+    pub memory_limit: MemoryLimit,
     /// Threads for what takes long.
     pub executor: Executor,
     /// Threads that compute.
@@ -101,9 +104,20 @@ impl State {
     /// The same, where the sizes of the data are known already.
     pub fn used_memory_with(&self, totals: &ShardTotals) -> usize {
         use std::sync::atomic::Ordering;
-        let used = totals.memory_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES;
+        let used = self.used_memory_beside(totals.memory_bytes);
         self.memory_peak.fetch_max(used, Ordering::Relaxed);
         used
+    }
+
+    /// The same, where the keys take so many bytes.
+    pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
+        keys_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES
+    }
+
+    /// Lets changed settings take effect that are not looked up when they matter.
+    pub fn apply_settings(&self) {
+        self.keyspace.set_access(eviction::access(&self.config));
+        self.memory_limit.void_credit();
     }
 }
 

@@ -96,6 +96,13 @@ impl Error {
         &"ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
          between policies at runtime LRU and LFU data will take some time to adjust.",
     );
+    /// OBJECT IDLETIME while frequencies are counted instead.
+    pub const NO_IDLE_TIME: Error = Error::fixed(
+        &"ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies \
+         at runtime LRU and LFU data will take some time to adjust.",
+    );
+    /// A command that may need memory while there is no more.
+    pub const OUT_OF_MEMORY: Error = Error::fixed(&"OOM command not allowed when used memory > 'maxmemory'.");
     /// HINCRBY of a field that is no number.
     pub const HASH_NOT_INTEGER: Error = Error::fixed(&"ERR hash value is not an integer");
     /// COMMAND GETKEYS of what is no command.

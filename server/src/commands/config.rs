@@ -68,6 +68,7 @@ fn set(call: &mut Call<'_>, _: &mut Client) -> Done {
         pairs.push((name, call.args.take()?));
     }
     call.state.config.set_live(&pairs)?;
+    call.state.apply_settings();
     call.ok()
 }
 

@@ -39,6 +39,50 @@ impl Choice for Level {
         &[Level::Debug, Level::Verbose, Level::Notice, Level::Warning, Level::Nothing];
 }
 
+/// What to evict when memory is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvictionPolicy {
+    /// Of the keys that expire, those that were not used for the longest time.
+    VolatileLru,
+    /// Of the keys that expire, those that are used least.
+    VolatileLfu,
+    /// Of the keys that expire, any.
+    VolatileRandom,
+    /// Those that expire soonest.
+    VolatileTtl,
+    /// Those that were not used for the longest time.
+    AllkeysLru,
+    /// Those that are used least.
+    AllkeysLfu,
+    /// Any.
+    AllkeysRandom,
+    /// None: commands that may need more memory are refused.
+    NoEviction,
+}
+
+impl Choice for EvictionPolicy {
+    const WORDS: &'static [&'static str] = &[
+        "volatile-lru",
+        "volatile-lfu",
+        "volatile-random",
+        "volatile-ttl",
+        "allkeys-lru",
+        "allkeys-lfu",
+        "allkeys-random",
+        "noeviction",
+    ];
+    const VALUES: &'static [EvictionPolicy] = &[
+        EvictionPolicy::VolatileLru,
+        EvictionPolicy::VolatileLfu,
+        EvictionPolicy::VolatileRandom,
+        EvictionPolicy::VolatileTtl,
+        EvictionPolicy::AllkeysLru,
+        EvictionPolicy::AllkeysLfu,
+        EvictionPolicy::AllkeysRandom,
+        EvictionPolicy::NoEviction,
+    ];
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::Personality;
@@ -58,5 +102,6 @@ mod tests {
         assert_words_and_values_are_pairs::<Personality>();
         assert_words_and_values_are_pairs::<DebugAccess>();
         assert_words_and_values_are_pairs::<Level>();
+        assert_words_and_values_are_pairs::<EvictionPolicy>();
     }
 }

@@ -391,7 +391,6 @@ mod tests {
     #[test]
     fn a_refused_value_may_be_taken_back_later() {
         assert!(load("appendonly yes\nsave 900 1\nsave 60 10\nappendonly no\nsave \"\"").is_ok());
-        assert!(load("maxmemory 100mb\nmaxmemory 0").is_ok());
         let error = load("save \"\"\nsave 900 1\ntimeout 3").expect_err("a promise").to_string();
         assert!(error.contains("at line 2 of standard input\n>>> 'save 900 1'\nsnapshots"), "{error}");
         let error = load("appendonly yes\nappendonly abc").expect_err("no answer").to_string();

@@ -22,7 +22,7 @@ use std::thread;
 
 use rustix::process::{Resource, getrlimit};
 
-pub use self::choice::{DebugAccess, Level};
+pub use self::choice::{DebugAccess, EvictionPolicy, Level};
 pub use self::kind::{Kind, Reason, Unit};
 use self::options::{Change, Parameter};
 pub use self::personality::{Dialect, Personality};
@@ -45,6 +45,12 @@ pub struct Config {
     pub maxclients: Setting<i64>,
     pub proto_max_bulk_len: Setting<i64>,
     pub client_query_buffer_limit: Setting<i64>,
+    pub maxmemory: Setting<i64>,
+    pub maxmemory_policy: Setting<EvictionPolicy>,
+    pub maxmemory_samples: Setting<i64>,
+    pub maxmemory_eviction_tenacity: Setting<i64>,
+    pub lfu_log_factor: Setting<i64>,
+    pub lfu_decay_time: Setting<i64>,
     pub databases: Setting<i64>,
     pub threads: Setting<i64>,
     pub compute_threads: Setting<i64>,
@@ -79,6 +85,12 @@ impl Default for Config {
             maxclients: Setting::new(10_000),
             proto_max_bulk_len: Setting::new(512 << 20),
             client_query_buffer_limit: Setting::new(1 << 30),
+            maxmemory: Setting::new(0),
+            maxmemory_policy: Setting::new(EvictionPolicy::NoEviction),
+            maxmemory_samples: Setting::new(5),
+            maxmemory_eviction_tenacity: Setting::new(10),
+            lfu_log_factor: Setting::new(10),
+            lfu_decay_time: Setting::new(1),
             databases: Setting::new(16),
             threads: Setting::new(0),
             compute_threads: Setting::new(0),

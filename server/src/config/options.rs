@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use super::choice::DebugAccess;
+use super::choice::{DebugAccess, EvictionPolicy};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::setting::{Choice, Text};
 use super::{Config, Personality, known};
@@ -84,6 +84,18 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Length of an argument or a string at most."),
     memory("client-query-buffer-limit", 1 << 20, |config| config.client_query_buffer_limit.raw())
         .summary("Bytes of unanswered input at most, per client."),
+    memory("maxmemory", 0, |config| config.maxmemory.raw())
+        .summary("Bytes that data may take, and everything else that is counted; 0 for no limit."),
+    choice::<EvictionPolicy>("maxmemory-policy", |config| config.maxmemory_policy.raw())
+        .summary("What to evict when memory is full."),
+    number("maxmemory-samples", 1, INT_MAX, |config| config.maxmemory_samples.raw())
+        .summary("How many keys to choose from when one is evicted; three times as many are looked at."),
+    number("maxmemory-eviction-tenacity", 0, 100, |config| config.maxmemory_eviction_tenacity.raw())
+        .summary("How long a command may be kept waiting for room, 0 to 100."),
+    number("lfu-log-factor", 0, INT_MAX, |config| config.lfu_log_factor.raw())
+        .summary("The larger, the more accesses it takes for the access counter of a key to grow."),
+    number("lfu-decay-time", 0, INT_MAX, |config| config.lfu_decay_time.raw())
+        .summary("Minutes without an access after which that counter loses one; 0 for never."),
     number("databases", 1, DATABASES_MAX, |config| config.databases.raw())
         .at_start()
         .summary("How many databases there are."),
@@ -138,10 +150,6 @@ pub static PARAMETERS: &[Parameter] = &[
         "the append only file is not written yet: all data is in memory only",
     )
     .summary("Whether to keep a journal."),
-    fixed("maxmemory", Kind::Number { unit: Unit::Memory, min: 0, max: i64::MAX }, "0", NO_EVICTION)
-        .summary("Bytes of data at most."),
-    fixed("maxmemory-policy", Kind::Choice(EVICTION_POLICIES), "noeviction", NO_EVICTION)
-        .summary("What to evict when memory is full."),
     fixed("replicaof", Kind::Peer, "", "replication is not there yet: this server can only stand alone")
         .alias("slaveof")
         .at_start()
@@ -175,20 +183,8 @@ static REFUSED_DIRECTIVES: &[(&str, &str)] = &[
 
 /// Why a parameter of `known` is refused.
 pub(super) const NOT_YET_HERE: &str = "is a parameter of Redis that this server does not have yet";
-const NO_EVICTION: &str = "keys are not evicted yet, so a limit would not be kept";
 const NO_TLS: &str = "TLS is not supported yet: connections are not encrypted";
 const NO_ACL: &str = "users and their permissions are not there yet: only requirepass protects this server";
-
-const EVICTION_POLICIES: &[&str] = &[
-    "volatile-lru",
-    "volatile-lfu",
-    "volatile-random",
-    "volatile-ttl",
-    "allkeys-lru",
-    "allkeys-lfu",
-    "allkeys-random",
-    "noeviction",
-];
 
 /// Whether each of so many clients can have an open file.
 fn files_for_clients(config: &Config, clients: &Value) -> Result<(), Reason> {
@@ -436,8 +432,6 @@ mod tests {
             ("cluster-enabled", "yes"),
             ("tls-port", "6380"),
             ("aclfile", "users.acl"),
-            ("maxmemory", "1gb"),
-            ("maxmemory-policy", "allkeys-lru"),
             ("daemonize", "yes"),
         ] {
             let error = config.set(name, text).expect_err(name).to_string();
@@ -447,14 +441,9 @@ mod tests {
                 Some(find(name.as_bytes()).expect(name).0.format(&Config::default()))
             );
         }
-        for (name, text) in [
-            ("appendonly", "NO"),
-            ("save", ""),
-            ("replicaof", "no one"),
-            ("slaveof", "NO ONE"),
-            ("maxmemory", "0kb"),
-            ("maxmemory-policy", "noeviction"),
-        ] {
+        for (name, text) in
+            [("appendonly", "NO"), ("save", ""), ("replicaof", "no one"), ("slaveof", "NO ONE")]
+        {
             assert_eq!(config.set(name, text), Ok(()), "{name}");
         }
         for (directive, part) in [

@@ -1,5 +1,5 @@
-//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated; in
-//! Valkey's the last gate is the first. Nothing is locked yet.
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, memory; in
+//! Valkey's authentication comes first. Nothing is locked yet.
 
 use shardis_protocol::Request;
 
@@ -8,6 +8,7 @@ use crate::client::Client;
 use crate::command::table::Entry;
 use crate::command::{Error, Flags};
 use crate::config::DebugAccess;
+use crate::eviction::Room;
 
 /// What the call invokes, or why it may not.
 #[inline]
@@ -35,7 +36,18 @@ pub fn admit<'s>(
     if !is_let_in {
         free_for_all(Some(entry))?;
     }
+    if ctx.state.config.maxmemory.value() != 0 {
+        within_memory(ctx, entry)?;
+    }
     Ok(entry)
+}
+
+/// Makes room where there is none: for whatever is called, as memory may have grown in other ways.
+fn within_memory(ctx: &Context<'_>, entry: &Entry) -> Result<(), Error> {
+    match ctx.state.memory_limit.make_room(ctx.state, ctx.stats) {
+        Room::None if entry.flags.contains(Flags::DENY_OOM) => Err(Error::OUT_OF_MEMORY),
+        Room::None | Room::Enough => Ok(()),
+    }
 }
 
 /// Whether clients may invoke this before they have authenticated.

@@ -94,6 +94,12 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
     // Behind the transaction, so that the server is marked before its shards are free.
     let guard = ctx.state.poison.guard();
     let done = match entry.command.run {
+        Run::Write(run) if ctx.state.config.maxmemory.value() != 0 => {
+            let before = txn.memory_bytes();
+            let done = run(call, &mut txn);
+            ctx.state.memory_limit.note(&ctx.stats.memory_credit, before, txn.memory_bytes());
+            done
+        }
         Run::Write(run) => run(call, &mut txn),
         Run::Read(run) => run(call, &mut txn),
         Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),

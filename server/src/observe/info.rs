@@ -221,7 +221,8 @@ impl Report<'_> {
         self.field("instantaneous_output_kbps", kilobytes(rates.output_bytes));
         self.field("rejected_connections", stats.sum(|thread| &thread.connections_rejected));
         self.field("expired_keys", self.totals.expired);
-        self.fields(&["evicted_keys", "evicted_clients"], 0);
+        self.field("evicted_keys", stats.sum(|thread| &thread.evicted_keys));
+        self.field("evicted_clients", 0);
         self.field("keyspace_hits", self.totals.hits);
         self.field("keyspace_misses", self.totals.misses);
         self.fields(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec"], 0);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::command::table::CommandId;
+use crate::eviction::Credit;
 
 /// A counter that one thread writes and any thread reads.
 #[derive(Debug, Default)]
@@ -63,6 +64,10 @@ pub struct ThreadStats {
     pub writes: Counter,
     /// Wrong names and passwords. Unlike the errors that they are too, they are counted from the start.
     pub authentications_denied: Counter,
+    /// Keys evicted to make room.
+    pub evicted_keys: Counter,
+    /// What it may add to the memory without looking how much there is.
+    pub memory_credit: Credit,
     errors: Mutex<BTreeMap<Vec<u8>, u64>>,
 }
 
@@ -147,6 +152,8 @@ impl Stats {
             reads: Counter::default(),
             writes: Counter::default(),
             authentications_denied: Counter::default(),
+            evicted_keys: Counter::default(),
+            memory_credit: Credit::default(),
             errors: Mutex::default(),
         });
         self.threads.lock().push(thread.clone());
@@ -156,6 +163,11 @@ impl Stats {
     /// Takes the statistics of a thread that counts no more.
     pub fn retire(&self, thread: &Arc<ThreadStats>) {
         self.spare.lock().push(thread.clone());
+    }
+
+    /// Threads that count, or did.
+    pub fn threads(&self) -> usize {
+        self.threads.lock().len()
     }
 
     /// The sum of a counter over all threads.
@@ -227,7 +239,10 @@ impl Stats {
             let ThreadStats { connections_received, connections_rejected, input_bytes, output_bytes, .. } =
                 &**thread;
             let of_connections = [connections_received, connections_rejected, input_bytes, output_bytes];
-            of_connections.into_iter().chain([&thread.reads, &thread.writes]).for_each(Counter::reset);
+            of_connections
+                .into_iter()
+                .chain([&thread.reads, &thread.writes, &thread.evicted_keys])
+                .for_each(Counter::reset);
             thread.errors.lock().clear();
         }
         let mut sampled = self.sampled.lock();

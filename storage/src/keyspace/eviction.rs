@@ -1,14 +1,17 @@
 //! Eviction: how much memory the keys take, and which of them goes when that is too much. When it is, is the caller's business.
 //!
 //! Redis looks at a few keys by chance each time and remembers the best candidates. Here the keys of a bucket lie together, so
-//! three times as many are looked at for the same price, and nothing has to be remembered.
+//! three times as many are looked at for the same price, and nothing has to be remembered. Each bucket is of another shard:
+//! with few keys, a shard has no more than one.
+
+use std::ops::Range;
 
 use super::change::What;
 use super::entry::Entry;
 use super::scope::{Hold, Patience, Scope};
 use super::shard::Database;
-use super::transaction::{Settled, Transaction};
-use super::{Key, Keyspace};
+use super::transaction::Settled;
+use super::{Db, Keyspace};
 use crate::random::Random;
 use crate::table::TableEntry;
 
@@ -47,112 +50,165 @@ pub struct Evicted {
     pub settled: Settled,
 }
 
-/// The memory of the keys, shard by shard, as last seen.
+/// What there is in each shard, as last seen.
 #[derive(Debug)]
-pub struct Gauge(Box<[usize]>);
+pub struct Gauge(Box<[Measure]>);
+
+/// What there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Measure {
+    /// Bytes of all keys.
+    pub bytes: usize,
+    /// Keys.
+    pub keys: usize,
+    /// Keys that expire.
+    pub mortal_keys: usize,
+}
 
 /// Candidates for each sample that is asked for.
 const CANDIDATES_PER_SAMPLE: usize = 3;
-/// Buckets that are looked at in one shard before another is tried. Only where candidates are so rare that none was found
-/// anywhere are all of them looked at.
-const BUCKETS_MAX: usize = 64;
+/// Buckets that are looked at before candidates count as rare, and are looked for one after another.
+const TRIES_MAX: usize = 256;
+
+/// Candidates that others may take away before this gives up.
+const ATTEMPTS_MAX: usize = 16;
+
+/// The best candidate so far.
+struct Candidate {
+    rank: u64,
+    db: Db,
+    key: Box<[u8]>,
+}
 
 impl Gauge {
     /// A gauge for this keyspace.
     pub fn new(keyspace: &Keyspace) -> Gauge {
-        Gauge(vec![0; keyspace.shards()].into())
+        Gauge(vec![Measure::default(); keyspace.shards()].into())
+    }
+}
+
+impl Measure {
+    /// How many keys could be evicted.
+    pub fn candidates(&self, eviction: Eviction) -> usize {
+        if eviction.is_of_mortals() { self.mortal_keys } else { self.keys }
+    }
+}
+
+impl Eviction {
+    fn is_of_mortals(self) -> bool {
+        self.only_mortal || self.rank == Rank::Soonest
     }
 }
 
 impl Keyspace {
-    /// Bytes of all keys. A shard that is busy counts as it was last time.
-    pub fn measure(&self, gauge: &mut Gauge) -> usize {
-        for (slot, bytes) in self.slots.iter().zip(&mut gauge.0) {
+    /// What there is in all shards. A busy one counts as it was last time.
+    pub fn measure(&self, gauge: &mut Gauge) -> Measure {
+        let mut sum = Measure { bytes: size_of_val(&*self.slots), ..Measure::default() };
+        for (slot, known) in self.slots.iter().zip(&mut gauge.0) {
             if let Some(shard) = slot.try_lock() {
-                *bytes = shard.memory_bytes();
+                *known = shard.measure();
             }
+            sum.bytes += known.bytes;
+            sum.keys += known.keys;
+            sum.mortal_keys += known.mortal_keys;
         }
-        gauge.0.iter().sum::<usize>() + size_of_val(&*self.slots)
+        sum
     }
 
     /// Removes one key; `None` if there is no candidate in any shard that is free.
     pub fn evict(&self, eviction: Eviction, random: &mut Random, now_ms: i64) -> Option<Evicted> {
-        let first = random.below(self.slots.len() as u64) as usize;
-        for thoroughly in [false, true] {
-            for offset in 0..self.slots.len() {
-                let shard = (first + offset) & (self.slots.len() - 1);
-                // Who holds it for long is not waited for: others have keys too.
-                let Ok(txn) = self.begin(Scope::One(shard), Patience::Short, Hold::Short, now_ms) else {
-                    continue;
-                };
-                if let Some(evicted) = evict_from(txn, shard, eviction, thoroughly, random) {
-                    return Some(evicted);
-                }
+        // Somebody else may remove the candidate before it is locked again.
+        std::iter::from_fn(|| self.candidate(eviction, random, now_ms))
+            .take(ATTEMPTS_MAX)
+            .find_map(|candidate| self.remove_candidate(&candidate, now_ms))
+    }
+
+    /// The best among some candidates of shards and buckets by chance; where there are few, any.
+    fn candidate(&self, eviction: Eviction, random: &mut Random, now_ms: i64) -> Option<Candidate> {
+        let wanted = eviction.samples.saturating_mul(CANDIDATES_PER_SAMPLE);
+        let (mut best, mut ranked) = (None, 0);
+        let shards = self.slots.len();
+        for _ in 0..TRIES_MAX {
+            let bucket = random.u64();
+            let shard = random.below(shards as u64) as usize;
+            ranked += self.rank_in(shard, bucket..bucket + 1, eviction, random, now_ms, &mut best);
+            if ranked >= wanted {
+                return best;
             }
         }
-        None
+        let first = random.below(shards as u64) as usize;
+        for offset in 0..shards {
+            if best.is_some() {
+                break;
+            }
+            let shard = (first + offset) & (shards - 1);
+            self.rank_in(shard, 0..u64::from(u32::MAX), eviction, random, now_ms, &mut best);
+        }
+        best
     }
-}
 
-fn evict_from(
-    mut txn: Transaction<'_>,
-    shard: usize,
-    eviction: Eviction,
-    thoroughly: bool,
-    random: &mut Random,
-) -> Option<Evicted> {
-    let candidates = |database: &Database| match eviction.only_mortal || eviction.rank == Rank::Soonest {
-        true => database.deadlines,
-        false => database.table.len(),
-    };
-    let db = txn.shard_at(shard).one_by_chance(candidates, random)?;
-    txn.select(db);
-    let now_ms = txn.now_ms();
-    let wanted = eviction.samples.saturating_mul(CANDIDATES_PER_SAMPLE);
-    let view = &txn.0;
-    let table = &view.held.shard(shard).database(db).table;
-    let mut rank = |entry: &Entry| match entry.deadline_ms() {
-        Some(deadline) if deadline <= now_ms => Some(u64::MAX),
-        None if eviction.only_mortal => None,
-        deadline => match eviction.rank {
-            Rank::Idle => Some(u64::from(view.idle_seconds(entry))),
-            Rank::Unused => Some(u64::MAX - 1 - u64::from(view.frequency(entry.clock()))),
-            Rank::Soonest => deadline.map(|deadline| u64::MAX - 1 - deadline.cast_unsigned()),
-            // The first one will do: its bucket is by chance.
-            Rank::Chance => Some(0),
-        },
-    };
-    let position = match thoroughly {
-        false => {
-            let buckets = std::iter::repeat_with(|| random.u64()).take(BUCKETS_MAX);
-            table.highest(buckets, wanted, &mut rank)
+    /// Ranks the keys in some buckets of a shard, and keeps the best in `best`; how many had a rank.
+    fn rank_in(
+        &self,
+        shard: usize,
+        buckets: Range<u64>,
+        eviction: Eviction,
+        random: &mut Random,
+        now_ms: i64,
+        best: &mut Option<Candidate>,
+    ) -> usize {
+        // Who holds it for long is not waited for: others have keys too.
+        let Ok(mut txn) = self.begin(Scope::One(shard), Patience::Short, Hold::Short, now_ms) else {
+            return 0;
+        };
+        let only_mortal = eviction.is_of_mortals();
+        let candidates =
+            |database: &Database| if only_mortal { database.deadlines } else { database.table.len() };
+        let Some(db) = txn.shard_at(shard).one_by_chance(candidates, random) else { return 0 };
+        let view = &txn.0;
+        let table = &view.held.shard(shard).database(db).table;
+        let rank = |entry: &Entry| match entry.deadline_ms() {
+            Some(deadline) if deadline <= now_ms => Some(u64::MAX),
+            None if only_mortal => None,
+            deadline => match eviction.rank {
+                Rank::Idle => Some(u64::from(view.idle_seconds(entry))),
+                Rank::Unused => Some(u64::MAX - 1 - u64::from(view.frequency(entry.clock()))),
+                Rank::Soonest => deadline.map(|deadline| u64::MAX - 1 - deadline.cast_unsigned()),
+                Rank::Chance => Some(random.u64() >> 1),
+            },
+        };
+        let (ranked, highest) = table.highest(buckets, rank);
+        if let Some((rank, entry)) = highest
+            && best.as_ref().is_none_or(|best| rank > best.rank)
+        {
+            *best = Some(Candidate { rank, db, key: entry.key().into() });
         }
-        true => table.highest(0..u64::from(table.buckets()), wanted, &mut rank),
-    }?;
-    let key: Box<[u8]> = table.at(position).key().into();
-    let before = txn.memory_bytes();
-    let is_expired = txn.evict(&Key { bytes: &key, hash: txn.0.keyspace.hash(&key) }, position);
-    let bytes = before.saturating_sub(txn.memory_bytes());
-    Some(Evicted { bytes, is_expired, settled: txn.settle() })
-}
+        ranked
+    }
 
-impl Transaction<'_> {
-    /// Removes the key at a position; whether its time had come anyway.
-    fn evict(&mut self, key: &Key<'_>, position: crate::table::Position) -> bool {
-        if self.0.expire(key) {
-            return true;
+    /// Removes what was found, if it is still there.
+    fn remove_candidate(&self, candidate: &Candidate, now_ms: i64) -> Option<Evicted> {
+        let key = self.key(&candidate.key);
+        let scope = Scope::One(self.shard_of(key.hash));
+        let mut txn = self.begin(scope, Patience::Short, Hold::Short, now_ms).ok()?;
+        txn.select(candidate.db);
+        let before = txn.memory_bytes();
+        let is_expired = txn.0.expire(&key);
+        if !is_expired {
+            let position = txn.0.database_mut(key.hash).table.position(key.hash, key.bytes)?;
+            let entry = txn.0.remove_at(key.hash, position);
+            txn.0.log(key.bytes, entry.kind(), What::Evicted);
+            txn.0.discard(entry);
         }
-        let entry = self.0.remove_at(key.hash, position);
-        self.0.log(key.bytes, entry.kind(), What::Evicted);
-        self.0.discard(entry);
-        false
+        let bytes = before.saturating_sub(txn.memory_bytes());
+        Some(Evicted { bytes, is_expired, settled: txn.settle() })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::{Access, Db, Deadline, KeyspaceOptions};
+    use crate::keyspace::{Access, Deadline, Key, KeyspaceOptions, Transaction};
 
     const NOW_MS: i64 = 1_700_000_000_000;
 
@@ -276,7 +332,7 @@ mod tests {
         let mut gauge = Gauge::new(&keyspace);
         (0..100).for_each(|n| set(&keyspace, &format!("key:{n}"), NOW_MS, Deadline::Never));
         let before = keyspace.measure(&mut gauge);
-        assert_eq!(before, keyspace.totals().memory_bytes);
+        assert_eq!(before, Measure { bytes: keyspace.totals().memory_bytes, keys: 100, mortal_keys: 0 });
         let busy = keyspace.begin(Scope::Every, Patience::Wait, Hold::Long, NOW_MS).unwrap();
         assert_eq!(keyspace.measure(&mut gauge), before);
         drop(busy);

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::entry::Entry;
+use super::eviction::Measure;
 use super::{Db, EMPTY};
 use crate::random::Random;
 use crate::table::{Hasher, KeyHash, Published, Table, TableEntry, prefetch};
@@ -230,6 +231,15 @@ impl Shard {
 
     pub fn reset_counters(&mut self) {
         self.counters = Counters::default();
+    }
+
+    /// What there is in all databases.
+    pub fn measure(&self) -> Measure {
+        Measure {
+            bytes: self.memory_bytes(),
+            keys: self.databases.all().map(|database| database.table.len()).sum(),
+            mortal_keys: self.databases.all().map(|database| database.deadlines).sum(),
+        }
     }
 
     /// Bytes of the entries and tables of all databases.

@@ -162,14 +162,6 @@ impl<E> Bucket<E> {
         self.lines().flat_map(|bucket| (0..bucket.count()).map(|slot| bucket.entry(slot)))
     }
 
-    /// The same, with where they stand.
-    pub fn places(&self) -> impl Iterator<Item = (Place, &E)> {
-        let lines = self.lines().zip(0..);
-        lines.flat_map(|(line, depth)| {
-            (0..line.count()).map(move |slot| (Place { depth, slot: slot as u32 }, line.entry(slot)))
-        })
-    }
-
     /// Whether more than one line is in the chain.
     #[inline]
     pub fn is_chained(&self) -> bool {

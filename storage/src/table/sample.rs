@@ -1,39 +1,32 @@
-//! The best of a few entries by chance.
+//! The best of a few entries.
+
+use std::ops::Range;
 
 use super::prefetch::prefetch;
-use super::{Position, Table, TableEntry};
+use super::{Table, TableEntry};
 
 impl<E: TableEntry> Table<E> {
-    /// The entry that `rank` ranks highest. Ranked are those of one bucket after another (each number stands for one, taken
-    /// around), until `wanted` have a rank. What shares a bucket has nothing in common but some bits of its hash, so all of
-    /// it may be looked at for the price of one line; buckets should be by chance each, lest one corner is picked bare.
+    /// The entry of some buckets that `rank` ranks highest, with its rank, behind how many had a rank. Numbers of buckets are
+    /// taken around, but each is looked at once. What shares a bucket has nothing in common but some bits of its hash, so all
+    /// of it may be looked at for the price of one line.
     pub fn highest(
         &self,
-        buckets: impl IntoIterator<Item = u64>,
-        wanted: usize,
+        buckets: Range<u64>,
         mut rank: impl FnMut(&E) -> Option<u64>,
-    ) -> Option<Position> {
-        let (mut best, mut ranked) = (None, 0);
-        for number in buckets {
-            let bucket = number.checked_rem(u64::from(self.buckets.len()))? as u32;
-            let entries = self.bucket(bucket);
-            entries.iter().for_each(|entry| prefetch(entry.address()));
-            for (place, entry) in entries.places() {
+    ) -> (usize, Option<(u64, &E)>) {
+        let (mut ranked, mut highest) = (0, None);
+        let count = u64::from(self.buckets.len());
+        for number in buckets.take(count as usize) {
+            let bucket = self.bucket((number % count) as u32);
+            bucket.iter().for_each(|entry| prefetch(entry.address()));
+            for entry in bucket.iter() {
                 let Some(rank) = rank(entry) else { continue };
                 ranked += 1;
-                if best.is_none_or(|(highest, _)| rank > highest) {
-                    best = Some((rank, Position { bucket, place }));
+                if highest.is_none_or(|(highest, _)| rank > highest) {
+                    highest = Some((rank, entry));
                 }
             }
-            if ranked >= wanted {
-                break;
-            }
         }
-        best.map(|(_, position)| position)
-    }
-
-    /// How many buckets there are.
-    pub fn buckets(&self) -> u32 {
-        self.buckets.len()
+        (ranked, highest)
     }
 }

@@ -1,10 +1,11 @@
 //! OBJECT: how a value is stored and when it was used last.
 
-use shardis_storage::{EntryRef, Key, Kind, StringRef, View};
+use shardis_storage::{Access, EntryRef, Key, Kind, StringRef, View};
 
 use crate::client::Client;
 use crate::command::Arity::Exactly;
 use crate::command::{Call, Command, Done, Error, Flags, KeySpec, key};
+use crate::eviction;
 
 const KEYS: &[KeySpec] = &[key(2).read_only()];
 const TIPS: &[&str] = &["nondeterministic_output"];
@@ -50,9 +51,10 @@ static FREQ: Command = Command::read("FREQ", freq)
 
 fn freq(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
-    match view.peek(&key) {
-        Some(_) => Err(Error::NO_FREQUENCY),
-        None => call.null(),
+    let Some(access_clock) = view.peek(&key).map(|entry| entry.access_clock()) else { return call.null() };
+    match eviction::access(&call.state.config) {
+        Access::Recency => Err(Error::NO_FREQUENCY),
+        Access::Frequency { .. } => call.integer(view.frequency(access_clock)),
     }
 }
 
@@ -94,6 +96,7 @@ static IDLETIME: Command = Command::read("IDLETIME", idletime)
 fn idletime(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     match view.peek(&key) {
+        Some(_) if eviction::access(&call.state.config) != Access::Recency => Err(Error::NO_IDLE_TIME),
         Some(entry) => call.integer(entry.idle_ms() / 1000),
         None => call.null(),
     }

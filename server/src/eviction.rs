@@ -1,0 +1,247 @@
+//! The limit of memory: keeps what the server uses within `maxmemory` by evicting keys, and tells when commands that may need
+//! more have to be refused.
+//!
+//! How much there is takes a look at every shard, which is too long for each command. So a thread works on credit: bytes that it
+//! may add before somebody looks again, so few that the credits of all threads together are half of a margin; and whoever evicts
+//! makes room for the whole margin. So the limit holds without any memory that two threads write for each command. Credit is
+//! void when a setting changes and, as memory changes in other ways too, with every round of background work. When a look has
+//! found no room, that stands until then, or until somebody gives memory back.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use shardis_storage::{Access, Eviction, Gauge, Random, Rank};
+
+use crate::config::{Config, EvictionPolicy};
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+
+/// The limit of one server.
+#[derive(Debug)]
+pub struct MemoryLimit {
+    evictor: Mutex<Evictor>,
+    /// Credit that was given in another epoch is void. Zero is no epoch.
+    epoch: AtomicU64,
+    /// Whether somebody found no room in this epoch.
+    is_denying: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Evictor {
+    gauge: Gauge,
+    random: Random,
+}
+
+/// What one thread may add to the memory before somebody has to look how much there is. Only its thread writes it.
+#[derive(Debug, Default)]
+pub struct Credit {
+    bytes: AtomicI64,
+    epoch: AtomicU64,
+    /// Whether the last look found no room.
+    is_denied: AtomicBool,
+}
+
+/// Whether there is room for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is, or will be soon.
+    Enough,
+    /// There is none, and nothing to evict.
+    None,
+}
+
+impl Credit {
+    /// What is known without a look.
+    #[inline]
+    fn verdict(&self, epoch: u64) -> Option<Room> {
+        if self.epoch.load(Ordering::Relaxed) != epoch {
+            return None;
+        }
+        match self.is_denied.load(Ordering::Relaxed) {
+            true => Some(Room::None),
+            false => (self.bytes.load(Ordering::Relaxed) > 0).then_some(Room::Enough),
+        }
+    }
+
+    fn give(&self, bytes: usize, room: Room, epoch: u64) {
+        self.bytes.store(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.is_denied.store(room == Room::None, Ordering::Relaxed);
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+}
+
+impl MemoryLimit {
+    /// A limit whose choices a seed determines.
+    pub fn new(gauge: Gauge, random: Random) -> MemoryLimit {
+        MemoryLimit {
+            evictor: Mutex::new(Evictor { gauge, random }),
+            epoch: AtomicU64::new(1),
+            is_denying: AtomicBool::new(false),
+        }
+    }
+
+    /// Notes by how much a command has changed the memory.
+    #[inline]
+    pub fn note(&self, credit: &Credit, before: usize, after: usize) {
+        let growth = after as i64 - before as i64;
+        credit.bytes.store(credit.bytes.load(Ordering::Relaxed).saturating_sub(growth), Ordering::Relaxed);
+        if growth < 0 && self.is_denying.load(Ordering::Relaxed) {
+            self.void_credit();
+        }
+    }
+
+    /// Takes all credit back.
+    pub fn void_credit(&self) {
+        self.is_denying.store(false, Ordering::Relaxed);
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Makes room if there is none. To be called while there is a limit.
+    #[inline]
+    pub fn make_room(&self, state: &State, stats: &ThreadStats) -> Room {
+        let verdict = stats.memory_credit.verdict(self.epoch.load(Ordering::Relaxed));
+        verdict.unwrap_or_else(|| self.look(state, stats))
+    }
+
+    #[cold]
+    fn look(&self, state: &State, stats: &ThreadStats) -> Room {
+        // Somebody may be at it, for which there is time; if that takes longer, everybody goes on.
+        let Some(mut evictor) = self.evictor.try_lock_for(WAIT_MAX) else { return Room::Enough };
+        let epoch = self.epoch.load(Ordering::Relaxed);
+        let limit = usize::try_from(state.config.maxmemory.value()).unwrap_or(0);
+        let margin = (limit / MARGIN_SHARE).clamp(MARGIN_BYTES_MIN, MARGIN_BYTES_MAX).min(limit / 2);
+        let measure = state.keyspace.measure(&mut evictor.gauge);
+        let mut used = state.used_memory_beside(measure.bytes);
+        let eviction = eviction(&state.config).filter(|eviction| measure.candidates(*eviction) > 0);
+        let mut is_out_of_keys = eviction.is_none();
+        if let Some(eviction) = eviction
+            && used > limit - margin
+        {
+            (used, is_out_of_keys) = evictor.evict(state, stats, eviction, used, limit - margin);
+        }
+        // Short of time is not short of keys: the next command goes on.
+        let room = if used > limit && is_out_of_keys { Room::None } else { Room::Enough };
+        if room == Room::None {
+            self.is_denying.store(true, Ordering::Relaxed);
+        }
+        let shares = 2 * state.stats.threads().max(1);
+        stats.memory_credit.give(limit.saturating_sub(used).min(margin) / shares, room, epoch);
+        room
+    }
+}
+
+impl Evictor {
+    /// Evicts keys until no more than `wanted` bytes are used, there are no more, or time is up: what is used then, and
+    /// whether there are no more.
+    fn evict(
+        &mut self,
+        state: &State,
+        stats: &ThreadStats,
+        eviction: Eviction,
+        mut used: usize,
+        wanted: usize,
+    ) -> (usize, bool) {
+        let started = state.clock.tick();
+        let budget = budget(state.config.maxmemory_eviction_tenacity.value());
+        let now_ms = state.clock.now_ms();
+        for nth in 1_u64.. {
+            if used <= wanted || nth.is_multiple_of(KEYS_PER_LOOK) && started.elapsed() >= budget {
+                break;
+            }
+            let Some(evicted) = state.keyspace.evict(eviction, &mut self.random, now_ms) else {
+                return (used, true);
+            };
+            used = used.saturating_sub(evicted.bytes);
+            stats.evicted_keys.add(u64::from(!evicted.is_expired));
+            state.executor.free(evicted.settled.garbage);
+        }
+        (used, false)
+    }
+}
+
+/// What is evicted; nothing under `noeviction`.
+fn eviction(config: &Config) -> Option<Eviction> {
+    let (rank, only_mortal) = match config.maxmemory_policy.value() {
+        EvictionPolicy::VolatileLru => (Rank::Idle, true),
+        EvictionPolicy::VolatileLfu => (Rank::Unused, true),
+        EvictionPolicy::VolatileRandom => (Rank::Chance, true),
+        EvictionPolicy::VolatileTtl => (Rank::Soonest, true),
+        EvictionPolicy::AllkeysLru => (Rank::Idle, false),
+        EvictionPolicy::AllkeysLfu => (Rank::Unused, false),
+        EvictionPolicy::AllkeysRandom => (Rank::Chance, false),
+        EvictionPolicy::NoEviction => return None,
+    };
+    let samples = usize::try_from(config.maxmemory_samples.value()).unwrap_or(1);
+    Some(Eviction { rank, only_mortal, samples })
+}
+
+/// How the accesses of keys are remembered under a policy.
+pub fn access(config: &Config) -> Access {
+    match config.maxmemory_policy.value() {
+        EvictionPolicy::VolatileLfu | EvictionPolicy::AllkeysLfu => {
+            let setting = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+            Access::Frequency {
+                log_factor: setting(config.lfu_log_factor.value()),
+                decay_minutes: setting(config.lfu_decay_time.value()),
+            }
+        }
+        _ => Access::Recency,
+    }
+}
+
+/// How long a command may be kept waiting for room: 50 microseconds for each step of tenacity up to ten, then 15 percent more
+/// for each, and as long as it takes at a hundred.
+fn budget(tenacity: i64) -> Duration {
+    match tenacity {
+        ..=10 => Duration::from_micros(50 * u64::try_from(tenacity).unwrap_or(0)),
+        11..100 => Duration::from_micros(500).mul_f64(1.15_f64.powi(tenacity as i32 - 10)),
+        _ => Duration::MAX,
+    }
+}
+
+/// How long a command waits for another that makes room.
+const WAIT_MAX: Duration = Duration::from_millis(1);
+/// What is evicted at once beyond what must be: this share of the limit.
+const MARGIN_SHARE: usize = 256;
+const MARGIN_BYTES_MIN: usize = 16 * 1024;
+const MARGIN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Keys that are evicted between two looks at the clock.
+const KEYS_PER_LOOK: u64 = 16;
+
+#[cfg(test)]
+mod tests {
+    use shardis_storage::{Keyspace, KeyspaceOptions};
+
+    use super::*;
+
+    #[test]
+    fn credit_is_spent_and_void_in_another_epoch_and_a_denial_ends_when_memory_comes_back() {
+        let keyspace = Keyspace::new(KeyspaceOptions { shards: 1, databases: 1, seed: 1 });
+        let limit = MemoryLimit::new(Gauge::new(&keyspace), Random::seeded(1));
+        let credit = Credit::default();
+        let verdict = || credit.verdict(limit.epoch.load(Ordering::Relaxed));
+        assert_eq!(verdict(), None);
+        credit.give(100, Room::Enough, 1);
+        limit.note(&credit, 1000, 1099);
+        assert_eq!(verdict(), Some(Room::Enough));
+        limit.note(&credit, 0, 1);
+        assert_eq!(verdict(), None);
+        limit.note(&credit, 50, 0);
+        assert_eq!(verdict(), Some(Room::Enough), "what was given back can be spent again");
+        credit.give(0, Room::None, 1);
+        limit.is_denying.store(true, Ordering::Relaxed);
+        limit.note(&credit, 10, 20);
+        assert_eq!(verdict(), Some(Room::None));
+        limit.note(&Credit::default(), 20, 10);
+        assert_eq!(verdict(), None);
+    }
+
+    #[test]
+    fn tenacity_is_time() {
+        assert_eq!(budget(0), Duration::ZERO);
+        assert_eq!(budget(10), Duration::from_micros(500));
+        assert!(budget(99) > Duration::from_secs(100) && budget(99) < Duration::from_secs(200));
+        assert_eq!(budget(100), Duration::MAX);
+    }
+}
