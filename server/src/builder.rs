@@ -153,6 +153,7 @@ impl ServerBuilder {
                 Listener::Unix(listener) => {
                     listening.unix = listener.local_addr()?.as_pathname().map(PathBuf::from);
                 }
+                Listener::Metrics(_) => {}
             }
         }
         *state.listening.lock() = listening;
@@ -401,6 +402,10 @@ fn bind(config: &Config, listens_tcp: bool) -> io::Result<Vec<Listener>> {
         let backlog = config.tcp_backlog.value();
         let bound = listener::bind_all(&config.bind_addresses(), port, backlog)?;
         listeners.extend(bound.into_iter().map(Listener::Tcp));
+    }
+    if let Some(port) = u16::try_from(config.metrics_port.value()).ok().filter(|&port| port != 0) {
+        let bound = listener::bind_all(&config.bind_addresses(), port, config.tcp_backlog.value())?;
+        listeners.extend(bound.into_iter().map(Listener::Metrics));
     }
     if let Some(path) = config.unix_socket() {
         listeners.push(Listener::Unix(listener::bind_unix(&path, config.unixsocketperm.value())?));

@@ -80,6 +80,12 @@ pub trait Choice: Copy + PartialEq + 'static {
     const WORDS: &'static [&'static str];
     /// What the words mean, in the same order.
     const VALUES: &'static [Self];
+
+    /// The word for this one.
+    fn word(self) -> &'static str {
+        let index = Self::VALUES.iter().position(|value| *value == self);
+        index.and_then(|index| Self::WORDS.get(index)).copied().unwrap_or_default()
+    }
 }
 
 impl<T: Choice> Scalar for T {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::io::DuplexStream;
 
+use super::metrics;
 use super::thread::ThreadHandle;
 use crate::client::{Client, ClientInfo};
 use crate::clock;
@@ -40,6 +41,8 @@ pub enum Listener {
     Tcp(std::net::TcpListener),
     /// UNIX.
     Unix(std::os::unix::net::UnixListener),
+    /// TCP, for those who collect metrics.
+    Metrics(std::net::TcpListener),
 }
 
 impl Door {
@@ -104,6 +107,7 @@ pub async fn accept(listener: Listener, state: Arc<State>, stats: Arc<ThreadStat
     let listening = match listener {
         Listener::Tcp(listener) => accept_tcp(listener, &state, &stats, &door).await,
         Listener::Unix(listener) => accept_unix(listener, &state, &stats, &door).await,
+        Listener::Metrics(listener) => metrics::serve(listener, &state).await,
     };
     if let Err(error) = listening {
         state.log.warning(format_args!("Accepting client connections has ended: {error}"));
@@ -166,7 +170,7 @@ async fn accept_unix(
 
 /// The system refuses: out of descriptors, or the peer is gone already. The former lasts, so it is not asked in a tight
 /// loop.
-async fn refused_by_system(state: &State, error: &io::Error) {
+pub(super) async fn refused_by_system(state: &State, error: &io::Error) {
     state.log.warning(format_args!("Accepting client connection: {error}"));
     let is_lasting = error.kind() != io::ErrorKind::ConnectionAborted;
     if is_lasting {

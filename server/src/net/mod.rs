@@ -3,12 +3,14 @@
 //! - `listener`: accepts, checks limits, chooses the thread;
 //! - `thread`: one runtime, its buffers, its connections;
 //! - `connection`: the loop of one client;
-//! - `window`: parse, plan, prefetch, run.
+//! - `window`: parse, plan, prefetch, run;
+//! - `metrics`: the endpoint for Prometheus, which is no client.
 //!
-//! Everything from the window down is synchronous and knows nothing of tokio. Only `listener` names a socket type; a
-//! connection is generic over its stream.
+//! Everything from the window down is synchronous and knows nothing of tokio. Only `listener` and `metrics` name a socket type;
+//! a connection is generic over its stream.
 
 pub mod connection;
 pub mod listener;
+mod metrics;
 pub mod thread;
 pub mod window;

@@ -149,7 +149,7 @@ impl Report<'_> {
     fn memory(&mut self) {
         let used = self.state.used_memory_with(&self.totals) as u64;
         let peak = self.state.memory_peak.load(Ordering::Relaxed) as u64;
-        let resident = status_bytes("/proc/self/status", "VmRSS:");
+        let resident = resident_bytes();
         let clients = (self.state.clients.len() * CLIENT_BYTES) as u64;
         let overhead = (BASE_BYTES + self.totals.table_bytes) as u64 + clients;
         let dataset = used.saturating_sub(overhead);
@@ -337,6 +337,11 @@ fn operating_system() -> String {
 }
 
 /// A line `name: n kB` of a status file, in bytes; zero where there is no such file.
+/// Memory of this process that is resident.
+pub(super) fn resident_bytes() -> u64 {
+    status_bytes("/proc/self/status", "VmRSS:")
+}
+
 fn status_bytes(path: &str, name: &str) -> u64 {
     let text = fs::read_to_string(path).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
@@ -345,7 +350,7 @@ fn status_bytes(path: &str, name: &str) -> u64 {
 }
 
 /// Seconds of this process: user, system, and both of its children.
-fn processor_times() -> Option<[f64; 4]> {
+pub(super) fn processor_times() -> Option<[f64; 4]> {
     let text = fs::read_to_string("/proc/self/stat").ok()?;
     // The name of the program comes second, in parentheses, and may hold anything.
     let (_, fields) = text.rsplit_once(')')?;
