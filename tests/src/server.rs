@@ -27,6 +27,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(1);
 /// A running server.
 pub struct Server {
     child: Child,
+    /// What it was started with.
+    command: Command,
     directory: Directory,
     address: SocketAddr,
 }
@@ -73,6 +75,14 @@ impl Server {
         kilobytes * 1024
     }
 
+    /// Kills it and starts it again, with the same arguments at the same address.
+    pub fn restart(&mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is ours");
+        self.child = self.command.spawn().expect("it could be started before");
+        self.wait_until_ready().unwrap_or_else(|reason| panic!("{self:?}: {reason}"));
+    }
+
     /// Whether its process still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
@@ -83,7 +93,8 @@ impl Server {
         let address = free_address();
         let output = File::create(directory.0.join("output")).map_err(|error| error.to_string())?;
         let errors = output.try_clone().map_err(|error| error.to_string())?;
-        let child = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--unixsocket"])
             .arg(directory.0.join("socket"))
             .arg("--dir")
@@ -92,10 +103,11 @@ impl Server {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(output)
-            .stderr(errors)
+            .stderr(errors);
+        let child = command
             .spawn()
             .map_err(|error| format!("{error}; build it, or name the program in SHARDIS_BIN"))?;
-        let mut server = Self { child, directory, address };
+        let mut server = Self { child, command, directory, address };
         server.wait_until_ready()?;
         Ok(server)
     }

@@ -5,8 +5,9 @@
 //! what is needed; where something is missing, the test is skipped, or fails where `CI` is set.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use redis::{Commands, ConnectionLike, Value};
 use shardis_tests::server::Server;
@@ -25,14 +26,74 @@ fn redis_py_works_without_a_refusal() {
 
 #[test]
 fn ioredis_works_without_a_refusal() {
-    let modules = built("npm/node_modules");
-    let is_installed = modules.join("ioredis").is_dir() && is_program("node");
-    let Some(node) = is_installed.then(|| "node".into()).or_else(|| missing("ioredis for node")) else {
-        return;
-    };
+    let Some(node) = node_with("ioredis") else { return };
     let server = ours();
-    run(script(node, "ioredis.js").args([url(&server), socket(&server)]).env("NODE_PATH", modules));
+    run(script(node, "ioredis.js").args([url(&server), socket(&server)]).env("NODE_PATH", modules()));
     assert_no_complaint(&server);
+}
+
+#[test]
+fn node_redis_works_without_a_refusal() {
+    let Some(node) = node_with("redis") else { return };
+    let server = ours();
+    run(script(node, "node_redis.js").args([url(&server), socket(&server)]).env("NODE_PATH", modules()));
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn old_connections_of_redis_py_work_again_after_the_server_was_killed() {
+    let Some(python) = python_with_redis() else { return };
+    let mut server = ours();
+    let url = url(&server);
+    through_a_restart(&mut server, script(python, "reconnect.py").arg(url));
+}
+
+#[test]
+fn old_connections_of_ioredis_work_again_after_the_server_was_killed() {
+    let Some(node) = node_with("ioredis") else { return };
+    let mut server = ours();
+    let url = url(&server);
+    through_a_restart(
+        &mut server,
+        script(node, "reconnect.js").args(["ioredis", &url]).env("NODE_PATH", modules()),
+    );
+}
+
+#[test]
+fn old_connections_of_node_redis_work_again_after_the_server_was_killed() {
+    let Some(node) = node_with("redis") else { return };
+    let mut server = ours();
+    let url = url(&server);
+    through_a_restart(
+        &mut server,
+        script(node, "reconnect.js").args(["redis", &url]).env("NODE_PATH", modules()),
+    );
+}
+
+#[test]
+fn redis_rs_tells_that_the_server_was_killed_and_connects_again() {
+    let mut server = ours();
+    let client = redis::Client::open(url(&server)).expect("a valid url");
+    let mut connection = client.get_connection().expect("it accepts");
+    let () = connection.set("k", "v").expect("a reply");
+    server.restart();
+    let failed = connection.get::<_, Option<String>>("k").expect_err("the connection is gone");
+    assert!(failed.is_connection_dropped() || failed.is_io_error(), "{failed}");
+    assert!(!connection.is_open());
+    let mut connection = client.get_connection().expect("it accepts again");
+    assert_eq!(connection.get::<_, Option<String>>("k"), Ok(None), "it started with nothing");
+}
+
+/// Lets a client connect, kills and starts the server, and lets the client go on.
+fn through_a_restart(server: &mut Server, command: &mut Command) {
+    let mut client = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it can be started");
+    let mut lines = BufReader::new(client.stdout.take().expect("a pipe")).lines();
+    let mut said = || lines.next().map(|line| line.expect("letters"));
+    assert_eq!(said().as_deref(), Some("connected"));
+    server.restart();
+    client.stdin.take().expect("a pipe").write_all(b"go on\n").expect("it reads");
+    assert_eq!(said().as_deref(), Some("again"));
+    assert!(client.wait().expect("it ends").success());
 }
 
 #[test]
@@ -239,6 +300,15 @@ fn python_with_redis() -> Option<PathBuf> {
     let python = built("venv/bin/python");
     let imports = Command::new(&python).args(["-c", "import redis"]).output();
     if imports.is_ok_and(|output| output.status.success()) { Some(python) } else { missing("redis-py") }
+}
+
+fn node_with(library: &str) -> Option<PathBuf> {
+    let is_installed = modules().join(library).is_dir() && is_program("node");
+    is_installed.then(|| "node".into()).or_else(|| missing(&format!("{library} for node")))
+}
+
+fn modules() -> PathBuf {
+    built("npm/node_modules")
 }
 
 fn is_available(program: &str) -> bool {

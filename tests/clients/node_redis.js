@@ -1,0 +1,72 @@
+// node-redis against a server: `node_redis.js URL SOCKET`. Succeeds if everything is as a real server would have it.
+//
+// It leaves the error counters of the server at zero, so that whoever called it sees whether anything else was refused.
+
+"use strict";
+
+const assert = require("node:assert/strict");
+const { createClient, createClientPool } = require("redis");
+
+const [url, socket] = process.argv.slice(2);
+
+async function main() {
+  for (const RESP of [2, 3]) {
+    const client = await createClient({ url, RESP, name: `node-${RESP}` }).connect();
+    await client.flushAll();
+    await assert.rejects(client.sendCommand(["NOSUCH"]), /unknown command 'NOSUCH'/);
+    await client.configResetStat();
+    await values(client);
+    await introspection(client, `node-${RESP}`);
+    await client.close();
+  }
+  await pool();
+  await overASocket();
+}
+
+async function values(client) {
+  assert.equal(await client.set("k", "größe", { expiration: { type: "EX", value: 100 } }), "OK");
+  assert.equal(await client.get("k"), "größe");
+  assert.ok((await client.ttl("k")) > 90);
+  assert.equal(await client.get("missing"), null);
+  assert.equal(await client.incrBy("count", 5), 5);
+  assert.equal(await client.hSet("hash", { one: "1", two: "2" }), 2);
+  assert.deepEqual({ ...(await client.hGetAll("hash")) }, { one: "1", two: "2" });
+  assert.equal(await client.rPush("list", ["a", "b", "c"]), 3);
+  assert.deepEqual(await client.lRange("list", 0, -1), ["a", "b", "c"]);
+  // What is asked for in one tick goes out as one pipeline.
+  const numbers = Array.from({ length: 5000 }, (_, number) => number);
+  await Promise.all(numbers.map((number) => client.set(`n:${number}`, String(number))));
+  const read = await Promise.all(numbers.map((number) => client.get(`n:${number}`)));
+  assert.deepEqual(read, numbers.map(String));
+  const found = new Set();
+  for await (const keys of client.scanIterator({ MATCH: "n:1*", COUNT: 500 })) {
+    keys.forEach((key) => found.add(key));
+  }
+  assert.equal(found.size, 1111);
+}
+
+async function introspection(client, name) {
+  assert.equal(await client.clientGetName(), name);
+  assert.match(await client.sendCommand(["CLIENT", "INFO"]), /lib-name=node-redis/);
+  assert.match(await client.info("server"), /redis_version:/);
+  assert.equal((await client.configGet("maxmemory-policy"))["maxmemory-policy"], "noeviction");
+}
+
+async function pool() {
+  const pool = await createClientPool({ url }, { minimum: 4, maximum: 8 }).connect();
+  await Promise.all(Array.from({ length: 1000 }, () => pool.incr("pooled")));
+  assert.equal(await pool.get("pooled"), "1000");
+  await pool.close();
+}
+
+async function overASocket() {
+  const client = await createClient({ socket: { path: socket } }).connect();
+  assert.equal(await client.get("pooled"), "1000");
+  await client.configResetStat();
+  await client.close();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
