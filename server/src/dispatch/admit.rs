@@ -11,7 +11,7 @@ use crate::config::DebugAccess;
 use crate::eviction::Room;
 
 /// What the call invokes, or why it may not.
-#[inline]
+#[inline(always)]
 pub fn admit<'s>(
     ctx: &Context<'s>,
     client: &mut Client,
@@ -43,6 +43,7 @@ pub fn admit<'s>(
 }
 
 /// Makes room where there is none: for whatever is called, as memory may have grown in other ways.
+#[inline(never)]
 fn within_memory(ctx: &Context<'_>, entry: &Entry) -> Result<(), Error> {
     match ctx.state.memory_limit.make_room(ctx.state, ctx.stats) {
         Room::None if entry.flags.contains(Flags::DENY_OOM) => Err(Error::OUT_OF_MEMORY),
