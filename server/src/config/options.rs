@@ -193,16 +193,15 @@ const SHARDS_MAX: i64 = 1 << 16;
 
 /// The parameter of this personality that is called `name` in any case.
 pub fn find(name: &[u8], personality: Personality) -> Option<Named> {
-    names(personality).find(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name))
+    every()
+        .filter(|parameter| parameter.personalities.contains(&personality))
+        .find_map(|parameter| parameter.called(name))
 }
 
 /// Every parameter that is called `name`, that of this personality first: the personality may change until the server
 /// starts.
 pub fn candidates(name: &[u8], personality: Personality) -> Vec<Named> {
-    let mut found: Vec<Named> = every()
-        .flat_map(Parameter::names)
-        .filter(|(_, known)| known.as_bytes().eq_ignore_ascii_case(name))
-        .collect();
+    let mut found: Vec<Named> = every().filter_map(|parameter| parameter.called(name)).collect();
     found.sort_by_key(|(parameter, _)| !parameter.personalities.contains(&personality));
     found
 }
@@ -337,6 +336,15 @@ impl Parameter {
     pub(super) const fn unlisted(mut self) -> Parameter {
         self.is_listed = false;
         self
+    }
+
+    /// Itself, if `name` is its name or alias in any case.
+    fn called(&'static self, name: &[u8]) -> Option<Named> {
+        let is_called = |known: &str| known.as_bytes().eq_ignore_ascii_case(name);
+        if is_called(self.name) {
+            return Some((self, self.name));
+        }
+        self.alias.filter(|alias| is_called(alias)).map(|alias| (self, alias))
     }
 
     /// Its name and alias.
