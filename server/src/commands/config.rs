@@ -120,7 +120,10 @@ fn rewrite(call: &mut Call<'_>, _: &mut Client) -> Done {
     if call.may_offload {
         return Ok(Flow::Offload);
     }
-    call.state.config.rewrite().map_err(|error| Error::new(format!("ERR {error}")))?;
+    call.state.config.rewrite().map_err(|error| {
+        call.state.log.warning(format_args!("CONFIG REWRITE failed: {error}"));
+        Error::new(format!("ERR {error}"))
+    })?;
     call.state.log.notice("CONFIG REWRITE executed with success.");
     call.ok()
 }

@@ -243,20 +243,25 @@ pub fn refusal(directive: &[u8]) -> &'static str {
     }
 }
 
-/// The parameters as `--help` lists them, with their defaults.
+/// The parameters as `--help` lists them: what they are for and their defaults, or why they have only one value.
 pub fn help() -> String {
     let defaults = Config::default();
+    let shown = |parameter: &Parameter| match parameter.format(&defaults) {
+        value if value.is_empty() => "\"\"".to_owned(),
+        value => value.escape_ascii().to_string(),
+    };
     let mut text = String::new();
-    for parameter in PARAMETERS.iter().chain(refused::PARAMETERS) {
-        let name = format!("--{} {}", parameter.name, parameter.kind.hint());
-        let default = parameter.format(&defaults);
-        let default = if default.is_empty() { "\"\"".to_owned() } else { default.escape_ascii().to_string() };
-        let _ = match parameter.field {
-            Field::Fixed { .. } => {
-                writeln!(text, "  {name}\n      {} Only {default} for now.", parameter.summary)
-            }
-            _ => writeln!(text, "  {name}\n      {} Default: {default}.", parameter.summary),
-        };
+    for parameter in PARAMETERS {
+        let (name, hint, summary) = (parameter.name, parameter.kind.hint(), parameter.summary);
+        let word = if parameter.why().is_some() { "Only" } else { "Default:" };
+        let _ = writeln!(text, "  --{name} {hint}\n      {summary} {word} {}.", shown(parameter));
+    }
+    text.push_str("\nThese have no other value:\n\n");
+    for alike in refused::PARAMETERS.chunk_by(|one, next| one.why() == next.why()) {
+        for parameter in alike {
+            let _ = writeln!(text, "  --{} {}", parameter.name, shown(parameter));
+        }
+        let _ = writeln!(text, "      {}", alike[0].why().unwrap_or_default());
     }
     let mut kept: Vec<&str> = stored::PARAMETERS.iter().map(|parameter| parameter.name).collect();
     kept.sort_unstable();
@@ -336,6 +341,14 @@ impl Parameter {
     pub(super) const fn unlisted(mut self) -> Parameter {
         self.is_listed = false;
         self
+    }
+
+    /// Why there is only one value, if that is so.
+    fn why(&self) -> Option<&'static str> {
+        match self.field {
+            Field::Fixed { why, .. } => Some(why),
+            _ => None,
+        }
     }
 
     /// Itself, if `name` is its name or alias in any case.
@@ -454,8 +467,8 @@ mod tests {
                     name.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_46".contains(&byte)),
                     "{name}"
                 );
-                let is_told = !matches!(parameter.field, Field::Stored(_));
-                assert_eq!(parameter.summary.ends_with('.'), is_told, "{name}: {}", parameter.summary);
+                let is_ours = PARAMETERS.iter().any(|each| each.name == parameter.name);
+                assert_eq!(parameter.summary.ends_with('.'), is_ours, "{name}: {}", parameter.summary);
             }
         }
         for (name, why) in refused::DIRECTIVES {
@@ -463,7 +476,7 @@ mod tests {
             assert!(!why.is_empty());
         }
         assert!(stored::PARAMETERS.iter().all(|parameter| matches!(parameter.field, Field::Stored(_))));
-        assert!(refused::PARAMETERS.iter().all(|parameter| matches!(parameter.field, Field::Fixed { .. })));
+        assert!(refused::PARAMETERS.iter().all(|parameter| parameter.why().is_some()));
     }
 
     #[test]
@@ -485,8 +498,22 @@ mod tests {
     fn every_parameter_changes_itself_and_no_other() {
         let before = Config::default();
         for parameter in every().filter(|parameter| !matches!(parameter.field, Field::Fixed { .. })) {
-            let tries =
-                ["no", "yes", "debug", "redis-7.0", "7", "8", "2mb", "/", "a.b", "C", "1.2.3.4", "::1", "A"];
+            let tries = [
+                "4096",
+                "no",
+                "yes",
+                "debug",
+                "redis-7.0",
+                "7",
+                "8",
+                "2mb",
+                "/",
+                "a.b",
+                "C",
+                "1.2.3.4",
+                "::1",
+                "A",
+            ];
             let words = match parameter.kind {
                 Kind::Choice(words) | Kind::ShutdownFlags(words) => words,
                 _ => &["1 2 3"],
@@ -597,7 +624,7 @@ mod tests {
     #[test]
     fn help_names_every_parameter() {
         let help = help();
-        for parameter in PARAMETERS {
+        for parameter in PARAMETERS.iter().chain(refused::PARAMETERS) {
             assert!(help.contains(&format!("  --{} ", parameter.name)), "{}", parameter.name);
         }
         for parameter in stored::PARAMETERS {
@@ -609,6 +636,6 @@ mod tests {
             );
         }
         assert!(help.contains("  --port number\n      TCP port; 0 for no TCP. Default: 6379.\n"));
-        assert!(help.contains("  --appendonly yes|no\n      Whether to keep a journal. Only no for now.\n"));
+        assert!(help.contains("  --appendonly no\n      the append only file is not written yet"));
     }
 }

@@ -12,45 +12,35 @@ pub static PARAMETERS: &[Parameter] = &[
         Kind::ShapedWords(shape::save_points),
         "",
         "snapshots are not written yet: all data is in memory only",
-    )
-    .summary("When to write snapshots."),
+    ),
     fixed(
         "appendonly",
         Kind::YesNo,
         "no",
         "the append only file is not written yet: all data is in memory only",
-    )
-    .summary("Whether to keep a journal."),
+    ),
     fixed("replicaof", Kind::Peer, "", "replication is not there yet: this server can only stand alone")
         .alias("slaveof")
-        .at_start()
-        .summary("The server to follow."),
+        .at_start(),
     fixed(
         "min-replicas-to-write",
         number(0, INT_MAX),
         "0",
         "replication is not there yet: no replica would have the data",
     )
-    .alias("min-slaves-to-write")
-    .summary("Replicas without which nothing is written."),
-    fixed("cluster-enabled", Kind::YesNo, "no", "cluster mode is not there yet")
-        .at_start()
-        .summary("Whether to be a node of a cluster."),
-    fixed("aclfile", Kind::TextUntilZero, "", NO_ACL).at_start().summary("File with the users."),
+    .alias("min-slaves-to-write"),
+    fixed("cluster-enabled", Kind::YesNo, "no", "cluster mode is not there yet").at_start(),
+    fixed("aclfile", Kind::TextUntilZero, "", NO_ACL).at_start(),
     fixed(
         "daemonize",
         Kind::YesNo,
         "no",
         "this program stays in the foreground: let the service manager start it",
     )
-    .at_start()
-    .summary("Whether to go into the background."),
-    fixed("supervised", Kind::Choice(&["no", "upstart", "systemd", "auto"]), "no", NO_SUPERVISOR)
-        .at_start()
-        .summary("The service manager to tell when the server is ready."),
+    .at_start(),
+    fixed("supervised", Kind::Choice(&["no", "upstart", "systemd", "auto"]), "no", NO_SUPERVISOR).at_start(),
     fixed("syslog-enabled", Kind::YesNo, "no", "the log goes to standard output or to a file only")
-        .at_start()
-        .summary("Whether to log to the system."),
+        .at_start(),
     fixed(
         "unixsocketgroup",
         Kind::TextUntilZero,
@@ -58,8 +48,7 @@ pub static PARAMETERS: &[Parameter] = &[
         "the UNIX socket always belongs to the group of the process",
     )
     .at_start()
-    .only(VALKEY)
-    .summary("Group of the UNIX socket."),
+    .only(VALKEY),
     fixed(
         "activedefrag",
         Kind::YesNo,
@@ -67,8 +56,7 @@ pub static PARAMETERS: &[Parameter] = &[
         "Active defragmentation cannot be enabled: it requires a Redis server \
         compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution",
     )
-    .only(REDIS)
-    .summary("Whether to move data together."),
+    .only(REDIS),
     fixed(
         "activedefrag",
         Kind::YesNo,
@@ -76,10 +64,9 @@ pub static PARAMETERS: &[Parameter] = &[
         "Active defragmentation cannot be enabled: it requires a server \
         compiled with a modified Jemalloc like the one shipped by default with the source distribution",
     )
-    .only(VALKEY)
-    .summary("Whether to move data together."),
-    fixed("rdma-bind", Kind::Words, "", NO_RDMA).only(VALKEY).summary("Addresses for RDMA."),
-    fixed("rdma-port", number(0, PORT_MAX), "0", NO_RDMA).only(VALKEY).summary("RDMA port."),
+    .only(VALKEY),
+    fixed("rdma-bind", Kind::Words, "", NO_RDMA).only(VALKEY),
+    fixed("rdma-port", number(0, PORT_MAX), "0", NO_RDMA).only(VALKEY),
     tls("tls-port", number(0, PORT_MAX), "0"),
     tls("tls-auth-clients", Kind::Choice(&["no", "yes", "optional"]), "yes"),
     tls("tls-auth-clients-user", Kind::Choice(&["CN", "URI", "off"]), "off").only(VALKEY),
@@ -126,7 +113,7 @@ const fn fixed(name: &'static str, kind: Kind, only: &'static str, why: &'static
 }
 
 const fn tls(name: &'static str, kind: Kind, only: &'static str) -> Parameter {
-    fixed(name, kind, only, NO_TLS).summary("For TLS.")
+    fixed(name, kind, only, NO_TLS)
 }
 
 const fn number(min: i64, max: i64) -> Kind {
