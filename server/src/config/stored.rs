@@ -181,15 +181,15 @@ pub static PARAMETERS: &[Parameter] = &[
     flag("use-exit-on-panic", "no").unlisted(),
     number("watchdog-period", 0, INT_MAX, "0").unlisted(),
     // Of Redis after 7.2: programs that know them find them, under whatever name the server goes.
-    number("array-slice-size", 0, i64::MAX, "0").unlisted(),
-    number("array-sparse-kmax", 0, i64::MAX, "0").unlisted(),
-    number("array-sparse-kmin", 0, i64::MAX, "0").unlisted(),
+    power_of_two("array-slice-size", "4096").unlisted(),
+    number("array-sparse-kmax", 0, INT_MAX, "10").unlisted(),
+    number("array-sparse-kmin", 0, INT_MAX, "5").unlisted(),
     flag("cluster-slot-stats-enabled", "no").only(REDIS).unlisted(),
     flag("hide-user-data-from-log", "no").only(REDIS).unlisted(),
     flag("key-memory-histograms", "no").unlisted(),
     number("lookahead", 1, INT_MAX, "16").unlisted(),
-    number("stream-idmp-duration", 0, i64::MAX, "100").unlisted(),
-    number("stream-idmp-maxsize", 0, i64::MAX, "100").unlisted(),
+    number("stream-idmp-duration", 1, i64::MAX, "100").unlisted(),
+    number("stream-idmp-maxsize", 1, i64::MAX, "100").unlisted(),
 ];
 
 const PORT_MAX: i64 = u16::MAX as i64;
@@ -205,6 +205,10 @@ const fn flag(name: &'static str, default: &'static str) -> Parameter {
 
 const fn number(name: &'static str, min: i64, max: i64, default: &'static str) -> Parameter {
     Parameter::stored(name, Kind::Number { unit: Unit::Plain, min, max }, default)
+}
+
+const fn power_of_two(name: &'static str, default: &'static str) -> Parameter {
+    Parameter::stored(name, Kind::Number { unit: Unit::PowerOfTwo, min: 1, max: INT_MAX }, default)
 }
 
 const fn memory(name: &'static str, min: i64, default: &'static str) -> Parameter {
