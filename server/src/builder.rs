@@ -143,6 +143,7 @@ impl ServerBuilder {
     pub fn start(self) -> io::Result<Server> {
         let listens_tcp = self.listens_tcp;
         let state = self.into_state();
+        state.tell_stored();
         limit_clients(&state)?;
         let listeners = bind(&state.config, listens_tcp)?;
         let threads = state.config.thread_count();

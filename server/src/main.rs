@@ -3,7 +3,9 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::thread;
@@ -51,12 +53,17 @@ fn serve(config: Config) -> io::Result<()> {
         Err(error) => server.log().warning(format_args!("Can't set maximum open files: {error}.")),
     }
     signals.watch(&server)?;
+    let pid_file = write_pid_file(&server);
     announce(&server);
     server.wait_for_traffic();
     huge_pages(true);
     server.wait_for_shutdown();
     // Not left to the last owner: that might be the thread of the signals, for which nobody waits.
     server.stop();
+    if let Some(path) = pid_file {
+        server.log().notice("Removing the pid file.");
+        let _ = fs::remove_file(path);
+    }
     server.log().warning("Shardis is now ready to exit, bye bye...");
     Ok(())
 }
@@ -70,6 +77,19 @@ fn raise_limit_of_open_files() -> io::Result<Option<(u64, u64)>> {
     }
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     Ok(current.map(|before| (before, maximum.unwrap_or(u64::MAX))))
+}
+
+/// Writes the id of this process where the settings say, and returns where that is. That it cannot be written is no reason
+/// not to serve.
+fn write_pid_file(server: &Server) -> Option<PathBuf> {
+    let path = server.config().pid_file()?;
+    match fs::write(&path, format!("{}\n", process::id())) {
+        Ok(()) => Some(path),
+        Err(error) => {
+            server.log().warning(format_args!("Failed to write PID file: {error}."));
+            None
+        }
+    }
 }
 
 /// Lets the system back memory with huge pages. They are for data: what an idle server has would fill a small part of each.

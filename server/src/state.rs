@@ -96,6 +96,15 @@ impl State {
         self.config.requirepass.is_empty()
     }
 
+    /// Names in the log the parameters that were set although nothing acts on them, each once.
+    pub fn tell_stored(&self) {
+        let names = self.config.stored.take_untold();
+        if !names.is_empty() {
+            self.log
+                .notice(format_args!("These parameters are kept and have no effect: {}", names.join(", ")));
+        }
+    }
+
     /// Bytes of data, and of everything else that is counted.
     pub fn used_memory(&self) -> usize {
         self.used_memory_with(&self.keyspace.totals())

@@ -155,7 +155,8 @@ pub fn stand_in() -> Option<String> {
     std::env::var("SHARDIS_STANDS_FOR").ok()
 }
 
-fn our_program() -> PathBuf {
+/// Our own program.
+pub fn our_program() -> PathBuf {
     if let Some(program) = std::env::var_os("SHARDIS_BIN") {
         return program.into();
     }

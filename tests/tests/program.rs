@@ -119,14 +119,14 @@ fn a_directive_that_is_wrong_stops_the_start_and_is_shown() {
 #[test]
 fn one_start_tells_all_that_is_wrong() {
     let place = Place::new();
-    place.write("redis.conf", "daemonize yes\nio-threads 4\nhz 10\nsave 60 1\npidfile x.pid\n");
+    place.write("redis.conf", "daemonize yes\nsyslog-enabled yes\nhz 10\nsave 60 1\nsupervised systemd\n");
     let (code, text) = place.run(&["redis.conf", "--save", "", "--nosuch", "1"]);
     assert_eq!(code, Some(1), "{text}");
     let path = place.path("redis.conf").display().to_string();
     let lines = [
         format!("at line 1 of {path}\n>>> 'daemonize yes'\n"),
-        format!("\n  line 2 of {path}: 'io-threads 4': "),
-        format!("\n  line 5 of {path}: 'pidfile x.pid': "),
+        format!("\n  line 2 of {path}: 'syslog-enabled yes': "),
+        format!("\n  line 5 of {path}: 'supervised systemd': "),
         "\n  line 2 of the command line: 'nosuch \"1\"': Bad directive".to_owned(),
         "--help".to_owned(),
     ];

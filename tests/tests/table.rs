@@ -24,10 +24,8 @@ const OURS: [(&str, &str); 4] = [
 ];
 
 /// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.
-const NOTES: [(&str, &str); 2] = [
-    ("config|rewrite", " **Here: always an error, the file is only read.**"),
-    ("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**"),
-];
+const NOTES: [(&str, &str); 1] =
+    [("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**")];
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
 const DIFFERENCES: [(&str, &[&str], &str); 9] = [

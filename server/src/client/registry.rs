@@ -92,6 +92,11 @@ impl ClientInfo {
         }
     }
 
+    /// Whether the client is on this machine.
+    pub fn is_local(&self) -> bool {
+        self.is_unix || self.is_loopback()
+    }
+
     /// Whether the peer is on this machine.
     pub fn is_loopback(&self) -> bool {
         self.addr.parse::<std::net::SocketAddr>().is_ok_and(|addr| addr.ip().is_loopback())

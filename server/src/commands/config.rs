@@ -30,16 +30,17 @@ static GET: Command = Command::client("GET", get)
 fn get(call: &mut Call<'_>, _: &mut Client) -> Done {
     // A name is shown as it was asked for, a match as it is in the table; either only once.
     let mut found = BTreeMap::new();
+    let personality = call.state.config.personality.value();
     for pattern in call.args {
         let wild = until_zero(pattern);
         if !wild.iter().any(|byte| b"[*?".contains(byte)) {
-            if let Some((parameter, name)) = options::find(pattern) {
+            if let Some((parameter, name)) = options::find(pattern, personality) {
                 found.entry(name).or_insert((pattern, parameter));
             }
             continue;
         }
-        for (parameter, name) in options::names() {
-            if glob::matches_ignore_case(wild, name.as_bytes()) {
+        for (parameter, name) in options::names(personality) {
+            if parameter.is_listed && glob::matches_ignore_case(wild, name.as_bytes()) {
                 found.entry(name).or_insert((name.as_bytes(), parameter));
             }
         }
@@ -62,12 +63,14 @@ static SET: Command = Command::client("SET", set)
     .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")])
     .tips(TIPS);
 
-fn set(call: &mut Call<'_>, _: &mut Client) -> Done {
+fn set(call: &mut Call<'_>, client: &mut Client) -> Done {
     let mut pairs = Vec::with_capacity(call.args.len() / 2);
     while let Some(name) = call.args.next() {
         pairs.push((name, call.args.take()?));
     }
-    call.state.config.set_live(&pairs)?;
+    let config = &call.state.config;
+    config.set_live(&pairs, config.enable_protected_configs.value().lets_in(client.info.is_local()))?;
+    call.state.tell_stored();
     call.state.apply_settings();
     call.ok()
 }
@@ -114,10 +117,16 @@ static REWRITE: Command = Command::client("REWRITE", rewrite)
     .tips(TIPS);
 
 fn rewrite(call: &mut Call<'_>, _: &mut Client) -> Done {
-    Err(match call.state.config.file {
-        None => Error::fixed(&"ERR The server is running without a config file"),
-        Some(_) => Error::fixed(&"ERR Rewriting config file: this server only reads its file"),
-    })
+    // It waits for the disk.
+    if call.may_offload {
+        return Ok(Flow::Offload);
+    }
+    call.state.config.rewrite().map_err(|error| {
+        call.state.log.warning(format_args!("CONFIG REWRITE failed: {error}"));
+        Error::new(format!("ERR {error}"))
+    })?;
+    call.state.log.notice("CONFIG REWRITE executed with success.");
+    call.ok()
 }
 
 static HELP: Command = Command::client("HELP", help)

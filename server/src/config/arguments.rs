@@ -6,7 +6,7 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
 
-use super::file::{LoadErrors, Loader, Source};
+use super::file::{LoadErrors, Loader, Source, read_limited};
 use super::{Config, Personality, options};
 
 /// What the command line asks for.
@@ -38,8 +38,8 @@ pub fn parse(words: &[OsString], standard_input: &mut dyn Read) -> Result<Invoca
     }
     if options.reads_input {
         let mut text = Vec::new();
-        match standard_input.read_to_end(&mut text) {
-            Ok(_) => loader.read(&Source::StandardInput, &text),
+        match read_limited(standard_input, &mut text) {
+            Ok(()) => loader.read(&Source::StandardInput, &text),
             Err(error) => loader.note_unreadable(Path::new("standard input"), &error),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::setting::Choice;
 
-/// Who may use the debugging commands.
+/// Who may do what can do harm: use the debugging commands, change protected parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DebugAccess {
     /// Nobody.
@@ -16,6 +16,13 @@ pub enum DebugAccess {
 impl Choice for DebugAccess {
     const WORDS: &'static [&'static str] = &["no", "yes", "local"];
     const VALUES: &'static [DebugAccess] = &[DebugAccess::No, DebugAccess::Yes, DebugAccess::Local];
+}
+
+impl DebugAccess {
+    /// Whether a client on this machine or on another one may do it.
+    pub fn lets_in(self, is_local: bool) -> bool {
+        self == DebugAccess::Yes || self == DebugAccess::Local && is_local
+    }
 }
 
 /// How much a line of the log matters; as a setting, the least that is written.

@@ -7,10 +7,11 @@
 //! Reading goes on behind an error, so that one start tells all that is wrong. That a log cannot be written is told last,
 //! when nothing else is wrong: to try it makes a file.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -24,9 +25,12 @@ use super::{Config, Personality, Reason, options};
 #[derive(Debug, Default)]
 pub struct Loader {
     config: Config,
-    /// What is wrong, in the order of reading. Values that cannot be had are listed with their parameter: a later
-    /// directive may still take them back.
-    errors: Vec<(Option<&'static str>, LoadError)>,
+    /// What is wrong, by its place in the order of reading.
+    errors: BTreeMap<usize, LoadError>,
+    /// The places of those values in it that cannot be had: a later directive may still take them back.
+    refused: HashMap<&'static str, usize>,
+    /// How many errors there were, also those that were taken back.
+    met: usize,
     include_depth: usize,
     /// Whether files include one another endlessly. Then no more are included, or their number would double at every step.
     is_too_deep: bool,
@@ -76,7 +80,7 @@ pub enum LoadError {
 impl Loader {
     /// Reads a configuration file; the first one is the server's own.
     pub fn read_file(&mut self, path: &Path) {
-        match fs::read(path) {
+        match read_whole(path) {
             Ok(text) => {
                 self.config.file.get_or_insert_with(|| path.into());
                 self.read(&Source::File(path.into()), &text);
@@ -93,7 +97,7 @@ impl Loader {
                 continue;
             }
             if let Err(reason) = self.obey(&line) {
-                self.errors.push((None, line.error(reason)));
+                self.note(line.error(reason));
             }
         }
     }
@@ -101,13 +105,13 @@ impl Loader {
     /// Remembers that something cannot be read.
     pub fn note_unreadable(&mut self, path: &Path, error: &io::Error) {
         let reason = os_text(error);
-        self.errors.push((None, LoadError::Unreadable { path: path.into(), reason }));
+        self.note(LoadError::Unreadable { path: path.into(), reason });
     }
 
     /// The settings, once everything is read.
     pub fn finish(self) -> Result<Config, LoadErrors> {
         if !self.errors.is_empty() {
-            return Err(LoadErrors(self.errors.into_iter().map(|(_, error)| error).collect()));
+            return Err(LoadErrors(self.errors.into_values().collect()));
         }
         // Later a log that cannot be written is silent, so it is tried now.
         if let Some(path) = self.config.log_file() {
@@ -120,25 +124,38 @@ impl Loader {
         Ok(self.config)
     }
 
+    /// Remembers an error and returns its place in the order of reading.
+    fn note(&mut self, error: LoadError) -> usize {
+        self.met += 1;
+        self.errors.insert(self.met, error);
+        self.met
+    }
+
     fn obey(&mut self, line: &Line<'_>) -> Result<(), Reason> {
         let words = split_words(line.text).map_err(|_| "Unbalanced quotes in configuration line")?;
         let mut words = words.as_request().iter();
         let Some(name) = words.next() else { return Ok(()) };
         let values: Vec<&[u8]> = words.collect();
-        let Some((parameter, _)) = options::find(name) else {
+        let candidates = options::candidates(name, self.config.personality.value());
+        let Some((parameter, _)) = candidates.first() else {
             return match *values {
                 [path] if name.eq_ignore_ascii_case(b"include") => self.include(path),
                 _ => Err(options::refusal(name).into()),
             };
         };
-        self.errors.retain(|(name, _)| *name != Some(parameter.name));
+        if let Some(place) = self.refused.remove(parameter.name) {
+            self.errors.remove(&place);
+        }
         if values.len() != 1 && !parameter.kind.takes_words() {
             return Err("wrong number of arguments".into());
         }
-        let value = parameter.kind.parse(&values.join(&b' '), &self.config)?;
+        let (parameter, value) = options::parse(&candidates, &values.join(&b' '), &self.config)?;
         match parameter.admit(&value, &self.config) {
             Ok(()) => parameter.store(value, &self.config),
-            Err(reason) => self.errors.push((Some(parameter.name), line.error(reason))),
+            Err(reason) => {
+                let place = self.note(line.error(reason));
+                self.refused.insert(parameter.name, place);
+            }
         }
         Ok(())
     }
@@ -165,6 +182,24 @@ impl Loader {
     }
 }
 
+/// All of a configuration file. Nobody writes one that is larger than [`FILE_BYTES_MAX`]: it is a device or a mistake.
+pub(super) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    read_limited(&mut File::open(path)?, &mut text)?;
+    Ok(text)
+}
+
+/// All that can be read, unless it is too much.
+pub(super) fn read_limited(source: &mut dyn Read, text: &mut Vec<u8>) -> io::Result<()> {
+    source.take(FILE_BYTES_MAX + 1).read_to_end(text)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "File too large"));
+    }
+    Ok(())
+}
+
+/// A configuration file may be so long.
+const FILE_BYTES_MAX: u64 = 64 << 20;
 /// Files that include one another endlessly are stopped here.
 const INCLUDE_DEPTH_MAX: usize = 16;
 /// More errors than this are counted and not shown. A stock configuration file of Redis has fewer.
@@ -404,7 +439,7 @@ mod tests {
             "wrong",
             &[
                 ("main.conf", "daemonize yes\ninclude part.conf\ninclude lost.conf\nsave 60 1\nport x\n"),
-                ("part.conf", "\nio-threads 4\ntimeout 5"),
+                ("part.conf", "\nsyslog-enabled yes\ntimeout 5"),
                 ("twice.conf", "include twice.conf\ninclude twice.conf\ninclude twice.conf\nfoo"),
             ],
         );
@@ -417,7 +452,7 @@ mod tests {
         let path = directory.0.display();
         assert!(first.contains(&format!("at line 1 of {path}/main.conf\n>>> 'daemonize yes'\n")), "{told}");
         let starts = [
-            format!("  line 2 of {path}/part.conf: 'io-threads 4': "),
+            format!("  line 2 of {path}/part.conf: 'syslog-enabled yes': "),
             format!("  can't open config file '{path}/lost.conf': No such file"),
             format!("  line 5 of {path}/main.conf: 'port x': argument couldn't be parsed"),
             "  line 2 of the command line: 'nosuch 1': Bad directive".to_owned(),

@@ -11,6 +11,7 @@ use shardis_protocol::number;
 
 use super::choice::Level;
 use super::setting::{Choice, Scalar};
+use super::shape::Shape;
 use super::{Config, Dialect};
 
 /// What the values of a parameter look like.
@@ -33,8 +34,16 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One of the levels of the log that the personality has.
     LogLevel,
+    /// Any of these words, and in their order, or else the first one.
+    ShutdownFlags(&'static [&'static str]),
     /// Any bytes, in one word.
     Text,
+    /// Any bytes but zero, which ends it, in one word.
+    TextUntilZero,
+    /// A text of some form, in one word.
+    Shaped(Shape),
+    /// The same in any number of words.
+    ShapedWords(Shape),
     /// Any number of words, joined by spaces.
     Words,
     /// Host and port of a server; `no one` is the empty text.
@@ -73,7 +82,10 @@ pub type Reason = Cow<'static, str>;
 impl Kind {
     /// Whether several words make one value.
     pub fn takes_words(self) -> bool {
-        matches!(self, Kind::Words | Kind::Peer | Kind::Addresses)
+        matches!(
+            self,
+            Kind::Words | Kind::ShapedWords(_) | Kind::ShutdownFlags(_) | Kind::Peer | Kind::Addresses
+        )
     }
 
     /// What to write for a value, for `--help`.
@@ -82,10 +94,10 @@ impl Kind {
             Kind::YesNo | Kind::YesNoByPersonality => "yes|no".into(),
             Kind::Number { unit: Unit::Memory, .. } => "bytes".into(),
             Kind::Number { .. } => "number".into(),
-            Kind::Choice(words) => words.join("|").into(),
+            Kind::Choice(words) | Kind::ShutdownFlags(words) => words.join("|").into(),
             Kind::LogLevel => Level::WORDS.join("|").into(),
-            Kind::Text => "text".into(),
-            Kind::Words => "words".into(),
+            Kind::Text | Kind::TextUntilZero | Kind::Shaped(_) => "text".into(),
+            Kind::Words | Kind::ShapedWords(_) => "words".into(),
             Kind::Peer => "host port|no one".into(),
             Kind::Addresses => "address ...".into(),
             Kind::Directory => "directory".into(),
@@ -98,17 +110,16 @@ impl Kind {
             Kind::YesNo | Kind::YesNoByPersonality => {
                 Ok(Value::Scalar(position(&["no", "yes"], text).ok_or("argument must be 'yes' or 'no'")?))
             }
-            Kind::Choice(words) => {
-                Ok(Value::Scalar(position(words, text).ok_or_else(|| {
-                    format!("argument(s) must be one of the following: {}", words.join(", "))
-                })?))
-            }
+            Kind::Choice(words) => Ok(Value::Scalar(position(words, text).ok_or_else(|| not_one_of(words))?)),
+            Kind::ShutdownFlags(words) => shutdown_flags(words, text),
             Kind::LogLevel => Kind::Choice(config.dialect().log_levels).parse(text, config),
             Kind::Peer if text.eq_ignore_ascii_case(b"no one") => Ok(Value::Text([].into())),
             Kind::Number { unit, min, max } => {
                 unit.parse(text, min, max, config.dialect()).map(Value::Scalar)
             }
             Kind::Text | Kind::Words | Kind::Peer => Ok(Value::Text(text.into())),
+            Kind::TextUntilZero => Ok(Value::Text(until_zero(text).into())),
+            Kind::Shaped(shape) | Kind::ShapedWords(shape) => Ok(Value::Text(shape(text)?.into())),
             Kind::Addresses => {
                 let words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
                 if words.count() > BIND_ADDRESSES_MAX {
@@ -147,7 +158,11 @@ impl Unit {
                 .map(i128::from)
                 .ok_or("argument couldn't be parsed into an integer")?,
             Unit::Octal => parse_octal(text).ok_or("argument couldn't be parsed as an octal number")?,
-            Unit::Memory => parse_memory(text, dialect).ok_or("argument must be a memory value")?,
+            // Where negative numbers are allowed at all, they are plain ones.
+            Unit::Memory if min < 0 && text.starts_with(b"-") => {
+                number::parse_i64(text).map(i128::from).ok_or(NO_MEMORY_VALUE)?
+            }
+            Unit::Memory => parse_memory(text, dialect).ok_or(NO_MEMORY_VALUE)?,
         };
         let value = i64::try_from(value).ok().filter(|value| (min..=max).contains(value));
         match (self, value) {
@@ -164,13 +179,32 @@ impl Unit {
     }
 }
 
+/// All the words of a text, which must be among `words`. The first of these stands for none.
+fn shutdown_flags(words: &[&str], text: &[u8]) -> Result<Value, Reason> {
+    let flag = |word| position(words, word).ok_or_else(|| not_one_of(words));
+    let chosen = text.split(|&byte| byte == b' ').map(flag).collect::<Result<Vec<_>, _>>()?;
+    let flags = words.iter().zip(0..).skip(1).filter(|(_, index)| chosen.contains(index));
+    let mut flags: Vec<&str> = flags.map(|(word, _)| *word).collect();
+    if flags.starts_with(&["save", "nosave"]) {
+        return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
+    }
+    if flags.is_empty() {
+        flags.push(words[0]);
+    }
+    Ok(Value::Text(flags.join(" ").into_bytes().into()))
+}
+
+fn not_one_of(words: &[&str]) -> Reason {
+    format!("argument(s) must be one of the following: {}", words.join(", ")).into()
+}
+
 fn position(words: &[&str], text: &[u8]) -> Option<i64> {
     let text = until_zero(text);
     words.iter().position(|word| word.as_bytes().eq_ignore_ascii_case(text)).map(|index| index as i64)
 }
 
 /// Words and memory values are C strings in Redis and end at a zero byte; plain numbers are not.
-fn until_zero(text: &[u8]) -> &[u8] {
+pub(super) fn until_zero(text: &[u8]) -> &[u8] {
     text.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
@@ -214,6 +248,7 @@ pub(super) fn os_text(error: &io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
+const NO_MEMORY_VALUE: &str = "argument must be a memory value";
 const HERTZ_MIN: i64 = 1;
 const HERTZ_MAX: i64 = 500;
 const BIND_ADDRESSES_MAX: usize = 16;
@@ -288,7 +323,7 @@ mod tests {
             ("shards", "12", "argument must be a power of two"),
         ];
         for (name, text, expected) in table {
-            let (parameter, _) = options::find(name.as_bytes()).expect("a parameter");
+            let (parameter, _) = options::find(name.as_bytes(), Personality::Redis72).expect("a parameter");
             let refusal = parameter.kind.parse(text.as_bytes(), &Config::default()).expect_err(text);
             assert_eq!(refusal, expected, "{name} '{text}'");
         }

@@ -11,7 +11,11 @@ mod kind;
 mod known;
 pub mod options;
 mod personality;
+mod refused;
+mod rewrite;
 mod setting;
+mod shape;
+mod stored;
 
 use std::env;
 use std::ffi::OsStr;
@@ -20,13 +24,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
 
+use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
 
 pub use self::choice::{DebugAccess, EvictionPolicy, Level};
 pub use self::kind::{Kind, Reason, Unit};
-use self::options::{Change, Parameter};
+use self::options::{Change, Named};
 pub use self::personality::{Dialect, Personality};
-pub use self::setting::{Choice, Scalar, Setting, Text};
+pub use self::rewrite::RewriteError;
+pub use self::setting::{Choice, Scalar, Setting, Stored, Text};
 
 /// The settings of one server. The fields are named after their parameters; `options` says what each is for.
 #[expect(missing_docs, reason = "the table of parameters has a sentence for each field")]
@@ -64,10 +70,16 @@ pub struct Config {
     pub hash_max_listpack_value: Setting<i64>,
     pub list_max_listpack_size: Setting<i64>,
     pub enable_debug_command: Setting<DebugAccess>,
+    pub enable_protected_configs: Setting<DebugAccess>,
     pub personality: Setting<Personality>,
     pub loglevel: Setting<Level>,
     pub logfile: Text,
+    pub pidfile: Text,
     pub dir: Text,
+    /// The values of the parameters that nothing acts on.
+    pub stored: Stored,
+    /// Held while the configuration file is rewritten.
+    rewriting: Mutex<()>,
 }
 
 impl Default for Config {
@@ -105,11 +117,15 @@ impl Default for Config {
             hash_max_listpack_value: Setting::new(64),
             list_max_listpack_size: Setting::new(-2),
             enable_debug_command: Setting::new(DebugAccess::No),
+            enable_protected_configs: Setting::new(DebugAccess::No),
             personality: Setting::new(Personality::Redis72),
             loglevel: Setting::new(Level::Notice),
             logfile: Text::new(""),
+            pidfile: Text::new(""),
             // Taken once, so that relative paths mean the same for as long as the server runs.
             dir: Text::new(env::current_dir().unwrap_or_default().as_os_str().as_bytes()),
+            stored: Stored::default(),
+            rewriting: Mutex::default(),
         }
     }
 }
@@ -150,36 +166,43 @@ impl Config {
     /// Sets a parameter by name before the server starts.
     pub fn set(&self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<(), ConfigError> {
         let name = name.as_ref();
-        let (parameter, name) = options::find(name).ok_or_else(|| ConfigError::Unknown(name.into()))?;
-        self.change(&[(parameter, name, value.as_ref())], false)
+        let candidates = options::candidates(name, self.personality.value());
+        let Some((_, known)) = candidates.first() else { return Err(ConfigError::Unknown(name.into())) };
+        options::parse(&candidates, value.as_ref(), self)
+            .and_then(|(parameter, value)| {
+                parameter.admit(&value, self)?;
+                parameter.store(value, self);
+                Ok(())
+            })
+            .map_err(|reason| ConfigError::Refused { name: known.as_bytes().into(), reason })
     }
 
-    /// Sets parameters of a running server, all of them or none.
-    pub fn set_live(&self, pairs: &[(&[u8], &[u8])]) -> Result<(), ConfigError> {
-        let mut changes: Vec<(&Parameter, &str, &[u8])> = Vec::with_capacity(pairs.len());
+    /// Sets parameters of a running server, all of them or none. What a client could do harm with is set only if
+    /// `is_trusted`.
+    pub fn set_live(&self, pairs: &[(&[u8], &[u8])], is_trusted: bool) -> Result<(), ConfigError> {
+        let mut changes: Vec<(Named, &[u8])> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
-            let (parameter, known) =
-                options::find(name).ok_or_else(|| ConfigError::Unknown(name.to_vec()))?;
+            let (parameter, known) = options::find(name, self.personality.value())
+                .ok_or_else(|| ConfigError::Unknown(name.to_vec()))?;
             let reason = match parameter.change {
                 Change::AtStart => "can't set immutable config",
                 Change::AtStartHere => "this server can't change it while it runs",
-                Change::Protected => "can't set protected config",
-                Change::Live if changes.iter().any(|(_, earlier, _)| *earlier == known) => {
-                    "duplicate parameter"
-                }
-                Change::Live => {
-                    changes.push((parameter, known, value));
+                Change::Protected if !is_trusted => "can't set protected config",
+                _ if changes.iter().any(|((_, earlier), _)| *earlier == known) => "duplicate parameter",
+                Change::Live | Change::Protected => {
+                    changes.push(((parameter, known), value));
                     continue;
                 }
             };
             return Err(ConfigError::Refused { name: name.to_vec(), reason: reason.into() });
         }
-        self.change(&changes, true)
+        self.change(&changes)
     }
 
     /// A parameter as `CONFIG GET` shows it.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<Vec<u8>> {
-        options::find(name.as_ref()).map(|(parameter, _)| parameter.format(self))
+        let found = options::find(name.as_ref(), self.personality.value());
+        found.map(|(parameter, _)| parameter.format(self))
     }
 
     /// What the imitated server answers where others answer something else.
@@ -200,6 +223,11 @@ impl Config {
     /// The file to log to, if any.
     pub fn log_file(&self) -> Option<PathBuf> {
         (!self.logfile.is_empty()).then(|| self.path(&self.logfile.value()))
+    }
+
+    /// The file to write the id of the process to, if any.
+    pub fn pid_file(&self) -> Option<PathBuf> {
+        (!self.pidfile.is_empty()).then(|| self.path(&self.pidfile.value()))
     }
 
     /// How many network threads to start.
@@ -245,22 +273,21 @@ impl Config {
         chosen.unwrap_or_else(|| self.dialect().frees_in_background)
     }
 
-    /// Checks all changes, then makes them. What the system has to grant is asked for only while the server runs: before,
-    /// its limits may still change.
-    fn change(&self, changes: &[(&Parameter, &str, &[u8])], is_running: bool) -> Result<(), ConfigError> {
+    /// Checks all changes, then makes them. What the system has to grant is asked for last.
+    fn change(&self, changes: &[(Named, &[u8])]) -> Result<(), ConfigError> {
         let refused = |name: &str, reason| ConfigError::Refused { name: name.as_bytes().into(), reason };
         let mut values = Vec::with_capacity(changes.len());
-        for (parameter, name, text) in changes {
+        for ((parameter, name), text) in changes {
             let value = parameter
                 .kind
                 .parse(text, self)
                 .and_then(|value| parameter.admit(&value, self).map(|()| value));
             values.push(value.map_err(|reason| refused(name, reason))?);
         }
-        for ((parameter, name, _), value) in changes.iter().zip(&values).filter(|_| is_running) {
+        for (((parameter, name), _), value) in changes.iter().zip(&values) {
             parameter.ask_system(value, self).map_err(|reason| refused(name, reason))?;
         }
-        for ((parameter, ..), value) in changes.iter().zip(values) {
+        for (((parameter, _), _), value) in changes.iter().zip(values) {
             parameter.store(value, self);
         }
         Ok(())
@@ -285,7 +312,7 @@ mod tests {
 
     fn set_live(config: &Config, words: &[&str]) -> Result<(), (String, Option<String>)> {
         let pairs: Vec<_> = words.chunks(2).map(|pair| (pair[0].as_bytes(), pair[1].as_bytes())).collect();
-        config.set_live(&pairs).map_err(|error| match error {
+        config.set_live(&pairs, false).map_err(|error| match error {
             ConfigError::Unknown(name) => (String::from_utf8(name).expect("a name"), None),
             ConfigError::Refused { name, reason } => {
                 (String::from_utf8(name).expect("a name"), Some(reason.into_owned()))

@@ -1,11 +1,12 @@
 //! The cells that settings live in: a value that every thread reads without waiting and `CONFIG SET` changes while the
 //! server runs. Which settings there are is `Config`; what may be put into them is `options`.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 /// A live value that fits into one integer. Readers see a change soon, not in any order with other changes.
 pub struct Setting<T> {
@@ -124,6 +125,46 @@ impl Text {
     }
 }
 
+/// The values of the parameters that nothing acts on, as they are shown. Only those that were set are here.
+#[derive(Default)]
+pub struct Stored(Mutex<BTreeMap<&'static str, StoredValue>>);
+
+#[derive(Default)]
+struct StoredValue {
+    shown: Arc<[u8]>,
+    /// Whether it was set to something else than its default.
+    is_changed: bool,
+    /// Whether the log has named it.
+    is_told: bool,
+}
+
+impl Stored {
+    /// What a parameter was set to.
+    pub fn value(&self, name: &str) -> Option<Arc<[u8]>> {
+        self.0.lock().get(name).map(|value| Arc::clone(&value.shown))
+    }
+
+    /// Keeps a value.
+    pub fn set(&self, name: &'static str, shown: Arc<[u8]>, default: &str) {
+        let mut values = self.0.lock();
+        let value = values.entry(name).or_default();
+        value.is_changed = *shown != *default.as_bytes();
+        value.shown = shown;
+    }
+
+    /// The parameters that are not at their defaults, each only once in the life of the server.
+    pub fn take_untold(&self) -> Vec<&'static str> {
+        let mut values = self.0.lock();
+        let untold = values.iter_mut().filter(|(_, value)| value.is_changed && !value.is_told);
+        untold
+            .map(|(name, value)| {
+                value.is_told = true;
+                *name
+            })
+            .collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +189,19 @@ mod tests {
         assert!(text.is_empty());
         text.set(b"\xff\0");
         assert_eq!(&*text.value(), b"\xff\0");
+    }
+
+    #[test]
+    fn a_parameter_without_effect_is_told_once() {
+        let stored = Stored::default();
+        assert_eq!(stored.value("a"), None);
+        stored.set("a", b"1"[..].into(), "1");
+        assert_eq!(stored.take_untold(), [""; 0], "it is the default");
+        stored.set("b", b"2"[..].into(), "1");
+        stored.set("a", b"2"[..].into(), "1");
+        assert_eq!(stored.take_untold(), ["a", "b"]);
+        stored.set("a", b"3"[..].into(), "1");
+        assert_eq!(stored.take_untold(), [""; 0]);
+        assert_eq!(stored.value("a").as_deref(), Some(b"3".as_slice()));
     }
 }

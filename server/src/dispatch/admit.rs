@@ -7,7 +7,6 @@ use super::Context;
 use crate::client::Client;
 use crate::command::table::Entry;
 use crate::command::{Error, Flags};
-use crate::config::DebugAccess;
 use crate::eviction::Room;
 
 /// What the call invokes, or why it may not.
@@ -72,13 +71,9 @@ fn unresolved(ctx: &Context<'_>, client: &mut Client, request: Request<'_>) -> E
 
 #[cold]
 fn protected(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
-    let is_local = client.info.is_unix || client.info.is_loopback();
-    match ctx.state.config.enable_debug_command.value() {
-        DebugAccess::Yes => Ok(()),
-        DebugAccess::Local if is_local => Ok(()),
-        DebugAccess::Local | DebugAccess::No => {
-            let name = entry.container.map_or(entry.command.name, |container| container.name);
-            Err(Error::protected(name))
-        }
+    if ctx.state.config.enable_debug_command.value().lets_in(client.info.is_local()) {
+        return Ok(());
     }
+    let name = entry.container.map_or(entry.command.name, |container| container.name);
+    Err(Error::protected(name))
 }

@@ -16,7 +16,7 @@ const DATABASES: usize = 16;
 const FRESH: [&[&str]; 3] = [
     &["FLUSHALL"],
     &["CONFIG", "SET", "hash-max-listpack-entries", "512", "hash-max-listpack-value", "64"],
-    &["CONFIG", "SET", "timeout", "0"],
+    &["CONFIG", "SET", "timeout", "0", "shutdown-timeout", "10", "appendfsync", "everysec"],
 ];
 
 /// Ours and a reference.

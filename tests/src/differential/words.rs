@@ -73,12 +73,16 @@ const PATTERNS: [&[u8]; 16] = [
     b"*", b"s*", b"?1", b"[sn]*", b"[^s]*", b"*[0-2]", b"n?", b"", b"s1", b"\\s1", b"**1", b"[s", b"s[0-",
     b"*\\", b"[l-h]*", b"f[!1]",
 ];
-const SETTINGS: [&[u8]; 9] = [
+const SETTINGS: [&[u8]; 13] = [
     b"timeout",
     b"databases",
     b"maxclients",
     b"hash-max-listpack-*",
     b"nosuch",
+    b"shutdown-timeout",
+    b"*-lazy-*",
+    b"sla[uv]e-priorit?",
+    b"repl-backlog-*",
     b"MAXMEMORY",
     b"maxmemory-policy",
     b"list-max-ziplist-size",
