@@ -213,6 +213,7 @@ impl Shard {
         for (database, sum) in self.databases.all().zip(&mut totals.databases) {
             sum.keys += database.table.len();
             sum.deadlines += database.deadlines;
+            sum.table_bytes += database.table.memory_bytes();
             totals.memory_bytes += database.weight_bytes + database.table.memory_bytes();
             totals.table_bytes += database.table.memory_bytes();
         }
@@ -260,6 +261,8 @@ pub struct DatabaseTotals {
     pub keys: usize,
     /// Keys with a deadline.
     pub deadlines: usize,
+    /// Bytes of tables.
+    pub table_bytes: usize,
 }
 
 impl ShardTotals {
