@@ -41,6 +41,10 @@ pub struct State {
     pub poison: Poison,
     /// Forty hexadecimal digits that name this run of the server.
     pub run_id: String,
+    /// As many that would name the history of its data to replicas.
+    pub replication_id: Mutex<String>,
+    /// When it was started: Unix milliseconds.
+    pub started_ms: i64,
     /// Told whenever a long holder has released its shards.
     pub released: Notify,
     /// True once the server is asked to stop.
@@ -55,8 +59,31 @@ pub struct State {
     pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
     /// Whether expired keys stay until somebody meets them: for tests, by DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) is_expiry_paused: std::sync::atomic::AtomicBool,
-    /// Average milliseconds that keys with a deadline have left, by database, as the expiry cycle last saw it.
-    pub(crate) average_ttl_ms: Mutex<Vec<i64>>,
+    /// Whether the periodic tasks rest: for tests, by DEBUG PAUSE-CRON.
+    pub(crate) is_background_paused: std::sync::atomic::AtomicBool,
+    /// What active expiry has seen and done.
+    pub(crate) expiry: Mutex<ExpiryReport>,
+}
+
+/// What active expiry has seen and done.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExpiryReport {
+    /// Average milliseconds that keys with a deadline have left, by database, as of the last round.
+    pub average_ttl_ms: Vec<i64>,
+    /// How many in a hundred keys with a deadline are probably past it: a mean in which the latest cycles count most.
+    pub stale_percent: f64,
+    /// Cycles that had to stop because their time was over.
+    pub interrupted: u64,
+    /// The time it took.
+    pub spent: std::time::Duration,
+}
+
+impl ExpiryReport {
+    /// Sets everything to zero but what is known of the keys.
+    pub fn reset_counters(&mut self) {
+        *self =
+            ExpiryReport { average_ttl_ms: std::mem::take(&mut self.average_ttl_ms), ..Default::default() };
+    }
 }
 
 /// Input from which on a server is at work and no longer only there.
@@ -101,7 +128,7 @@ impl State {
     /// The same, where the sizes of the data are known already.
     pub fn used_memory_with(&self, totals: &ShardTotals) -> usize {
         use std::sync::atomic::Ordering;
-        let used = totals.memory_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES;
+        let used = totals.memory_bytes + BASE_BYTES + self.clients.totals().memory_bytes;
         self.memory_peak.fetch_max(used, Ordering::Relaxed);
         used
     }

@@ -23,6 +23,7 @@ use std::thread;
 use rustix::process::{Resource, getrlimit};
 
 pub use self::choice::{DebugAccess, Level};
+pub(crate) use self::kind::parse_memory;
 pub use self::kind::{Kind, Reason, Unit};
 use self::options::{Change, Parameter};
 pub use self::personality::{Dialect, Personality};

@@ -65,7 +65,7 @@ fn protected(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Er
         DebugAccess::Local if is_local => Ok(()),
         DebugAccess::Local | DebugAccess::No => {
             let name = entry.container.map_or(entry.command.name, |container| container.name);
-            Err(Error::protected(name))
+            Err(Error::protected(name, "enable-debug-command"))
         }
     }
 }

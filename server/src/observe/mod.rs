@@ -1,4 +1,5 @@
 //! Counters and the reports made of them. Whoever counts is told what happened; nothing here calls back.
 
 pub mod info;
+pub mod memory;
 pub mod stats;
