@@ -15,6 +15,8 @@ const STEP_BUCKETS: usize = 16;
 const DUE_SHARE: usize = 10;
 /// Share of the thread's time that expiry may take at effort 1, in percent; each further effort adds two.
 const EXPIRY_PERCENT: u32 = 10;
+/// How much the latest cycle counts in the mean share of keys past their deadline.
+const STALE_WEIGHT: f64 = 0.05;
 /// One slice of expiry: after this long other tasks of the thread get their turn.
 const SLICE: Duration = Duration::from_micros(500);
 
@@ -33,6 +35,9 @@ pub async fn run(state: Arc<State>) {
         // The next period counts from this one, so that a clock which is moved in between is not missed.
         state.clock.sleep_until(due + period).await;
         due = state.clock.elapsed();
+        if state.is_background_paused.load(Ordering::Relaxed) {
+            continue;
+        }
         if !state.is_expiry_paused.load(Ordering::Relaxed) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
@@ -55,10 +60,19 @@ async fn expire(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages,
     let effort = u32::try_from(state.config.active_expire_effort.value()).unwrap_or(1).clamp(1, 10);
     let budget = period * (EXPIRY_PERCENT + 2 * (effort - 1)) / 100;
     let started = state.clock.tick();
+    let (mut sampled_all, mut expired_all) = (0, 0);
     loop {
         let (sampled, expired, is_round) = expire_slice(state, cycle, averages);
-        let is_worth_it = expired * DUE_SHARE > sampled;
-        if is_round || !is_worth_it || started.elapsed() >= budget {
+        sampled_all += sampled;
+        expired_all += expired;
+        let goes_on = !is_round && expired * DUE_SHARE > sampled;
+        let is_over = started.elapsed() >= budget;
+        if !goes_on || is_over {
+            let mut report = state.expiry.lock();
+            let stale_percent = expired_all as f64 / sampled_all.max(1) as f64 * 100.0;
+            report.stale_percent += (stale_percent - report.stale_percent) * STALE_WEIGHT;
+            report.interrupted += u64::from(goes_on);
+            report.spent += started.elapsed();
             return;
         }
         tokio::task::yield_now().await;
@@ -96,7 +110,7 @@ impl Averages {
         *keys += (step.sampled - step.expired) as i64;
         if step.is_round {
             let averages = self.sums.iter().map(|&(left_ms, keys)| left_ms.checked_div(keys).unwrap_or(0));
-            *state.average_ttl_ms.lock() = averages.collect();
+            state.expiry.lock().average_ttl_ms = averages.collect();
             self.sums.fill((0, 0));
         }
     }

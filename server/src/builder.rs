@@ -191,6 +191,8 @@ impl ServerBuilder {
             stats,
             log: Log::new(self.sink, config.clone(), move || log_clock.now_ms()),
             run_id: random.fill_hex(RUN_ID_DIGITS),
+            replication_id: Mutex::new(random.fill_hex(RUN_ID_DIGITS)),
+            started_ms: self.clock.now_ms(),
             keyspace,
             config,
             clock: self.clock,
@@ -205,7 +207,8 @@ impl ServerBuilder {
             random: Mutex::new(random),
             memory_peak: Default::default(),
             is_expiry_paused: Default::default(),
-            average_ttl_ms: Default::default(),
+            is_background_paused: Default::default(),
+            expiry: Default::default(),
         });
         state.apply_settings();
         state

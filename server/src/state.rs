@@ -44,6 +44,10 @@ pub struct State {
     pub poison: Poison,
     /// Forty hexadecimal digits that name this run of the server.
     pub run_id: String,
+    /// As many that would name the history of its data to replicas.
+    pub replication_id: Mutex<String>,
+    /// When it was started: Unix milliseconds.
+    pub started_ms: i64,
     /// Told whenever a long holder has released its shards.
     pub released: Notify,
     /// True once the server is asked to stop.
@@ -58,8 +62,31 @@ pub struct State {
     pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
     /// Whether expired keys stay until somebody meets them: for tests, by DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) is_expiry_paused: std::sync::atomic::AtomicBool,
-    /// Average milliseconds that keys with a deadline have left, by database, as the expiry cycle last saw it.
-    pub(crate) average_ttl_ms: Mutex<Vec<i64>>,
+    /// Whether the periodic tasks rest: for tests, by DEBUG PAUSE-CRON.
+    pub(crate) is_background_paused: std::sync::atomic::AtomicBool,
+    /// What active expiry has seen and done.
+    pub(crate) expiry: Mutex<ExpiryReport>,
+}
+
+/// What active expiry has seen and done.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ExpiryReport {
+    /// Average milliseconds that keys with a deadline have left, by database, as of the last round.
+    pub average_ttl_ms: Vec<i64>,
+    /// How many in a hundred keys with a deadline are probably past it: a mean in which the latest cycles count most.
+    pub stale_percent: f64,
+    /// Cycles that had to stop because their time was over.
+    pub interrupted: u64,
+    /// The time it took.
+    pub spent: std::time::Duration,
+}
+
+impl ExpiryReport {
+    /// Sets everything to zero but what is known of the keys.
+    pub fn reset_counters(&mut self) {
+        *self =
+            ExpiryReport { average_ttl_ms: std::mem::take(&mut self.average_ttl_ms), ..Default::default() };
+    }
 }
 
 /// Input from which on a server is at work and no longer only there.
@@ -120,7 +147,7 @@ impl State {
 
     /// The same, where the keys take so many bytes.
     pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
-        keys_bytes + BASE_BYTES + self.clients.len() * CLIENT_BYTES
+        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes
     }
 
     /// Lets changed settings take effect that are not looked up when they matter.

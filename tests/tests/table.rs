@@ -24,16 +24,42 @@ const OURS: [(&str, &str); 4] = [
 ];
 
 /// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.
-const NOTES: [(&str, &str); 1] =
-    [("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**")];
+const NOTES: [(&str, &str); 13] = [
+    ("acl", ONE_USER),
+    ("bgrewriteaof", NOT_SAVED),
+    ("bgsave", NOT_SAVED),
+    ("cluster", " **Here: there is no cluster, and all subcommands say so.**"),
+    ("debug", " **Here: what crashes or reloads a server is an error.**"),
+    ("function", NO_SCRIPTS),
+    ("psync", NO_REPLICAS),
+    ("replicaof", NO_REPLICATION),
+    ("save", NOT_SAVED),
+    ("script", NO_SCRIPTS),
+    ("slaveof", NO_REPLICATION),
+    ("sync", NO_REPLICAS),
+    ("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**"),
+];
+
+const ONE_USER: &str = " **Here: there is one user, and its rules cannot be told or changed.**";
+const NOT_SAVED: &str = " **Here: always an error, the data is in memory only.**";
+const NO_REPLICATION: &str = " **Here: an error, but for `NO ONE`; there is no replication yet.**";
+const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
+const NO_SCRIPTS: &str = " **Here: there are none yet; what would add one is an error.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 9] = [
+const DIFFERENCES: [(&str, &[&str], &str); 16] = [
+    ("bgsave", &["arguments"], SEVEN_TWO),
     ("client|list", &["arguments"], SEVEN_TWO),
     ("client|setinfo", &["flags"], SEVEN_TWO),
+    ("cluster|addslotsrange", &["arguments"], GROUP_NAME),
+    ("cluster|delslotsrange", &["arguments"], GROUP_NAME),
+    ("cluster|replicate", &["arguments"], SEVEN_TWO),
+    ("cluster|setslot", &["arguments"], SEVEN_TWO),
+    ("failover", &["arguments"], GROUP_NAME),
     ("msetex", &["since"], "Redis has it since 8.4; Valkey counts its own versions"),
     ("psetex", DEPRECATION, SEVEN_TWO),
     ("quit", DEPRECATION, SEVEN_TWO),
+    ("script|debug", &["arguments"], SEVEN_TWO),
     ("set", &["arguments", "history"], "the comparisons of Redis 8.4"),
     ("setex", DEPRECATION, SEVEN_TWO),
     ("setnx", DEPRECATION, SEVEN_TWO),
@@ -41,30 +67,22 @@ const DIFFERENCES: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
-const UNLIKE: [(Reference, &str, &str, &str); 11] = [
-    (Reference::Redis, "client|setname", "tips", TIPS_OF_SEVEN_TWO),
-    (Reference::Redis, "config|resetstat", "tips", TIPS_OF_SEVEN_TWO),
-    (Reference::Redis, "config|rewrite", "tips", TIPS_OF_SEVEN_TWO),
-    (Reference::Redis, "msetnx", "tips", TIPS_OF_SEVEN_TWO),
-    (Reference::Redis, "randomkey", "tips", TIPS_OF_SEVEN_TWO),
-    (Reference::Redis, "scan", "tips", TIPS_OF_SEVEN_TWO),
-    (Reference::Valkey, "client|getname", "flags", ALLOW_BUSY),
-    (Reference::Valkey, "client|id", "flags", ALLOW_BUSY),
-    (Reference::Valkey, "client|setinfo", "flags", ALLOW_BUSY),
-    (Reference::Valkey, "client|setname", "flags", ALLOW_BUSY),
-    (Reference::Valkey, "select", "flags", ALLOW_BUSY),
+const UNLIKE: [(Reference, &str, &str, &str); 2] = [
+    (Reference::Valkey, "cluster|replicate", "arity", "one of Valkey 9's two words is refused as by 7.2"),
+    (Reference::Valkey, "script|debug", "arity", "the engine is a word of Valkey 9.1"),
 ];
 
-const TIPS_OF_SEVEN_TWO: &str = "a declaration has the tips of 7.2, which only proxies of a cluster look at";
-const ALLOW_BUSY: &str =
-    "a declaration has the flags of 7.2; there are no scripts yet that could keep the server busy";
-
 const DEPRECATION: &[&str] = &["doc_flags", "deprecated_since", "replaced_by"];
+const GROUP_NAME: &str = "a syntax line does not say what a group is called and what leads it";
 const SEVEN_TWO: &str = "so it is in 7.2: Redis 7.0 has it not yet, Valkey 9 no longer";
 
 /// Commands whose arguments do not tell their arity, and why.
-const ARITIES: [(&str, &str); 2] =
-    [("debug", "what it has inside is nobody's business"), ("quit", "further words are ignored")];
+const ARITIES: [(&str, &str); 4] = [
+    ("debug", "what it has inside is nobody's business"),
+    ("psync", "what servers say to each other is nobody's business"),
+    ("quit", "further words are ignored"),
+    ("replconf", "what servers say to each other is nobody's business"),
+];
 
 #[test]
 fn captures_are_what_the_references_answer() {

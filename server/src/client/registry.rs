@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
 use crate::observe::stats::Counter;
+use crate::state::CLIENT_BYTES;
 
 /// What others may see of a client. The connection writes, anybody reads.
 #[derive(Debug)]
@@ -110,6 +111,17 @@ impl ClientInfo {
     }
 }
 
+/// Sums and extremes over all clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientTotals {
+    /// Memory of all, their buffers included.
+    pub memory_bytes: usize,
+    /// The largest buffer of input.
+    pub input_bytes_max: usize,
+    /// The most bytes of replies that one has not taken yet.
+    pub output_bytes_max: usize,
+}
+
 /// All clients of a server.
 #[derive(Debug, Default)]
 pub struct Registry {
@@ -139,6 +151,20 @@ impl Registry {
         let mut all: Vec<_> = self.clients.iter().map(|client| client.value().clone()).collect();
         all.sort_unstable_by_key(|client| client.id);
         all
+    }
+
+    /// Sums and extremes over all clients: one step for each.
+    pub fn totals(&self) -> ClientTotals {
+        self.clients.iter().fold(ClientTotals::default(), |totals, client| {
+            let input_bytes =
+                client.query_bytes.load(Ordering::Relaxed) + client.query_free_bytes.load(Ordering::Relaxed);
+            let output_bytes = client.output_bytes.load(Ordering::Relaxed);
+            ClientTotals {
+                memory_bytes: totals.memory_bytes + CLIENT_BYTES + input_bytes + output_bytes,
+                input_bytes_max: totals.input_bytes_max.max(input_bytes),
+                output_bytes_max: totals.output_bytes_max.max(output_bytes),
+            }
+        })
     }
 
     /// The client of a number.

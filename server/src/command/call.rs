@@ -176,7 +176,12 @@ impl<'c> Call<'c> {
         let last = ["HELP", self.dialect().help_of_help];
         self.reply.array(lines.len() + 3);
         self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
-        lines.iter().chain(&last).for_each(|line| self.reply.simple(line));
+        for line in lines.iter().chain(&last) {
+            match self.dialect().help_names_server {
+                true => self.reply.simple(line),
+                false => self.reply.simple(&line.replace("Redis ", "")),
+            }
+        }
         Ok(Flow::Done)
     }
 }

@@ -147,6 +147,82 @@ impl Error {
          NOSAVE.",
     );
 
+    /// Whatever would save the data.
+    pub const NO_PERSISTENCE: Error = Error::fixed(
+        &"ERR this server keeps its data in memory only: there is no RDB file and no append-only file to write. What must \
+         outlive it has to be read by a client and kept elsewhere.",
+    );
+    /// REPLICAOF a server.
+    pub const NO_REPLICATION: Error = Error::fixed(
+        &"ERR this server cannot follow another one: replication is not there yet. It is a master, as after REPLICAOF NO \
+         ONE.",
+    );
+    /// What a replica asks for.
+    pub const NO_REPLICAS: Error =
+        Error::fixed(&"ERR this server cannot have replicas: replication is not there yet");
+    /// REPLICAOF a port that is none.
+    pub const MASTER_PORT: Error = Error::fixed(&"ERR Invalid master port");
+    /// FAILOVER ABORT.
+    pub const NO_FAILOVER: Error = Error::fixed(&"ERR No failover in progress.");
+    /// FAILOVER within no time.
+    pub const FAILOVER_TIMEOUT: Error = Error::fixed(&"ERR FAILOVER timeout must be greater than 0");
+    /// FAILOVER with nobody to take over.
+    pub const FAILOVER_WITHOUT_REPLICAS: Error = Error::fixed(&"ERR FAILOVER requires connected replicas.");
+    /// Whatever needs a cluster.
+    pub const CLUSTER_DISABLED: Error = Error::fixed(&"ERR This instance has cluster support disabled");
+    /// Whatever brings a script into the server.
+    pub const NO_SCRIPTS: Error = Error::fixed(
+        &"ERR this server has no scripts and functions yet: there is no engine that would run them",
+    );
+    /// SCRIPT KILL and FUNCTION KILL.
+    pub const NOT_BUSY: Error = Error::fixed(&"NOTBUSY No scripts in execution right now.");
+    /// SCRIPT DEBUG with an unknown mode.
+    pub const SCRIPT_DEBUG_MODE: Error = Error::fixed(&"ERR Use SCRIPT DEBUG YES/SYNC/NO");
+    /// SCRIPT FLUSH with an unknown mode.
+    pub const SCRIPT_FLUSH_MODE: Error = Error::fixed(&"ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+    /// FUNCTION FLUSH with an unknown mode.
+    pub const FUNCTION_FLUSH_MODE: Error =
+        Error::fixed(&"ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    /// FUNCTION DELETE.
+    pub const NO_LIBRARY: Error = Error::fixed(&"ERR Library not found");
+    /// FUNCTION LIST LIBRARYNAME without a name.
+    pub const LIBRARY_NAME_MISSING: Error = Error::fixed(&"ERR library name argument was not given");
+    /// Whatever tells or changes the rules of users.
+    pub const NO_USERS: Error = Error::fixed(
+        &"ERR this server has no users and access rules yet: there is only the user default, who may do everything. A \
+         password for all is set by CONFIG SET requirepass.",
+    );
+    /// ACL GENPASS of a password that is too short or too long.
+    pub const PASSWORD_BITS: Error = Error::fixed(
+        &"ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",
+    );
+    /// The system has nothing random to give.
+    pub const NO_RANDOM: Error = Error::fixed(&"ERR the system's random numbers cannot be read");
+    /// DEBUG with what would crash the server or save its data.
+    pub const DEBUG_REFUSED: Error = Error::fixed(
+        &"ERR this server does not crash, restart or reload on request: it may live in a process with others, and its data \
+         is nowhere but in memory",
+    );
+    /// DEBUG HTSTATS of a database that does not exist.
+    pub const NO_SUCH_DATABASE: Error = Error::fixed(&"ERR Out of range database");
+    /// DEBUG HTSTATS-KEY of another value.
+    pub const NOT_A_HASH_TABLE: Error =
+        Error::fixed(&"ERR The value stored at the specified key is not represented using an hash table");
+    /// DEBUG LISTPACK of another value.
+    pub const NOT_A_LISTPACK: Error = Error::fixed(&"ERR Not a listpack encoded object.");
+    /// DEBUG SDSLEN of another value.
+    pub const NOT_AN_SDS: Error = Error::fixed(&"ERR Not an sds encoded string.");
+    /// DEBUG QUICKLIST-PACKED-THRESHOLD of what is no size.
+    pub const PACKED_THRESHOLD: Error =
+        Error::fixed(&"ERR argument must be a memory value bigger than 1 and smaller than 4gb");
+    /// DEBUG PROTOCOL of an unknown type.
+    pub const PROTOCOL_TYPE: Error = Error::fixed(
+        &"ERR Wrong protocol type name. Please use one of the following: \
+         string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+    );
+    /// What only RESP3 has.
+    pub const NEEDS_RESP3: Error = Error::fixed(&"ERR RESP2 is not supported by this command");
+
     /// A panic has struck this server.
     pub const POISONED: Error = Error::fixed(&"ERR the server has failed internally and must be restarted");
 
@@ -207,6 +283,16 @@ impl Error {
         Error::quoting("ERR Unknown client type '", name, "'")
     }
 
+    /// An argument that FUNCTION LIST does not have.
+    pub fn unknown_argument(argument: &[u8]) -> Error {
+        Error::quoting("ERR Unknown argument ", argument, "")
+    }
+
+    /// ACL CAT of a category that does not exist.
+    pub fn unknown_category(name: &[u8]) -> Error {
+        Error::quoting("ERR Unknown category '", name, "'")
+    }
+
     /// An attribute that CLIENT SETINFO does not know.
     pub fn unrecognized_option(option: &[u8]) -> Error {
         Error::quoting("ERR Unrecognized option '", option, "'")
@@ -232,9 +318,8 @@ impl Error {
         Error::new(format!("ERR DB number should be between 0 and {}", databases - 1))
     }
 
-    /// A command that `enable-debug-command` does not allow.
-    pub fn protected(name: &str) -> Error {
-        let option = if name == "MODULE" { "enable-module-command" } else { "enable-debug-command" };
+    /// A command that this option does not allow.
+    pub fn protected(name: &str, option: &str) -> Error {
         Error::new(format!(
             "ERR {name} command not allowed. If the {option} option is set to \"local\", you can run it from a local \
              connection, otherwise you need to set this option in the configuration file, and then restart the server."

@@ -17,6 +17,7 @@ pub use self::call::{Call, Done, Flow};
 pub use self::error::Error;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, numbered};
 use crate::client::Client;
+use crate::config::Personality;
 use crate::jobs::Job;
 
 /// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::client`],
@@ -53,6 +54,17 @@ pub struct Command {
     pub deprecated: Option<(&'static str, &'static str)>,
     /// The subcommands of a container.
     pub subcommands: &'static [&'static Command],
+    /// What the servers that are not the default one tell of it.
+    pub elsewhere: &'static [(Personality, Told)],
+}
+
+/// A fact of `COMMAND INFO`, as another server tells it. It is only told: commands are carried out as declared.
+#[derive(Clone, Copy, Debug)]
+pub enum Told {
+    /// These flags instead of all others.
+    Flags(Flags),
+    /// These hints instead.
+    Tips(&'static [&'static str]),
 }
 
 /// The handler, by the capability it needs. The shape is the capability: a handler cannot reach what it is not given.
@@ -350,6 +362,7 @@ impl Command {
             tips: &[],
             deprecated: None,
             subcommands: &[],
+            elsewhere: &[],
         }
     }
 
@@ -453,6 +466,12 @@ impl Command {
     /// Hints for clients.
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Command {
         self.tips = tips;
+        self
+    }
+
+    /// What other servers tell.
+    pub const fn elsewhere(mut self, elsewhere: &'static [(Personality, Told)]) -> Command {
+        self.elsewhere = elsewhere;
         self
     }
 

@@ -11,11 +11,14 @@ use crate::client::registry::NO_COMMAND;
 use crate::client::{Client, ClientInfo};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::{is_word, until_zero};
-use crate::command::{Args, Call, Command, Done, Error, Flags, Flow};
-use crate::config::Dialect;
+use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, Told};
+use crate::config::{Dialect, Personality};
 use crate::state::CLIENT_BYTES;
 
 const FLAGS: Flags = Flags::NO_SCRIPT.union(Flags::LOADING).union(Flags::STALE);
+/// Allowed in Valkey while a script keeps the server busy.
+const WHILE_BUSY_IN_91: &[(Personality, Told)] =
+    &[(Personality::Valkey91, Told::Flags(FLAGS.union(Flags::ALLOW_BUSY)))];
 const FOR_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 pub static CLIENT: Command =
@@ -29,7 +32,8 @@ static GETNAME: Command = Command::client("GETNAME", getname)
     .flags(FLAGS)
     .since("2.6.9")
     .complexity("O(1)")
-    .summary("Returns the name of the connection.");
+    .summary("Returns the name of the connection.")
+    .elsewhere(WHILE_BUSY_IN_91);
 
 fn getname(call: &mut Call<'_>, client: &mut Client) -> Done {
     let names = client.info.names.lock();
@@ -73,7 +77,8 @@ static ID: Command = Command::client("ID", id)
     .flags(FLAGS)
     .since("5.0.0")
     .complexity("O(1)")
-    .summary("Returns the unique client ID of the connection.");
+    .summary("Returns the unique client ID of the connection.")
+    .elsewhere(WHILE_BUSY_IN_91);
 
 fn id(call: &mut Call<'_>, client: &mut Client) -> Done {
     call.integer(client.id)
@@ -141,7 +146,8 @@ static SETINFO: Command = Command::client("SETINFO", setinfo)
     .since("7.2.0")
     .complexity("O(1)")
     .summary("Sets information specific to the client or connection.")
-    .tips(FOR_ALL_NODES);
+    .tips(FOR_ALL_NODES)
+    .elsewhere(WHILE_BUSY_IN_91);
 
 fn setinfo(call: &mut Call<'_>, client: &mut Client) -> Done {
     let (attribute, value) = (call.args.take()?, call.args.take()?);
@@ -167,7 +173,11 @@ static SETNAME: Command = Command::client("SETNAME", setname)
     .since("2.6.9")
     .complexity("O(1)")
     .summary("Sets the connection name.")
-    .tips(FOR_ALL_NODES);
+    .tips(FOR_ALL_NODES)
+    .elsewhere(&[
+        (Personality::Redis70, Told::Tips(&[])),
+        (Personality::Valkey91, Told::Flags(FLAGS.union(Flags::ALLOW_BUSY))),
+    ]);
 
 fn setname(call: &mut Call<'_>, client: &mut Client) -> Done {
     let name = call.args.take()?;

@@ -10,8 +10,8 @@ use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::syntax::{self, Argument};
 use crate::command::table::{Entry, Table};
-use crate::command::{Access, Begin, Call, Category, Command, Done, Error, Find, Flags, Flow, KeySpec};
-use crate::config::Dialect;
+use crate::command::{Access, Begin, Call, Category, Command, Done, Error, Find, Flags, Flow, KeySpec, Told};
+use crate::config::{Dialect, Personality};
 
 const FLAGS: Flags = Flags::LOADING.union(Flags::STALE);
 const UNORDERED: &[&str] = &["nondeterministic_output_order"];
@@ -268,13 +268,21 @@ struct Infos<'c> {
     getkeys_words_min: u16,
     /// What a command without subcommands has in their place in RESP3.
     no_subcommands: Aggregate,
+    personality: Personality,
 }
 
 impl<'c> Infos<'c> {
     fn new(call: &'c mut Call<'_>) -> Infos<'c> {
         let &Dialect { no_subcommands_is_array, getkeys_words_min, .. } = call.dialect();
         let no_subcommands = if no_subcommands_is_array { Aggregate::Array } else { Aggregate::Set };
-        Infos { table: &call.state.commands, reply: call.reply, getkeys_words_min, no_subcommands }
+        let personality = call.state.config.personality.value();
+        Infos {
+            table: &call.state.commands,
+            reply: call.reply,
+            getkeys_words_min,
+            no_subcommands,
+            personality,
+        }
     }
 
     fn arity(&self, command: &'static Command) -> i64 {
@@ -285,18 +293,25 @@ impl<'c> Infos<'c> {
 
     fn write(&mut self, entry: &Entry) {
         let arity = self.arity(entry.command);
+        let (mut flags, mut tips) = (entry.flags, entry.command.tips);
+        for (_, told) in entry.command.elsewhere.iter().filter(|(who, _)| *who == self.personality) {
+            match *told {
+                Told::Flags(others) => flags = others,
+                Told::Tips(others) => tips = others,
+            }
+        }
         let reply = &mut *self.reply;
         reply.array(10);
         reply.bulk(entry.full_name.as_bytes());
         reply.integer(arity);
-        write_names(reply, entry.flags.names());
+        write_names(reply, flags.names());
         reply.integer(entry.key_range.first.into());
         reply.integer(entry.key_range.last.into());
         reply.integer(entry.key_range.step.into());
         let categories: Vec<String> = entry.categories.names().map(|name| format!("@{name}")).collect();
         write_names(reply, categories.iter().map(String::as_str));
-        reply.set(entry.command.tips.len());
-        for tip in entry.command.tips {
+        reply.set(tips.len());
+        for tip in tips {
             reply.bulk(tip.as_bytes());
         }
         reply.set(entry.command.keys.len());

@@ -7,8 +7,8 @@ use shardis_storage::glob;
 
 use crate::client::Client;
 use crate::command::args::until_zero;
-use crate::command::{Arity, Call, Command, Done, Error, Flags, Flow};
-use crate::config::{ConfigError, options};
+use crate::command::{Arity, Call, Command, Done, Error, Flags, Flow, Told};
+use crate::config::{ConfigError, Personality, options};
 
 pub static CONFIG: Command = Command::container("CONFIG", &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET])
     .since("2.0.0")
@@ -16,6 +16,7 @@ pub static CONFIG: Command = Command::container("CONFIG", &[&GET, &HELP, &RESETS
     .summary("A container for server configuration commands.");
 
 const FLAGS: Flags = Flags::ADMIN.union(Flags::NO_SCRIPT).union(Flags::LOADING).union(Flags::STALE);
+const NO_TIPS_IN_70: &[(Personality, Told)] = &[(Personality::Redis70, Told::Tips(&[]))];
 const TIPS: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
 static GET: Command = Command::client("GET", get)
@@ -96,7 +97,8 @@ static RESETSTAT: Command = Command::client("RESETSTAT", reset_statistics)
     .since("2.0.0")
     .complexity("O(1)")
     .summary("Resets the server's statistics.")
-    .tips(TIPS);
+    .tips(TIPS)
+    .elsewhere(NO_TIPS_IN_70);
 
 fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
     // The counters of the keyspace are in its shards, each of which is waited for.
@@ -105,6 +107,8 @@ fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
     }
     call.state.stats.reset();
     call.state.keyspace.reset_counters();
+    call.state.expiry.lock().reset_counters();
+    call.state.executor.reset_freed();
     call.ok()
 }
 
@@ -114,7 +118,8 @@ static REWRITE: Command = Command::client("REWRITE", rewrite)
     .since("2.8.0")
     .complexity("O(1)")
     .summary("Persists the effective configuration to file.")
-    .tips(TIPS);
+    .tips(TIPS)
+    .elsewhere(NO_TIPS_IN_70);
 
 fn rewrite(call: &mut Call<'_>, _: &mut Client) -> Done {
     // It waits for the disk.

@@ -7,8 +7,8 @@ use super::client::{CLIENT, is_plain, set_name};
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
-use crate::command::{Args, Call, Category, Command, Done, Error, Family, Flags, Flow};
-use crate::config::Dialect;
+use crate::command::{Args, Call, Category, Command, Done, Error, Family, Flags, Flow, Told};
+use crate::config::{Dialect, Personality};
 use crate::state::State;
 
 pub static FAMILY: Family = Family::new(
@@ -179,23 +179,24 @@ fn introduce(call: &mut Call<'_>, client: &Client) -> Done {
         reply.bulk(value.as_bytes());
     }
     reply.bulk(b"modules");
-    reply.array(dialect.modules.len());
-    for (name, version, path) in dialect.modules {
-        write_module(reply, name, *version, path);
-    }
+    write_modules(reply, dialect);
     Ok(Flow::Done)
 }
 
-fn write_module(reply: &mut Reply, name: &str, version: i64, path: &str) {
-    reply.map(4);
-    reply.bulk(b"name");
-    reply.bulk(name.as_bytes());
-    reply.bulk(b"ver");
-    reply.integer(version);
-    reply.bulk(b"path");
-    reply.bulk(path.as_bytes());
-    reply.bulk(b"args");
-    reply.array(0);
+/// The modules that the imitated server has from the start.
+pub fn write_modules(reply: &mut Reply, dialect: &Dialect) {
+    reply.array(dialect.modules.len());
+    for (name, version, path) in dialect.modules {
+        reply.map(4);
+        reply.bulk(b"name");
+        reply.bulk(name.as_bytes());
+        reply.bulk(b"ver");
+        reply.integer(*version);
+        reply.bulk(b"path");
+        reply.bulk(path.as_bytes());
+        reply.bulk(b"args");
+        reply.array(0);
+    }
 }
 
 static PING: Command = Command::client("PING", ping)
@@ -247,7 +248,8 @@ static SELECT: Command = Command::client("SELECT", select)
     .flags(ORDINARY)
     .since("1.0.0")
     .complexity("O(1)")
-    .summary("Changes the selected database.");
+    .summary("Changes the selected database.")
+    .elsewhere(&[(Personality::Valkey91, Told::Flags(ORDINARY.union(Flags::ALLOW_BUSY)))]);
 
 fn select(call: &mut Call<'_>, client: &mut Client) -> Done {
     let number = u16::try_from(call.args.integer_32()?).ok();

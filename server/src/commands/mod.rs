@@ -4,7 +4,9 @@
 //! What becomes of a declaration is told in `command/`, how a command is carried out in `dispatch/`. Nothing outside
 //! this folder names a command.
 
+mod acl;
 mod client;
+mod cluster;
 mod command;
 mod compute;
 mod config;
@@ -14,6 +16,12 @@ mod hash;
 mod info;
 mod keys;
 mod list;
+mod lolwut;
+mod memory;
+mod module;
+mod persistence;
+mod replication;
+mod scripting;
 mod server;
 mod string;
 
@@ -27,5 +35,7 @@ pub static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
+    &scripting::FAMILY,
+    &cluster::FAMILY,
     &compute::FAMILY,
 ];

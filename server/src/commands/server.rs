@@ -1,10 +1,16 @@
 //! The server as a whole: its family, its clock and its end. The larger members of the family have files of their own.
 
+use super::acl::ACL;
 use super::command::COMMAND;
 use super::config::CONFIG;
 use super::debug::DEBUG;
 use super::info::INFO;
 use super::keys::{DBSIZE, FLUSHALL, FLUSHDB, SWAPDB};
+use super::lolwut::LOLWUT;
+use super::memory::MEMORY;
+use super::module::MODULE;
+use super::persistence::{BGREWRITEAOF, BGSAVE, LASTSAVE, SAVE};
+use super::replication::{FAILOVER, PSYNC, REPLCONF, REPLICAOF, ROLE, SLAVEOF, SYNC};
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
@@ -12,7 +18,33 @@ use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
 pub static FAMILY: Family = Family::new(
     "server",
     Category::NONE,
-    &[&COMMAND, &CONFIG, &DBSIZE, &DEBUG, &FLUSHALL, &FLUSHDB, &INFO, &SHUTDOWN, &SWAPDB, &TIME],
+    &[
+        &ACL,
+        &BGREWRITEAOF,
+        &BGSAVE,
+        &COMMAND,
+        &CONFIG,
+        &DBSIZE,
+        &DEBUG,
+        &FAILOVER,
+        &FLUSHALL,
+        &FLUSHDB,
+        &INFO,
+        &LASTSAVE,
+        &LOLWUT,
+        &MEMORY,
+        &MODULE,
+        &PSYNC,
+        &REPLCONF,
+        &REPLICAOF,
+        &ROLE,
+        &SAVE,
+        &SHUTDOWN,
+        &SLAVEOF,
+        &SWAPDB,
+        &SYNC,
+        &TIME,
+    ],
 );
 
 static SHUTDOWN: Command = Command::client("SHUTDOWN", shutdown)

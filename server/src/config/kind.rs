@@ -213,7 +213,7 @@ fn parse_octal(text: &[u8]) -> Option<i128> {
 }
 
 /// Digits and a unit. Redis's oddities: no digits are a zero, and beyond 64 bits a number may stay at their greatest.
-fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
+pub(crate) fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
     let text = until_zero(text);
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let factor: u64 = match text[digits..].to_ascii_lowercase().as_slice() {

@@ -28,6 +28,7 @@ use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
 
 pub use self::choice::{DebugAccess, EvictionPolicy, Level};
+pub(crate) use self::kind::parse_memory;
 pub use self::kind::{Kind, Reason, Unit};
 use self::options::{Change, Named};
 pub use self::personality::{Dialect, Personality};

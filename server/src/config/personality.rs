@@ -47,8 +47,10 @@ pub struct Dialect {
     pub mode_field: &'static str,
     /// Modules in HELLO: name, version and path.
     pub modules: &'static [(&'static str, i64, &'static str)],
-    /// Whether INFO tells where the server listens and which accesses it denied.
-    pub tells_listeners_and_denials: bool,
+    /// What its INFO and MEMORY STATS do not tell of all that one of the servers tells: sections and fields.
+    pub without: &'static [&'static [&'static str]],
+    /// How large the replication backlog would be: `repl_backlog_size` of INFO.
+    pub replication_backlog: &'static str,
     /// Whether a memory value beyond 64 bits is no number, else it is as large as numbers get.
     pub huge_memory_is_malformed: bool,
     /// The levels of the log, the first of those that there are.
@@ -75,12 +77,20 @@ pub struct Dialect {
 
     /// What HELP says of itself.
     pub help_of_help: &'static str,
+    /// Whether HELP names the server; else the lines that do go without the name.
+    pub help_names_server: bool,
     /// The fewest words of COMMAND GETKEYS.
     pub getkeys_words_min: u16,
     /// Whether COMMAND INFO has an array in RESP3 where there are no subcommands, else a set.
     pub no_subcommands_is_array: bool,
-    /// Whether DEBUG OBJECT takes an argument behind the key.
-    pub debug_object_takes_option: bool,
+    /// Whether DEBUG OBJECT and DEBUG HTSTATS take a further argument, which says what to leave out or add.
+    pub debug_takes_option: bool,
+    /// What DEBUG SDSLEN has between its figures, and what it calls the blocks of key and value.
+    pub sdslen_words: [&'static str; 3],
+    /// Whether a push that a command sends to its own client comes behind its reply.
+    pub pushes_after_reply: bool,
+    /// Whether what only a cluster needs, but makes sense alone, is answered without one.
+    pub answers_without_cluster: bool,
 
     /// Whether a cursor is an integer that is not negative; else it is whatever C reads as an unsigned number, and
     /// nothing is 0.
@@ -104,21 +114,30 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// Whether INFO or MEMORY STATS have a section or field of this name.
+    pub fn tells(&self, name: &str) -> bool {
+        !self.without.iter().any(|names| names.contains(&name))
+    }
+
     /// `version` of HELLO.
     pub fn server_version(&self) -> &'static str {
         self.valkey_version.unwrap_or(self.redis_version)
     }
 
+    /// The name for people.
+    pub fn product(&self) -> &'static str {
+        if self.valkey_version.is_some() { "Valkey" } else { "Redis" }
+    }
+
     /// Name and version for people.
     pub fn server_title(&self) -> String {
-        let name = if self.valkey_version.is_some() { "Valkey" } else { "Redis" };
-        format!("{name} {}", self.server_version())
+        format!("{} {}", self.product(), self.server_version())
     }
 }
 
 const REDIS_70: Dialect = Dialect {
     redis_version: "7.0.15",
-    tells_listeners_and_denials: false,
+    without: &[SINCE_72, ONLY_VALKEY],
     log_levels: Level::WORDS.split_at(4).0,
     hello_protocol: "",
     hello_word_by_word: true,
@@ -126,6 +145,7 @@ const REDIS_70: Dialect = Dialect {
     client_library: false,
     help_of_help: "    Prints this help.",
     getkeys_words_min: 4,
+    pushes_after_reply: false,
     hset_counts_first: false,
     only_quicklists: true,
     ..REDIS_72
@@ -137,7 +157,8 @@ const REDIS_72: Dialect = Dialect {
     server_name: "redis",
     mode_field: "redis_mode",
     modules: &[],
-    tells_listeners_and_denials: true,
+    without: &[ONLY_VALKEY],
+    replication_backlog: "1048576",
     huge_memory_is_malformed: false,
     log_levels: Level::WORDS,
     frees_in_background: false,
@@ -150,9 +171,13 @@ const REDIS_72: Dialect = Dialect {
     client_library: true,
     client_traffic: false,
     help_of_help: "    Print this help.",
+    help_names_server: true,
     getkeys_words_min: 3,
     no_subcommands_is_array: false,
-    debug_object_takes_option: false,
+    debug_takes_option: false,
+    sdslen_words: [", ", "key_zmalloc: ", "val_zmalloc: "],
+    pushes_after_reply: true,
+    answers_without_cluster: false,
     strict_cursors: false,
     strict_scan_options: false,
     comparing_accesses: true,
@@ -169,14 +194,19 @@ const VALKEY_91: Dialect = Dialect {
     server_name: "valkey",
     mode_field: "server_mode",
     modules: &[("lua", 1, "lua")],
+    without: &[ONLY_REDIS],
+    replication_backlog: "10485760",
     huge_memory_is_malformed: true,
     frees_in_background: true,
     authentication_first: true,
     client_types: &["normal", "slave", "replica", "pubsub", "master", "primary"],
     client_filters_combine: true,
     client_traffic: true,
+    help_names_server: false,
     no_subcommands_is_array: true,
-    debug_object_takes_option: true,
+    debug_takes_option: true,
+    sdslen_words: [" ", "obj_alloc:", "val_alloc:"],
+    answers_without_cluster: true,
     strict_cursors: true,
     strict_scan_options: true,
     comparing_accesses: false,
@@ -187,6 +217,69 @@ const VALKEY_91: Dialect = Dialect {
     shares_integers: false,
     ..REDIS_72
 };
+
+/// Figures that 7.0 does not tell yet.
+const SINCE_72: &[&str] = &[
+    "listener",
+    "pubsub_clients",
+    "watching_clients",
+    "total_watched_keys",
+    "total_blocking_keys",
+    "total_blocking_keys_on_nokey",
+    "eventloop_cycles",
+    "eventloop_duration_sum",
+    "eventloop_duration_cmd_sum",
+    "instantaneous_eventloop_cycles_per_sec",
+    "instantaneous_eventloop_duration_usec",
+    "acl_access_denied_auth",
+    "acl_access_denied_cmd",
+    "acl_access_denied_key",
+    "acl_access_denied_channel",
+];
+
+/// Figures that only Valkey tells.
+const ONLY_VALKEY: &[&str] = &[
+    "TLS",
+    "Cluster Info",
+    "Scripting Engines",
+    "clients_hz",
+    "availability_zone",
+    "paused_reason",
+    "paused_actions",
+    "paused_timeout_milliseconds",
+    "allocator_muzzy",
+    "mem_replicas_repl_buffer",
+    "mem_cluster_slot_import",
+    "mem_cluster_slot_export",
+    "mem_overhead_db_hashtable_rehashing",
+    "slot_migration_fork_in_progress",
+    "total_net_cluster_slot_import_bytes",
+    "total_net_cluster_slot_export_bytes",
+    "expired_fields",
+    "expired_keys_with_volatile_items_stale_perc",
+    "evicted_scripts",
+    "io_threaded_freed_objects",
+    "io_threaded_accept_processed",
+    "io_threaded_poll_processed",
+    "io_threaded_total_prefetch_batches",
+    "io_threaded_total_prefetch_entries",
+    "client_query_buffer_limit_disconnections",
+    "client_output_buffer_limit_disconnections",
+    "acl_access_denied_tls_cert",
+    "acl_access_denied_db",
+    "replicas_waiting_psync",
+    "used_active_time_main_thread",
+    "replicas.repl.buffer",
+    "cluster.slot_import",
+    "cluster.slot_export",
+    "overhead.db.hashtable.lut",
+    "overhead.db.hashtable.rehashing",
+    "db.dict.rehashing.count",
+    "allocator.muzzy",
+];
+
+/// Figures that Valkey tells no more.
+const ONLY_REDIS: &[&str] = &["atomicvar_api", "overhead.hashtable.slot-to-keys"];
 
 #[cfg(test)]
 mod tests {

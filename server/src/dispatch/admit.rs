@@ -75,5 +75,5 @@ fn protected(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Er
         return Ok(());
     }
     let name = entry.container.map_or(entry.command.name, |container| container.name);
-    Err(Error::protected(name))
+    Err(Error::protected(name, "enable-debug-command"))
 }

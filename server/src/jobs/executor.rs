@@ -37,6 +37,8 @@ struct Queue {
     work: VecDeque<Work>,
     /// Bytes-heavy values waiting to be freed: databases and entries.
     frees: usize,
+    /// Those that were freed.
+    freed: usize,
     idle: usize,
     is_stopped: bool,
 }
@@ -78,13 +80,25 @@ impl Executor {
         let shared = self.shared.clone();
         self.run(move |_| {
             drop(detached);
-            shared.queue.lock().frees -= keys;
+            let mut queue = shared.queue.lock();
+            queue.frees -= keys;
+            queue.freed += keys;
         });
     }
 
     /// Keys that wait to be freed.
     pub fn pending_frees(&self) -> usize {
         self.shared.queue.lock().frees
+    }
+
+    /// Keys that were freed in the background.
+    pub fn freed(&self) -> usize {
+        self.shared.queue.lock().freed
+    }
+
+    /// Sets the count of freed keys to zero.
+    pub fn reset_freed(&self) {
+        self.shared.queue.lock().freed = 0;
     }
 
     /// Finishes the work under way, drops the rest and ends the threads.

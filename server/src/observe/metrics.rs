@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
-use super::info;
+use super::info::system;
 use crate::config::Choice;
 use crate::state::State;
 
@@ -50,13 +50,13 @@ impl Figures {
         self.gauge("redis_connected_clients", "Clients.", state.clients.len() as u64);
         self.gauge("redis_config_maxclients", "Clients at most.", config(state.config.maxclients.value()));
         self.gauge("redis_memory_used_bytes", "Bytes that are counted.", state.used_memory() as u64);
-        self.gauge("redis_memory_used_rss_bytes", "Bytes that are resident.", info::resident_bytes());
+        self.gauge("redis_memory_used_rss_bytes", "Bytes that are resident.", system::resident_bytes());
         self.gauge(
             "redis_memory_max_bytes",
             "Limit of memory; 0 for none.",
             config(state.config.maxmemory.value()),
         );
-        if let Some([user, system, ..]) = info::processor_times() {
+        if let Some([user, system, ..]) = system::processor_times("/proc/self/stat") {
             self.counter("redis_cpu_user_seconds", "Processor time of the program.", user);
             self.counter("redis_cpu_sys_seconds", "Processor time of the system for it.", system);
         }

@@ -82,11 +82,7 @@ impl ThreadStats {
     pub fn count_error(&self, code: &[u8]) {
         self.authentications_denied.add(u64::from(code == b"WRONGPASS"));
         let mut errors = self.errors.lock();
-        if let Some(count) = errors.get_mut(code) {
-            *count += 1;
-        } else if errors.len() < ERROR_KINDS_MAX {
-            errors.insert(code.to_vec(), 1);
-        }
+        count_kind(&mut errors, code, 1);
     }
 }
 
@@ -199,7 +195,7 @@ impl Stats {
         let mut sums = BTreeMap::new();
         for thread in self.threads.lock().iter() {
             for (code, count) in thread.errors.lock().iter() {
-                *sums.entry(code.clone()).or_insert(0) += count;
+                count_kind(&mut sums, code, *count);
             }
         }
         sums
@@ -250,12 +246,38 @@ impl Stats {
     }
 }
 
+/// Counts errors of a kind, or of the one kind that stands for all beyond `ERROR_KINDS_MAX`.
+fn count_kind(errors: &mut BTreeMap<Vec<u8>, u64>, code: &[u8], count: u64) {
+    if let Some(counted) = errors.get_mut(code) {
+        *counted += count;
+    } else if errors.len() < ERROR_KINDS_MAX {
+        errors.insert(code.to_vec(), count);
+    } else {
+        *errors.entry(OTHER_ERRORS.to_vec()).or_insert(0) += count;
+    }
+}
+
 /// Kinds of errors beyond this many are not told apart, so that a client cannot fill the memory with them.
 const ERROR_KINDS_MAX: usize = 128;
+/// What is counted instead, under Valkey's name for it.
+const OTHER_ERRORS: &[u8] = b"ERRORSTATS_OVERFLOW";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_of_errors_beyond_the_limit_are_counted_together() {
+        let stats = Stats::new(1);
+        for thread in [stats.thread(), stats.thread()] {
+            for kind in 0..ERROR_KINDS_MAX + 10 {
+                thread.count_error(format!("E{kind}").as_bytes());
+            }
+        }
+        let errors = stats.errors();
+        assert_eq!(errors.len(), ERROR_KINDS_MAX + 1);
+        assert_eq!((errors[b"E0".as_slice()], errors[OTHER_ERRORS]), (2, 20));
+    }
 
     #[test]
     fn rates_are_those_of_the_time_between_two_samples() {

@@ -253,6 +253,7 @@ impl Shard {
         for (database, sum) in self.databases.all().zip(&mut totals.databases) {
             sum.keys += database.table.len();
             sum.deadlines += database.deadlines;
+            sum.table_bytes += database.table.memory_bytes();
             totals.table_bytes += database.table.memory_bytes();
         }
         totals.memory_bytes += self.memory_bytes();
@@ -299,6 +300,8 @@ pub struct DatabaseTotals {
     pub keys: usize,
     /// Keys with a deadline.
     pub deadlines: usize,
+    /// Bytes of tables.
+    pub table_bytes: usize,
 }
 
 impl ShardTotals {

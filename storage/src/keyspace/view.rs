@@ -239,6 +239,11 @@ impl<'k> View<'k> {
         self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.len()).sum()
     }
 
+    /// Keys that the tables of the current database have room for without growing.
+    pub fn room(&self) -> usize {
+        self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.room()).sum()
+    }
+
     /// Whether the current database has no key.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -167,6 +167,11 @@ impl<E: TableEntry> Table<E> {
         self.buckets.memory_bytes() + self.overflow as usize * size_of::<Bucket<E>>()
     }
 
+    /// Entries that there is room for, those that are there included.
+    pub fn room(&self) -> usize {
+        (self.buckets.len() as usize + self.overflow as usize) * bucket::SLOTS
+    }
+
     /// What may be known of the table by those who have not locked it.
     #[inline]
     pub(crate) fn outline(&self) -> Outline {

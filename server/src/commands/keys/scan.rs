@@ -7,7 +7,8 @@ use shardis_storage::{ManyExpired, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::{is_word, until_zero};
-use crate::command::{Call, Category, Command, Done, Error, Flags, Flow};
+use crate::command::{Call, Category, Command, Done, Error, Flags, Flow, Told};
+use crate::config::Personality;
 
 pub static KEYS: Command = Command::read("KEYS", matching_keys)
     .syntax("pattern")
@@ -47,7 +48,8 @@ pub static SCAN: Command = Command::read("SCAN", scan)
     )
     .summary("Iterates over the key names in the database.")
     .history(&[("6.0.0", "Added the `TYPE` subcommand.")])
-    .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"]);
+    .tips(&["nondeterministic_output", "request_policy:special", "response_policy:special"])
+    .elsewhere(&[(Personality::Redis70, Told::Tips(&["nondeterministic_output", "request_policy:special"]))]);
 
 fn scan(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let mut cursor =
@@ -164,7 +166,11 @@ pub static RANDOMKEY: Command = Command::read("RANDOMKEY", randomkey)
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Returns a random key name from the database.")
-    .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"]);
+    .tips(&["request_policy:all_shards", "response_policy:special", "nondeterministic_output"])
+    .elsewhere(&[(
+        Personality::Redis70,
+        Told::Tips(&["request_policy:all_shards", "nondeterministic_output"]),
+    )]);
 
 fn randomkey(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let expired_max = if call.may_offload { RANDOM_EXPIRED_MAX } else { usize::MAX };

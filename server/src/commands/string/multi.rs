@@ -6,7 +6,8 @@ use shardis_storage::{Deadline, Transaction, View};
 use super::options::{self, Condition, Options, Word};
 use super::set_string;
 use crate::command::Arity::AtLeast;
-use crate::command::{Call, Command, Done, Error, Flags, Flow, keys, numbered};
+use crate::command::{Call, Command, Done, Error, Flags, Flow, Told, keys, numbered};
+use crate::config::Personality;
 
 pub static MGET: Command = Command::read("MGET", mget)
     .syntax("key [key ...]")
@@ -55,7 +56,11 @@ pub static MSETNX: Command = Command::write("MSETNX", msetnx)
     .flags(Flags::DENY_OOM)
     .since("1.0.1")
     .complexity("O(N) where N is the number of keys to set.")
-    .summary("Atomically modifies the string values of one or more keys only when all keys don't exist.");
+    .summary("Atomically modifies the string values of one or more keys only when all keys don't exist.")
+    .elsewhere(&[(
+        Personality::Redis70,
+        Told::Tips(&["request_policy:multi_shard", "response_policy:agg_min"]),
+    )]);
 
 fn msetnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     require_pairs(call)?;

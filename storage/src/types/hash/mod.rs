@@ -96,6 +96,14 @@ impl Hash {
         }
     }
 
+    /// Fields that the table has room for, if there is a table.
+    pub fn table_room(&self) -> Option<usize> {
+        match &self.form {
+            Form::Packed(_) => None,
+            Form::Table(fields) => Some(fields.room()),
+        }
+    }
+
     /// Asks for what a search for a field reads first.
     #[inline]
     pub fn prefetch(&self) {

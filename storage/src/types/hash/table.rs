@@ -28,6 +28,11 @@ impl Fields {
         allocation_bytes(size_of::<Fields>()) + self.table.memory_bytes() + self.entry_bytes
     }
 
+    /// Fields that the table has room for.
+    pub fn room(&self) -> usize {
+        self.table.room()
+    }
+
     pub fn value(&self, field: &[u8]) -> Option<&[u8]> {
         self.table.find(self.hasher.hash(field), field).map(FieldEntry::value)
     }

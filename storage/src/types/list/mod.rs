@@ -140,6 +140,11 @@ impl List {
         }
     }
 
+    /// The packed nodes in order; a short list is one by itself.
+    pub fn nodes(&self) -> impl Iterator<Item = &Packed> {
+        (0..).map_while(|node| self.node(node))
+    }
+
     /// The element of this index.
     pub fn nth(&self, index: usize) -> Option<Element<'_>> {
         let (node, offset) = self.locate(index)?;

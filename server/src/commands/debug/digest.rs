@@ -1,0 +1,112 @@
+//! DEBUG DIGEST and DIGEST-VALUE: a fingerprint of the data, the same as that of a Redis with the same data, so that servers
+//! can be compared. It is made of SHA-1 sums: things whose order matters are mixed, others combined by exclusive or.
+
+use sha1::{Digest as _, Sha1};
+use shardis_storage::types::packed::Element;
+use shardis_storage::{Db, EntryRef, IntBuffer, Kind, ObjectRef, Transaction, View};
+
+use crate::command::{Call, Done, Flow};
+
+pub(super) fn of_everything(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let databases = call.state.keyspace.databases();
+    let keys: usize = (0..databases).map(|db| of_database(txn, db).len()).sum();
+    if call.should_offload(keys) {
+        return Ok(Flow::Offload);
+    }
+    let mut digest = Digest::default();
+    for db in 0..databases {
+        let view = of_database(txn, db);
+        if view.is_empty() {
+            continue;
+        }
+        digest.mix(&u32::from(db).to_be_bytes());
+        view.for_each_key(&mut |key, entry| {
+            let mut whole = Digest::default();
+            whole.mix(key);
+            whole.add_value(entry);
+            digest.combine(&whole.0);
+        });
+    }
+    call.simple(&digest.to_hex())
+}
+
+/// The data, with this database as the current one.
+fn of_database<'t, 'k>(txn: &'t mut Transaction<'k>, db: u16) -> &'t View<'k> {
+    txn.select(Db(db));
+    txn
+}
+
+pub(super) fn of_values(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let args = call.args;
+    if call.should_offload(args.len()) {
+        return Ok(Flow::Offload);
+    }
+    call.reply.array(args.len());
+    for key in args {
+        let mut digest = Digest::default();
+        if let Some(entry) = txn.inspect(&call.state.keyspace.key(key)) {
+            digest.add_value(entry);
+        }
+        call.reply.simple(&digest.to_hex());
+    }
+    Ok(Flow::Done)
+}
+
+/// A fingerprint under construction.
+#[derive(Default)]
+struct Digest([u8; DIGEST_BYTES]);
+
+const DIGEST_BYTES: usize = 20;
+
+impl Digest {
+    /// Adds something, in whatever order.
+    fn combine(&mut self, bytes: &[u8]) {
+        let sum = Sha1::digest(bytes);
+        self.0.iter_mut().zip(sum).for_each(|(byte, other)| *byte ^= other);
+    }
+
+    /// Adds something behind what was added before.
+    fn mix(&mut self, bytes: &[u8]) {
+        self.combine(bytes);
+        self.0 = Sha1::digest(self.0).into();
+    }
+
+    /// Adds a value: its type, what is in it, and whether it expires.
+    fn add_value(&mut self, entry: EntryRef<'_>) {
+        let number: u32 = match entry.kind() {
+            Kind::String => 0,
+            Kind::List => 1,
+            Kind::Hash => 4,
+        };
+        self.mix(&number.to_be_bytes());
+        if let Some(string) = entry.string() {
+            self.mix(string.bytes(&mut IntBuffer::default()));
+        }
+        match entry.any_object() {
+            Some(ObjectRef::List(list)) => list.iter().for_each(|element| self.mix_element(element)),
+            Some(ObjectRef::Hash(hash)) => {
+                for (field, value) in hash.iter() {
+                    let mut pair = Digest::default();
+                    pair.mix_element(field);
+                    pair.mix_element(value);
+                    self.combine(&pair.0);
+                }
+            }
+            None => {}
+        }
+        if entry.deadline_ms().is_some() {
+            self.combine(b"!!expire!!");
+        }
+    }
+
+    fn mix_element(&mut self, element: Element<'_>) {
+        match element {
+            Element::Bytes(bytes) => self.mix(bytes),
+            Element::Int(value) => self.mix(itoa::Buffer::new().format(value).as_bytes()),
+        }
+    }
+
+    fn to_hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
