@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shardis_storage::ExpiryCycle;
 
+use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
 /// Buckets that one step of the expiry cycle visits under one lock.
@@ -23,7 +24,7 @@ const SLICE: Duration = Duration::from_micros(500);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs until the server stops.
-pub async fn run(state: Arc<State>) {
+pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
     let mut cycle = ExpiryCycle::default();
     let mut averages = Averages::new(&state);
     let mut next_second = state.clock.elapsed() + SECOND;
@@ -44,6 +45,7 @@ pub async fn run(state: Arc<State>) {
         // Memory grows in other ways than by commands.
         if state.config.maxmemory.value() != 0 {
             state.memory_limit.void_credit();
+            state.memory_limit.make_room(&state, &stats);
         }
         // By the clock and not by counting periods: a manual clock may jump over many.
         if state.clock.elapsed() >= next_second {

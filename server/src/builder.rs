@@ -453,7 +453,7 @@ async fn first_duties(
     for listener in listeners {
         tokio::task::spawn_local(listener::accept(listener, state.clone(), stats.clone(), door.clone()));
     }
-    background::run(state).await;
+    background::run(state, stats).await;
 }
 
 fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {

@@ -221,6 +221,12 @@ pub async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
 
+/// Ends what takes longer, by the system's time: for those who wait for the system itself.
+#[expect(clippy::disallowed_methods, reason = "this is the place that knows the time")]
+pub async fn limit<T>(duration: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(duration, work).await.ok()
+}
+
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

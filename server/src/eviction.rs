@@ -4,16 +4,17 @@
 //! How much there is takes a look at every shard, which is too long for each command. So a thread works on credit: bytes that it
 //! may add before somebody looks again, so few that the credits of all threads together are half of a margin; and whoever evicts
 //! makes room for the whole margin. So the limit holds without any memory that two threads write for each command. Credit is
-//! void when a setting changes and, as memory changes in other ways too, with every round of background work. When a look has
-//! found no room, that stands until then, or until somebody gives memory back.
+//! void when a setting changes and, as memory changes in other ways too, with every round of background work. When there is no
+//! room and nothing is ever evicted, that stands until then, or until somebody gives memory back.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use shardis_storage::{Access, Eviction, Gauge, Random, Rank};
+use shardis_storage::{Access, Eviction, Gauge, Hand, Random, Rank};
 
 use crate::config::{Config, EvictionPolicy};
+use crate::dispatch::settle;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -30,6 +31,7 @@ pub struct MemoryLimit {
 #[derive(Debug)]
 struct Evictor {
     gauge: Gauge,
+    hand: Hand,
     random: Random,
 }
 
@@ -37,6 +39,8 @@ struct Evictor {
 #[derive(Debug, Default)]
 pub struct Credit {
     bytes: AtomicI64,
+    /// What was given: memory that comes back does not make more of it, as others see that room too.
+    share: AtomicI64,
     epoch: AtomicU64,
     /// Whether the last look found no room.
     is_denied: AtomicBool,
@@ -65,7 +69,9 @@ impl Credit {
     }
 
     fn give(&self, bytes: usize, room: Room, epoch: u64) {
-        self.bytes.store(i64::try_from(bytes).unwrap_or(i64::MAX), Ordering::Relaxed);
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.share.store(bytes, Ordering::Relaxed);
         self.is_denied.store(room == Room::None, Ordering::Relaxed);
         self.epoch.store(epoch, Ordering::Relaxed);
     }
@@ -75,7 +81,7 @@ impl MemoryLimit {
     /// A limit whose choices a seed determines.
     pub fn new(gauge: Gauge, random: Random) -> MemoryLimit {
         MemoryLimit {
-            evictor: Mutex::new(Evictor { gauge, random }),
+            evictor: Mutex::new(Evictor { gauge, hand: Hand::default(), random }),
             epoch: AtomicU64::new(1),
             is_denying: AtomicBool::new(false),
         }
@@ -85,8 +91,17 @@ impl MemoryLimit {
     #[inline]
     pub fn note(&self, credit: &Credit, before: usize, after: usize) {
         let growth = after as i64 - before as i64;
-        credit.bytes.store(credit.bytes.load(Ordering::Relaxed).saturating_sub(growth), Ordering::Relaxed);
-        if growth < 0 && self.is_denying.load(Ordering::Relaxed) {
+        let left = credit.bytes.load(Ordering::Relaxed).saturating_sub(growth);
+        credit.bytes.store(left.min(credit.share.load(Ordering::Relaxed)), Ordering::Relaxed);
+        if growth < 0 {
+            self.note_freed();
+        }
+    }
+
+    /// Ends a denial, as memory has come back.
+    #[inline]
+    pub fn note_freed(&self) {
+        if self.is_denying.load(Ordering::Relaxed) {
             self.void_credit();
         }
     }
@@ -106,24 +121,40 @@ impl MemoryLimit {
 
     #[cold]
     fn look(&self, state: &State, stats: &ThreadStats) -> Room {
-        // Somebody may be at it, for which there is time; if that takes longer, everybody goes on.
-        let Some(mut evictor) = self.evictor.try_lock_for(WAIT_MAX) else { return Room::Enough };
         let epoch = self.epoch.load(Ordering::Relaxed);
+        // Somebody may be at it, for which there is time; if that takes longer, everybody goes on for a little.
+        let Some(mut evictor) = self.evictor.try_lock_for(WAIT_MAX) else {
+            stats.memory_credit.give(MARGIN_BYTES_MIN, Room::Enough, epoch);
+            return Room::Enough;
+        };
         let limit = usize::try_from(state.config.maxmemory.value()).unwrap_or(0);
+        if limit == 0 {
+            return Room::Enough;
+        }
+        // Keys are removed below: a panic there must not leave the server answering.
+        let _guard = state.poison.guard();
         let margin = (limit / MARGIN_SHARE).clamp(MARGIN_BYTES_MIN, MARGIN_BYTES_MAX).min(limit / 2);
+        let eviction = eviction(&state.config);
+        // Before the look, so that what comes back during it is noticed.
+        self.is_denying.store(eviction.is_none(), Ordering::Relaxed);
         let measure = state.keyspace.measure(&mut evictor.gauge);
         let mut used = state.used_memory_beside(measure.bytes);
-        let eviction = eviction(&state.config).filter(|eviction| measure.candidates(*eviction) > 0);
-        let mut is_out_of_keys = eviction.is_none();
+        let mut candidates = eviction.map_or(0, |eviction| measure.candidates(eviction));
         if let Some(eviction) = eviction
             && used > limit - margin
         {
-            (used, is_out_of_keys) = evictor.evict(state, stats, eviction, used, limit - margin);
+            let is_current = || self.epoch.load(Ordering::Relaxed) == epoch;
+            let (evicted, bytes) = evictor.evict(state, stats, eviction, used - (limit - margin), is_current);
+            used = used.saturating_sub(bytes);
+            candidates = candidates.saturating_sub(evicted);
         }
         // Short of time is not short of keys: the next command goes on.
-        let room = if used > limit && is_out_of_keys { Room::None } else { Room::Enough };
-        if room == Room::None {
-            self.is_denying.store(true, Ordering::Relaxed);
+        let is_full = used > limit && candidates == 0;
+        // What ends a denial is only seen where no key can be evicted anyway: elsewhere another key may become a candidate.
+        self.is_denying.store(is_full && eviction.is_none(), Ordering::Relaxed);
+        let room = if is_full { Room::None } else { Room::Enough };
+        if is_full && eviction.is_some() {
+            return room;
         }
         let shares = 2 * state.stats.threads().max(1);
         stats.memory_credit.give(limit.saturating_sub(used).min(margin) / shares, room, epoch);
@@ -132,31 +163,32 @@ impl MemoryLimit {
 }
 
 impl Evictor {
-    /// Evicts keys until no more than `wanted` bytes are used, there are no more, or time is up: what is used then, and
-    /// whether there are no more.
+    /// Evicts keys until `wanted` bytes have come back, none is found, time is up, or the settings are others: how many keys
+    /// went, and their bytes.
     fn evict(
         &mut self,
         state: &State,
         stats: &ThreadStats,
         eviction: Eviction,
-        mut used: usize,
         wanted: usize,
-    ) -> (usize, bool) {
+        is_current: impl Fn() -> bool,
+    ) -> (usize, usize) {
         let started = state.clock.tick();
         let budget = budget(state.config.maxmemory_eviction_tenacity.value());
         let now_ms = state.clock.now_ms();
-        for nth in 1_u64.. {
-            if used <= wanted || nth.is_multiple_of(KEYS_PER_LOOK) && started.elapsed() >= budget {
+        let (mut keys, mut bytes) = (0, 0);
+        while bytes < wanted && is_current() {
+            if keys % KEYS_PER_LOOK == KEYS_PER_LOOK - 1 && started.elapsed() >= budget {
                 break;
             }
-            let Some(evicted) = state.keyspace.evict(eviction, &mut self.random, now_ms) else {
-                return (used, true);
-            };
-            used = used.saturating_sub(evicted.bytes);
+            let found = state.keyspace.evict(eviction, &mut self.hand, &mut self.random, now_ms);
+            let Some(evicted) = found else { break };
+            keys += 1;
+            bytes += evicted.bytes;
             stats.evicted_keys.add(u64::from(!evicted.is_expired));
-            state.executor.free(evicted.settled.garbage);
+            settle::finish(state, evicted.settled);
         }
-        (used, false)
+        (keys, bytes)
     }
 }
 
@@ -207,7 +239,7 @@ const MARGIN_SHARE: usize = 256;
 const MARGIN_BYTES_MIN: usize = 16 * 1024;
 const MARGIN_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Keys that are evicted between two looks at the clock.
-const KEYS_PER_LOOK: u64 = 16;
+const KEYS_PER_LOOK: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -229,6 +261,9 @@ mod tests {
         assert_eq!(verdict(), None);
         limit.note(&credit, 50, 0);
         assert_eq!(verdict(), Some(Room::Enough), "what was given back can be spent again");
+        limit.note(&credit, 1_000_000, 0);
+        limit.note(&credit, 0, 100);
+        assert_eq!(verdict(), None, "but no more than the share");
         credit.give(0, Room::None, 1);
         limit.is_denying.store(true, Ordering::Relaxed);
         limit.note(&credit, 10, 20);

@@ -68,9 +68,9 @@ pub static PARAMETERS: &[Parameter] = &[
     Parameter::new("bind", Kind::Addresses, Field::Text(|config| &config.bind))
         .at_start_here()
         .summary("Addresses to listen on; one that begins with - may be missing."),
-    number("metrics-port", 0, 65535, |config| config.metrics_port.raw())
-        .at_start()
-        .summary("Port on which Prometheus finds /metrics, at the same addresses; 0 for none."),
+    number("metrics-port", 0, 65535, |config| config.metrics_port.raw()).at_start().summary(
+        "Port on which whoever reaches it finds /metrics for Prometheus, at the same addresses; 0 for none.",
+    ),
     text("unixsocket", |config| &config.unixsocket)
         .at_start()
         .summary("Path of a UNIX socket to listen on too."),

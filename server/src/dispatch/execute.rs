@@ -12,7 +12,7 @@ use crate::command::table::Entry;
 use crate::command::{Args, Call, Done, Flow, Run};
 
 /// How a handler ended; its reply is complete, or gone again.
-enum Ended {
+enum Handled {
     /// The reply is written, an error included.
     Done,
     /// As the outcomes of the same names.
@@ -43,7 +43,7 @@ pub fn execute(
         may_offload: ctx.runner != Runner::Executor,
         first_key,
     };
-    let ended = match entry.command.run {
+    let handled = match entry.command.run {
         Run::Read(_) | Run::Write(_) => data_command(ctx, &mut call, entry, mark),
         Run::Client(run) => {
             let _guard = ctx.state.poison.guard();
@@ -60,27 +60,27 @@ pub fn execute(
         },
         Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
     };
-    match ended {
-        Ended::Done => {
+    match handled {
+        Handled::Done => {
             client.commands += 1;
             ctx.stats.command(entry.id).calls.add(1);
             Outcome::Done
         }
-        Ended::Offload => Outcome::Offload,
-        Ended::Contended => Outcome::Contended,
+        Handled::Offload => Outcome::Offload,
+        Handled::Contended => Outcome::Contended,
     }
 }
 
 /// Runs a call on the shards of its keys, or tells why it has to run elsewhere or later.
 #[inline(always)]
-fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mark) -> Ended {
+fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mark) -> Handled {
     let (route, keys);
     let scope = match route::single(ctx.state, entry, call.first_key) {
         Some(shard) => Scope::One(shard),
         None => {
             (route, keys) = Route::new(ctx.state, entry, call.request());
             if call.should_offload(keys) {
-                return Ended::Offload;
+                return Handled::Offload;
             }
             route.scope()
         }
@@ -88,7 +88,7 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
     let (patience, hold) = ctx.runner.manners();
     let mut txn = Transaction::new(&ctx.state.keyspace, patience, hold, ctx.now_ms);
     if txn.acquire(scope).is_err() {
-        return Ended::Contended;
+        return Handled::Contended;
     }
     txn.select(call.db);
     // Behind the transaction, so that the server is marked before its shards are free.
@@ -104,31 +104,33 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
         Run::Read(run) => run(call, &mut txn),
         Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
-    let ended = end(ctx, entry, mark, call, done);
-    if txn.has_leftovers() {
-        settle::settle(ctx.state, txn);
-    } else {
-        drop(txn);
-    }
+    let handled = end(ctx, entry, mark, call, done);
+    let settled = txn.has_leftovers().then(|| settle::settle(&mut txn));
+    drop(txn);
     drop(guard);
-    ended
+    if let Some(settled) = settled {
+        settle::finish(ctx.state, settled);
+        // Expired keys may be among what it left.
+        ctx.state.memory_limit.note_freed();
+    }
+    handled
 }
 
 /// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and
 /// read as a whole makes the processor wait.
 #[inline(always)]
-fn end(ctx: &Context<'_>, entry: &Entry, mark: Mark, call: &mut Call<'_>, done: Done) -> Ended {
+fn end(ctx: &Context<'_>, entry: &Entry, mark: Mark, call: &mut Call<'_>, done: Done) -> Handled {
     match done {
-        Ok(Flow::Done) => Ended::Done,
+        Ok(Flow::Done) => Handled::Done,
         Ok(Flow::Offload) => {
             call.reply.rollback(mark);
-            Ended::Offload
+            Handled::Offload
         }
         Err(error) => {
             call.reply.rollback(mark);
             ctx.stats.command(entry.id).failed.add(1);
             answer_error(ctx, &error, call.reply);
-            Ended::Done
+            Handled::Done
         }
     }
 }

@@ -6,7 +6,7 @@
 mod admit;
 mod execute;
 mod route;
-mod settle;
+pub mod settle;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;

@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::clock;
 use crate::observe::metrics;
 use crate::state::State;
 
@@ -22,6 +23,8 @@ use crate::state::State;
 const CONNECTIONS_MAX: usize = 16;
 /// Longest wait for the head of a request.
 const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// Longest stay of a connection, which may not read what it has asked for.
+const STAY_MAX: Duration = Duration::from_secs(30);
 
 /// Answers until the server stops.
 pub async fn serve(listener: std::net::TcpListener, state: &Arc<State>) -> io::Result<()> {
@@ -39,7 +42,8 @@ pub async fn serve(listener: std::net::TcpListener, state: &Arc<State>) -> io::R
         };
         let state = state.clone();
         tokio::task::spawn_local(async move {
-            converse(stream, &state).await;
+            // Whoever stays longer connects again.
+            let _ = clock::limit(STAY_MAX, converse(stream, &state)).await;
             drop(seat);
         });
     }
@@ -80,7 +84,8 @@ async fn answer(method: &Method, path: &str, state: &Arc<State>) -> Response<Ful
             response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::MEDIA_TYPE));
             response
         }
-        Ok(Err(_)) | Err(_) => told(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.\n"),
+        Ok(Err(_)) => told(StatusCode::INTERNAL_SERVER_ERROR, "The metrics cannot be written.\n"),
+        Err(_) => told(StatusCode::SERVICE_UNAVAILABLE, "The server is stopping.\n"),
     }
 }
 

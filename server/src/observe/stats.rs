@@ -161,9 +161,10 @@ impl Stats {
         self.spare.lock().push(thread.clone());
     }
 
-    /// Threads that count, or did.
+    /// Threads that count.
     pub fn threads(&self) -> usize {
-        self.threads.lock().len()
+        let all = self.threads.lock().len();
+        all.saturating_sub(self.spare.lock().len())
     }
 
     /// The sum of a counter over all threads.

@@ -1,6 +1,6 @@
 //! What an entry remembers of its accesses: 24 bits, which mean the second of the last one, or, while keys are to be evicted
 //! by how often they are used, a minute and a counter that grows with the logarithm of the number of accesses and shrinks
-//! with time. The two readings are Redis's, bit for bit; after a switch between them, what is there is read wrongly until
+//! with time. The two readings follow Redis's formulas; after a switch between them, what is there is read wrongly until
 //! it has been accessed again, as with Redis.
 
 use std::sync::atomic::{AtomicU64, Ordering};

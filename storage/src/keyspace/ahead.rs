@@ -44,8 +44,8 @@ impl Keyspace {
     /// Asks for the bucket that a key would be in; `false` if only a look under the lock can tell which that is.
     #[inline]
     pub fn ask(&self, db: Db, hash: KeyHash) -> bool {
-        let is_told = self.slots[self.shard_of(hash)].ask(hash);
-        is_told && db.0 == 0
+        // What is published is database 0.
+        db.0 == 0 && self.slots[self.shard_of(hash)].ask(hash)
     }
 
     /// Asks for the entries of a window, whose buckets have been asked for. One key alone is not worth the look.

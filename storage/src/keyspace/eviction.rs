@@ -69,9 +69,28 @@ pub struct Measure {
 const CANDIDATES_PER_SAMPLE: usize = 3;
 /// Buckets that are looked at before candidates count as rare, and are looked for one after another.
 const TRIES_MAX: usize = 256;
+/// Steps of that search at a time, and buckets of one step.
+const WALK_STEPS_MAX: usize = 128;
+const STEP_BUCKETS: u64 = 16;
 
 /// Candidates that others may take away before this gives up.
 const ATTEMPTS_MAX: usize = 16;
+
+/// Where the search for rare candidates goes on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hand {
+    shard: usize,
+    bucket: u64,
+}
+
+/// What a look at some buckets of a table found.
+#[derive(Default)]
+struct Ranking {
+    /// Keys that had a rank.
+    ranked: usize,
+    /// Buckets of the table; none where there are no candidates.
+    buckets: u32,
+}
 
 /// The best candidate so far.
 struct Candidate {
@@ -115,39 +134,58 @@ impl Keyspace {
         sum
     }
 
-    /// Removes one key; `None` if there is no candidate in any shard that is free.
-    pub fn evict(&self, eviction: Eviction, random: &mut Random, now_ms: i64) -> Option<Evicted> {
+    /// Removes one key; `None` if none was found. Where there are few candidates, the search ends unfinished after some hundred
+    /// microseconds, and the next one goes on where it ended.
+    pub fn evict(
+        &self,
+        eviction: Eviction,
+        hand: &mut Hand,
+        random: &mut Random,
+        now_ms: i64,
+    ) -> Option<Evicted> {
         // Somebody else may remove the candidate before it is locked again.
-        std::iter::from_fn(|| self.candidate(eviction, random, now_ms))
+        std::iter::from_fn(|| self.candidate(eviction, hand, random, now_ms))
             .take(ATTEMPTS_MAX)
             .find_map(|candidate| self.remove_candidate(&candidate, now_ms))
     }
 
     /// The best among some candidates of shards and buckets by chance; where there are few, any.
-    fn candidate(&self, eviction: Eviction, random: &mut Random, now_ms: i64) -> Option<Candidate> {
-        let wanted = eviction.samples.saturating_mul(CANDIDATES_PER_SAMPLE);
+    fn candidate(
+        &self,
+        eviction: Eviction,
+        hand: &mut Hand,
+        random: &mut Random,
+        now_ms: i64,
+    ) -> Option<Candidate> {
+        let wanted = match eviction.rank {
+            Rank::Chance => 1,
+            _ => eviction.samples.saturating_mul(CANDIDATES_PER_SAMPLE),
+        };
         let (mut best, mut ranked) = (None, 0);
         let shards = self.slots.len();
         for _ in 0..TRIES_MAX {
-            let bucket = random.u64();
+            let bucket = random.u64() >> 1;
             let shard = random.below(shards as u64) as usize;
-            ranked += self.rank_in(shard, bucket..bucket + 1, eviction, random, now_ms, &mut best);
+            ranked += self.rank_in(shard, bucket..bucket + 1, eviction, random, now_ms, &mut best).ranked;
             if ranked >= wanted {
                 return best;
             }
         }
-        let first = random.below(shards as u64) as usize;
-        for offset in 0..shards {
-            if best.is_some() {
-                break;
+        let mut steps = 0;
+        while best.is_none() && steps < WALK_STEPS_MAX {
+            let Hand { shard, bucket } = *hand;
+            let ranking =
+                self.rank_in(shard, bucket..bucket + STEP_BUCKETS, eviction, random, now_ms, &mut best);
+            hand.bucket += STEP_BUCKETS;
+            if hand.bucket >= u64::from(ranking.buckets) {
+                *hand = Hand { shard: (shard + 1) & (shards - 1), bucket: 0 };
             }
-            let shard = (first + offset) & (shards - 1);
-            self.rank_in(shard, 0..u64::from(u32::MAX), eviction, random, now_ms, &mut best);
+            steps += 1;
         }
         best
     }
 
-    /// Ranks the keys in some buckets of a shard, and keeps the best in `best`; how many had a rank.
+    /// Ranks the keys in some buckets of a shard, and keeps the best in `best`.
     fn rank_in(
         &self,
         shard: usize,
@@ -156,15 +194,17 @@ impl Keyspace {
         random: &mut Random,
         now_ms: i64,
         best: &mut Option<Candidate>,
-    ) -> usize {
+    ) -> Ranking {
         // Who holds it for long is not waited for: others have keys too.
         let Ok(mut txn) = self.begin(Scope::One(shard), Patience::Short, Hold::Short, now_ms) else {
-            return 0;
+            return Ranking::default();
         };
         let only_mortal = eviction.is_of_mortals();
         let candidates =
             |database: &Database| if only_mortal { database.deadlines } else { database.table.len() };
-        let Some(db) = txn.shard_at(shard).one_by_chance(candidates, random) else { return 0 };
+        let Some(db) = txn.shard_at(shard).one_by_chance(candidates, random) else {
+            return Ranking::default();
+        };
         let view = &txn.0;
         let table = &view.held.shard(shard).database(db).table;
         let rank = |entry: &Entry| match entry.deadline_ms() {
@@ -183,7 +223,7 @@ impl Keyspace {
         {
             *best = Some(Candidate { rank, db, key: entry.key().into() });
         }
-        ranked
+        Ranking { ranked, buckets: table.buckets() }
     }
 
     /// Removes what was found, if it is still there.
@@ -241,7 +281,10 @@ mod tests {
 
     fn evict(keyspace: &Keyspace, eviction: Eviction, times: usize) -> usize {
         let mut random = Random::seeded(7);
-        (0..times).filter(|_| keyspace.evict(eviction, &mut random, NOW_MS).is_some()).count()
+        let mut hand = Hand::default();
+        // Where there are few candidates, a search may end unfinished.
+        let mut found = || (0..100).find_map(|_| keyspace.evict(eviction, &mut hand, &mut random, NOW_MS));
+        (0..times).filter(|_| found().is_some()).count()
     }
 
     /// Of keys of which the second half is worth keeping, those that are left after a third has gone.
@@ -321,7 +364,9 @@ mod tests {
         let keyspace = keyspace(1);
         set(&keyspace, "dead", NOW_MS - 10, Deadline::At(NOW_MS - 1));
         set(&keyspace, "idle", NOW_MS - 100_000_000, Deadline::Never);
-        let evicted = keyspace.evict(eviction(Rank::Idle, false), &mut Random::seeded(1), NOW_MS).unwrap();
+        let evicted = keyspace
+            .evict(eviction(Rank::Idle, false), &mut Hand::default(), &mut Random::seeded(1), NOW_MS)
+            .unwrap();
         assert!(evicted.is_expired && evicted.bytes > 0 && exists(&keyspace, "idle"));
         assert_eq!(keyspace.totals().expired, 1);
     }

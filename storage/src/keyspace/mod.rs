@@ -39,7 +39,7 @@ use self::access::AccessCell;
 pub use self::ahead::Ahead;
 pub use self::change::{Change, Interest, What};
 pub use self::edit::Edit;
-pub use self::eviction::{Evicted, Eviction, Gauge, Measure, Rank};
+pub use self::eviction::{Evicted, Eviction, Gauge, Hand, Measure, Rank};
 pub use self::expiry::{CycleStep, ExpiryCycle};
 pub use self::scope::{Contended, Hold, Patience, Scope};
 use self::shard::{Database, Slot};

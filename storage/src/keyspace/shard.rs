@@ -48,7 +48,7 @@ impl Slot {
     /// Asks for the lines of a lookup that are known without the lock; `false` if the bucket's is not.
     #[inline]
     pub fn ask(&self, hash: KeyHash) -> bool {
-        // The first line is read right here; the lock is in the second.
+        // The first line, with the lock, is read right here; the counters are in the second.
         prefetch((&raw const *self).cast::<u8>().wrapping_add(size_of::<Slot>() / 2));
         self.outline.prefetch_bucket(hash)
     }
@@ -113,6 +113,11 @@ pub(super) struct Database {
 impl Database {
     pub const fn new() -> Database {
         Database { table: Table::new(), deadlines: 0, weight_bytes: 0 }
+    }
+
+    /// Bytes of the entries and the table.
+    pub fn memory_bytes(&self) -> usize {
+        self.weight_bytes + self.table.memory_bytes()
     }
 }
 
@@ -244,9 +249,7 @@ impl Shard {
 
     /// Bytes of the entries and tables of all databases.
     pub fn memory_bytes(&self) -> usize {
-        let databases =
-            self.databases.all().map(|database| database.weight_bytes + database.table.memory_bytes());
-        databases.sum::<usize>() + self.databases.others_bytes()
+        self.databases.all().map(Database::memory_bytes).sum::<usize>() + self.databases.others_bytes()
     }
 
     pub fn add_to(&self, totals: &mut ShardTotals) {

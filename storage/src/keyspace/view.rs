@@ -316,9 +316,9 @@ impl<'k> View<'k> {
         Toucher { keyspace: self.keyspace, access: self.access, clock: self.clock, now_ms: self.now_ms }
     }
 
-    /// Bytes of everything in the shards that are held.
+    /// Bytes of the current database in the shards that are held.
     pub fn memory_bytes(&self) -> usize {
-        self.held.all().iter().map(|(_, shard)| shard.memory_bytes()).sum()
+        self.held.all().iter().map(|(_, shard)| shard.database(self.db).memory_bytes()).sum()
     }
 
     #[inline]

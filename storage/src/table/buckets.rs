@@ -96,7 +96,7 @@ impl<E> Buckets<E> {
     /// Heap bytes of all chunks.
     pub fn memory_bytes(&self) -> usize {
         let more = self.more.as_ref().map_or(0, |more| {
-            let list = size_of::<More<E>>() + more.0.capacity() * size_of::<Chunk<E>>();
+            let list = size_of::<More<E>>() + allocation_bytes(more.0.capacity() * size_of::<Chunk<E>>());
             list + more.0.iter().map(chunk_bytes).sum::<usize>()
         });
         chunk_bytes(&self.first) + more

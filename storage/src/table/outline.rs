@@ -54,10 +54,44 @@ impl Published {
     /// Asks for the line of the bucket that a key would be in; `false` if that cannot be told from here.
     #[inline]
     pub fn prefetch_bucket(&self, hash: KeyHash) -> bool {
-        let buckets = self.buckets.load(Ordering::Relaxed);
-        if let Some(index) = hash.bucket_among(buckets) {
-            prefetch(self.first.load(Ordering::Relaxed).wrapping_add(index as usize));
+        match self.buckets.load(Ordering::Relaxed) {
+            BEYOND => false,
+            buckets => {
+                if let Some(index) = hash.bucket_among(buckets) {
+                    prefetch(self.line(index));
+                }
+                true
+            }
         }
-        buckets != BEYOND
+    }
+
+    #[inline]
+    fn line(&self, index: u32) -> *const Line {
+        self.first.load(Ordering::Relaxed).wrapping_add(index as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::buckets::Buckets;
+
+    #[test]
+    fn what_is_published_is_where_the_buckets_lie() {
+        let mut buckets = Buckets::<Box<u64>>::new();
+        let published = Published::default();
+        for count in [1, 2, 9, 100, 16_384] {
+            while buckets.len() < count {
+                buckets.push();
+            }
+            published.publish(buckets.outline());
+            for index in [0, count / 2, count - 1] {
+                assert_eq!(published.line(index).addr(), std::ptr::from_ref(buckets.at(index)).addr());
+            }
+            assert!(published.prefetch_bucket(KeyHash(u64::MAX)));
+        }
+        buckets.push();
+        published.publish(buckets.outline());
+        assert!(!published.prefetch_bucket(KeyHash(0)), "not all lie behind the first");
     }
 }

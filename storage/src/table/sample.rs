@@ -29,4 +29,9 @@ impl<E: TableEntry> Table<E> {
         }
         (ranked, highest)
     }
+
+    /// How many buckets there are.
+    pub fn buckets(&self) -> u32 {
+        self.buckets.len()
+    }
 }
