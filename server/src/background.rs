@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shardis_storage::ExpiryCycle;
 
+use crate::observe::latency::Event;
 use crate::state::State;
 
 /// Buckets that one step of the expiry cycle visits under one lock.
@@ -55,7 +56,8 @@ async fn expire(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages,
         let (sampled, expired, is_round) = expire_slice(state, cycle, averages);
         let is_worth_it = expired * DUE_SHARE > sampled;
         if is_round || !is_worth_it || started.elapsed() >= budget {
-            return;
+            let now_seconds = state.clock.now_ms().div_euclid(1000);
+            return state.latency.note(Event::ExpireCycle, started.elapsed(), &state.config, now_seconds);
         }
         tokio::task::yield_now().await;
     }

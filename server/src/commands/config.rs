@@ -60,7 +60,11 @@ static SET: Command = Command::client("SET", set)
     .complexity("O(N) when N is the number of configuration parameters provided")
     .summary("Sets configuration parameters in-flight.")
     .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")])
-    .tips(TIPS);
+    .tips(TIPS)
+    .secrets(|request, at| {
+        let parameter = request.arg(at - at.min(1)).and_then(options::find);
+        at > 2 && at % 2 == 1 && parameter.is_some_and(|(parameter, _)| parameter.is_secret)
+    });
 
 fn set(call: &mut Call<'_>, _: &mut Client) -> Done {
     let mut pairs = Vec::with_capacity(call.args.len() / 2);

@@ -6,6 +6,7 @@
 
 mod client;
 mod command;
+mod command_log;
 mod compute;
 mod config;
 mod connection;
@@ -13,6 +14,7 @@ mod debug;
 mod hash;
 mod info;
 mod keys;
+mod latency;
 mod list;
 mod server;
 mod string;

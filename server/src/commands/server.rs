@@ -1,10 +1,12 @@
 //! The server as a whole: its family, its clock and its end. The larger members of the family have files of their own.
 
 use super::command::COMMAND;
+use super::command_log::{COMMANDLOG, SLOWLOG};
 use super::config::CONFIG;
 use super::debug::DEBUG;
 use super::info::INFO;
 use super::keys::{DBSIZE, FLUSHALL, FLUSHDB, SWAPDB};
+use super::latency::LATENCY;
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
@@ -12,8 +14,37 @@ use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
 pub static FAMILY: Family = Family::new(
     "server",
     Category::NONE,
-    &[&COMMAND, &CONFIG, &DBSIZE, &DEBUG, &FLUSHALL, &FLUSHDB, &INFO, &SHUTDOWN, &SWAPDB, &TIME],
+    &[
+        &COMMAND,
+        &COMMANDLOG,
+        &CONFIG,
+        &DBSIZE,
+        &DEBUG,
+        &FLUSHALL,
+        &FLUSHDB,
+        &INFO,
+        &LATENCY,
+        &MONITOR,
+        &SHUTDOWN,
+        &SLOWLOG,
+        &SWAPDB,
+        &TIME,
+    ],
 );
+
+static MONITOR: Command = Command::client("MONITOR", monitor)
+    .arity(Exactly(1))
+    .flags(Flags::ADMIN.union(Flags::NO_SCRIPT).union(Flags::LOADING).union(Flags::STALE))
+    .since("1.0.0")
+    .summary("Listens for all requests received by the server in real-time.");
+
+/// Whoever does so already gets no further answer, as in the real servers.
+fn monitor(call: &mut Call<'_>, client: &mut Client) -> Done {
+    if client.is_monitor {
+        return Ok(Flow::Done);
+    }
+    if client.monitor() { call.ok() } else { Err(Error::MONITOR_NOT_ALLOWED) }
+}
 
 static SHUTDOWN: Command = Command::client("SHUTDOWN", shutdown)
     .syntax("[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0")

@@ -12,6 +12,7 @@ mod known;
 pub mod options;
 mod personality;
 mod setting;
+mod voice;
 
 use std::env;
 use std::ffi::OsStr;
@@ -21,12 +22,14 @@ use std::path::PathBuf;
 use std::thread;
 
 use rustix::process::{Resource, getrlimit};
+use shardis_protocol::number;
 
 pub use self::choice::{DebugAccess, Level};
-pub use self::kind::{Kind, Reason, Unit};
+pub use self::kind::{Kind, Reason, Unit, percentile};
 use self::options::{Change, Parameter};
 pub use self::personality::{Dialect, Personality};
 pub use self::setting::{Choice, Scalar, Setting, Text};
+pub use self::voice::Voice;
 
 /// The settings of one server. The fields are named after their parameters; `options` says what each is for.
 #[expect(missing_docs, reason = "the table of parameters has a sentence for each field")]
@@ -58,6 +61,15 @@ pub struct Config {
     pub list_max_listpack_size: Setting<i64>,
     pub enable_debug_command: Setting<DebugAccess>,
     pub personality: Setting<Personality>,
+    pub slowlog_log_slower_than: Setting<i64>,
+    pub slowlog_max_len: Setting<i64>,
+    pub commandlog_request_larger_than: Setting<i64>,
+    pub commandlog_large_request_max_len: Setting<i64>,
+    pub commandlog_reply_larger_than: Setting<i64>,
+    pub commandlog_large_reply_max_len: Setting<i64>,
+    pub latency_monitor_threshold: Setting<i64>,
+    pub latency_tracking: Setting<bool>,
+    pub latency_tracking_info_percentiles: Text,
     pub loglevel: Setting<Level>,
     pub logfile: Text,
     pub dir: Text,
@@ -92,6 +104,15 @@ impl Default for Config {
             list_max_listpack_size: Setting::new(-2),
             enable_debug_command: Setting::new(DebugAccess::No),
             personality: Setting::new(Personality::Redis72),
+            slowlog_log_slower_than: Setting::new(10_000),
+            slowlog_max_len: Setting::new(128),
+            commandlog_request_larger_than: Setting::new(1 << 20),
+            commandlog_large_request_max_len: Setting::new(128),
+            commandlog_reply_larger_than: Setting::new(1 << 20),
+            commandlog_large_reply_max_len: Setting::new(128),
+            latency_monitor_threshold: Setting::new(0),
+            latency_tracking: Setting::new(true),
+            latency_tracking_info_percentiles: Text::new("50 99 99.9"),
             loglevel: Setting::new(Level::Notice),
             logfile: Text::new(""),
             // Taken once, so that relative paths mean the same for as long as the server runs.
@@ -171,6 +192,12 @@ impl Config {
     /// What the imitated server answers where others answer something else.
     pub fn dialect(&self) -> &'static Dialect {
         self.personality.value().dialect()
+    }
+
+    /// The shares of the calls whose longest time INFO tells, in percent.
+    pub fn percentiles(&self) -> Vec<f64> {
+        let text = self.latency_tracking_info_percentiles.value();
+        text.split(|&byte| byte == b' ').filter_map(number::parse_f64).collect()
     }
 
     /// The addresses to listen on, as they are written: `127.0.0.1`, `-::1`, `*`.

@@ -5,6 +5,7 @@
 
 use super::choice::Level;
 use super::setting::Choice;
+use super::voice::{self, Voice};
 
 /// Which server's replies are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,10 @@ pub struct Dialect {
     /// Whether CLIENT LIST tells capabilities, watched keys and traffic.
     pub client_traffic: bool,
 
+    /// In whose words LATENCY DOCTOR speaks.
+    pub doctor: Voice,
+    /// Whether LATENCY LATEST tells the sum and the number of samples too.
+    pub latest_has_totals: bool,
     /// What HELP says of itself.
     pub help_of_help: &'static str,
     /// The fewest words of COMMAND GETKEYS.
@@ -149,6 +154,8 @@ const REDIS_72: Dialect = Dialect {
     client_filters_combine: false,
     client_library: true,
     client_traffic: false,
+    doctor: voice::REDIS,
+    latest_has_totals: false,
     help_of_help: "    Print this help.",
     getkeys_words_min: 3,
     no_subcommands_is_array: false,
@@ -175,6 +182,8 @@ const VALKEY_91: Dialect = Dialect {
     client_types: &["normal", "slave", "replica", "pubsub", "master", "primary"],
     client_filters_combine: true,
     client_traffic: true,
+    doctor: voice::VALKEY,
+    latest_has_totals: true,
     no_subcommands_is_array: true,
     debug_object_takes_option: true,
     strict_cursors: true,

@@ -1,5 +1,5 @@
-//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated; in
-//! Valkey's the last gate is the first. Nothing is locked yet.
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, no
+//! monitor; in Valkey's the authentication is the first. Nothing is locked yet.
 
 use shardis_protocol::Request;
 
@@ -35,6 +35,9 @@ pub fn admit<'s>(
     if !is_let_in {
         free_for_all(Some(entry))?;
     }
+    if client.is_monitor {
+        no_data(entry)?;
+    }
     Ok(entry)
 }
 
@@ -42,6 +45,13 @@ pub fn admit<'s>(
 #[cold]
 fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
     if entry.is_some_and(|entry| entry.flags.contains(Flags::NO_AUTH)) { Ok(()) } else { Err(Error::NO_AUTH) }
+}
+
+/// The real servers keep monitors, which are replicas to them, from the data.
+#[cold]
+fn no_data(entry: &Entry) -> Result<(), Error> {
+    let touches_data = entry.flags.contains(Flags::WRITE) || entry.flags.contains(Flags::READONLY);
+    if touches_data { Err(Error::MONITOR_AND_DATA) } else { Ok(()) }
 }
 
 /// Why a call invokes nothing. Two words that browsers send as a command's name end the connection: somebody makes one

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use shardis_storage::ShardTotals;
 
-use crate::config::Dialect;
+use crate::config::{Dialect, percentile};
 use crate::state::{BASE_BYTES, CLIENT_BYTES, State};
 
 /// A section of the report.
@@ -23,7 +23,7 @@ const fn section(names: &'static [&'static str], is_default: bool, write: fn(&mu
     Section { names, is_default, write }
 }
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     section(&["Server"], true, |report| report.server()),
     section(&["Clients"], true, |report| report.clients()),
     section(&["Memory"], true, |report| report.memory()),
@@ -34,6 +34,7 @@ const SECTIONS: [Section; 13] = [
     section(&["Modules", "module_list"], true, |_| {}),
     section(&["Commandstats"], false, |report| report.command_stats()),
     section(&["Errorstats"], true, |report| report.error_stats()),
+    section(&["Latencystats"], false, |report| report.latency_stats()),
     section(&["Cluster"], true, |report| report.field("cluster_enabled", 0)),
     section(&["Keyspace"], true, |report| report.keyspace()),
     section(&["Compute"], false, |report| report.compute()),
@@ -287,6 +288,21 @@ impl Report<'_> {
                 &format!("errorstat_{}", String::from_utf8_lossy(&code)),
                 format_args!("count={count}"),
             );
+        }
+    }
+
+    fn latency_stats(&mut self) {
+        let percentiles = self.state.config.percentiles();
+        for entry in self.state.commands.entries() {
+            let Some(distribution) = self.state.stats.distribution(entry.id) else { continue };
+            let shares: Vec<String> = percentiles
+                .iter()
+                .map(|&percent| {
+                    let microseconds = distribution.percentile(percent) as f64 / 1000.0;
+                    format!("p{}={microseconds:.3}", percentile(percent))
+                })
+                .collect();
+            self.field(&format!("latency_percentiles_usec_{}", entry.full_name), shares.join(","));
         }
     }
 
