@@ -43,7 +43,7 @@ const DIFFERENCES: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
-const UNLIKE: [(Reference, &str, &str, &str); 11] = [
+const UNLIKE: [(Reference, &str, &str, &str); 12] = [
     (Reference::Redis, "client|setname", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "config|resetstat", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "config|rewrite", "tips", TIPS_OF_SEVEN_TWO),
@@ -54,6 +54,7 @@ const UNLIKE: [(Reference, &str, &str, &str); 11] = [
     (Reference::Valkey, "client|id", "flags", ALLOW_BUSY),
     (Reference::Valkey, "client|setinfo", "flags", ALLOW_BUSY),
     (Reference::Valkey, "client|setname", "flags", ALLOW_BUSY),
+    (Reference::Valkey, "latency|reset", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Valkey, "select", "flags", ALLOW_BUSY),
 ];
 

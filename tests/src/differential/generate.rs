@@ -16,7 +16,8 @@ const DEADLINE_SECONDS_MIN: i64 = 1000;
 const UNIX_SECONDS_MIN: i64 = 4_102_444_800;
 
 /// Commands that are many.
-const CONTAINERS: [&str; 5] = ["CLIENT", "COMMAND", "CONFIG", "DEBUG", "OBJECT"];
+const CONTAINERS: [&str; 8] =
+    ["CLIENT", "COMMAND", "COMMANDLOG", "CONFIG", "DEBUG", "LATENCY", "OBJECT", "SLOWLOG"];
 
 /// One command.
 #[derive(Clone, Debug, Eq, PartialEq)]
