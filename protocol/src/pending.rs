@@ -58,6 +58,12 @@ impl Pending {
         reply.clear();
     }
 
+    /// Takes over what is RESP already, behind everything else.
+    pub fn append(&mut self, bytes: Bytes) {
+        self.len += bytes.len();
+        self.push(bytes);
+    }
+
     /// The bytes to send, piece by piece, for a vectored write. No piece is empty.
     pub fn segments(&self) -> impl Iterator<Item = &[u8]> {
         let tail = (!self.tail.is_empty()).then_some(&self.tail[..]);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shardis_storage::ExpiryCycle;
 
+use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -75,7 +76,9 @@ async fn expire(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages,
             report.stale_percent += (stale_percent - report.stale_percent) * STALE_WEIGHT;
             report.interrupted += u64::from(goes_on);
             report.spent += started.elapsed();
-            return;
+            drop(report);
+            let now_seconds = state.clock.now_ms().div_euclid(1000);
+            return state.latency.note(Event::ExpireCycle, started.elapsed(), &state.config, now_seconds);
         }
         tokio::task::yield_now().await;
     }

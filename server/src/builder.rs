@@ -198,6 +198,8 @@ impl ServerBuilder {
             clock: self.clock,
             commands,
             clients: Arc::default(),
+            command_log: Default::default(),
+            latency: Default::default(),
             poison: Default::default(),
             released: Default::default(),
             shutdown: Default::default(),

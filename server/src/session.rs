@@ -6,6 +6,7 @@ use std::sync::Arc;
 use shardis_protocol::{OwnedRequest, Reply, Version};
 
 use crate::client::{Client, ClientInfo};
+use crate::dispatch::cost::{self, Cost, Thresholds};
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -66,6 +67,11 @@ impl Session {
         let plan = Plan::with_hash(state, request, second_hash);
         let now_ms = state.clock.now_ms();
         let mut ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms };
+        let thresholds = Thresholds::of(&state.config);
+        // Nothing was sent: a call is as long as its words.
+        let request_bytes = request.iter().map(<[u8]>::len).sum();
+        let entry = plan.entry.filter(|entry| thresholds.singles_out(entry, request_bytes));
+        let started = entry.map(|_| state.clock.tick());
         let mut outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
         if matches!(outcome, Outcome::Offload) {
             // The caller waits in any case; but network threads must not, for the shards that this will hold.
@@ -83,6 +89,11 @@ impl Session {
             Outcome::Offload | Outcome::Contended => {
                 unreachable!("the caller's thread takes as long as it needs")
             }
+        }
+        if let Some(entry) = plan.entry {
+            let took = started.map(|started| started.elapsed());
+            let cost = Cost { took, request_bytes, reply_bytes: self.reply.len() };
+            cost::note(&ctx, &thresholds, &self.client.info, entry, request, cost);
         }
         match self.reply.as_contiguous() {
             Some(bytes) => value::decode(bytes),

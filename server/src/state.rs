@@ -15,6 +15,8 @@ use crate::eviction::{self, MemoryLimit};
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::log::Log;
+use crate::observe::command_log::CommandLog;
+use crate::observe::latency::LatencyMonitor;
 use crate::observe::stats::Stats;
 use crate::poison::Poison;
 
@@ -32,6 +34,10 @@ pub struct State {
     pub clients: Arc<Registry>,
     /// What the threads count.
     pub stats: Arc<Stats>,
+    /// The commands that were worth remembering.
+    pub command_log: CommandLog,
+    /// What has held clients up.
+    pub latency: LatencyMonitor,
     /// Where the log goes.
     pub log: Log,
     /// Keeps the data within `maxmemory`.

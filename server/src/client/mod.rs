@@ -1,5 +1,7 @@
 //! A client: what its connection knows, and what others may see of it (`registry`).
 
+pub mod inbox;
+mod monitors;
 pub mod registry;
 
 use std::sync::Arc;
@@ -8,6 +10,7 @@ use std::sync::atomic::Ordering;
 use shardis_protocol::Version;
 use shardis_storage::Db;
 
+pub use self::monitors::Monitors;
 pub use self::registry::{ClientInfo, Registry};
 
 /// The connection's own view of its client.
@@ -23,6 +26,8 @@ pub struct Client {
     pub is_authenticated: bool,
     /// Whether the connection ends after the replies so far.
     pub close_after_reply: bool,
+    /// Whether it sees the commands of all clients.
+    pub is_monitor: bool,
     /// Calls that ran, whether they failed or not.
     pub commands: u64,
     /// What others see.
@@ -49,6 +54,7 @@ impl Client {
             version: Version::Resp2,
             is_authenticated,
             close_after_reply: false,
+            is_monitor: false,
             commands: 0,
             info,
             registry: None,
@@ -68,10 +74,29 @@ impl Client {
         self.info.protocol.store(number, Ordering::Relaxed);
     }
 
+    /// Shows it the commands of all clients from now on. False for a session inside the process, which nobody can send
+    /// anything to.
+    pub fn monitor(&mut self) -> bool {
+        let Some(registry) = &self.registry else { return false };
+        registry.monitors.add(self.info.clone());
+        self.is_monitor = true;
+        self.info.is_monitor.store(true, Ordering::Relaxed);
+        true
+    }
+
+    fn stop_monitoring(&mut self) {
+        if let Some(registry) = self.registry.as_ref().filter(|_| self.is_monitor) {
+            registry.monitors.remove(&self.info);
+            self.is_monitor = false;
+            self.info.is_monitor.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// Back to what it was when it was new, but for its number and the library that drives it. A connection loses its
     /// trust unless `is_open`; a session never does, and speaks the newest protocol.
     pub fn reset(&mut self, is_open: bool) {
         let is_session = self.registry.is_none();
+        self.stop_monitoring();
         self.select(Db(0));
         self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
         self.is_authenticated = is_session || is_open;
@@ -81,6 +106,7 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        self.stop_monitoring();
         if let Some(registry) = &self.registry {
             registry.remove(self.id);
         }

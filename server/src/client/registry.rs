@@ -1,12 +1,14 @@
 //! The clients of a server, as CLIENT LIST and INFO see them.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
+use super::Monitors;
+use super::inbox::Inbox;
 use crate::observe::stats::Counter;
 use crate::state::CLIENT_BYTES;
 
@@ -47,6 +49,10 @@ pub struct ClientInfo {
     pub sent: Counter,
     /// Commands it has run, as of its last turn.
     pub commands: AtomicU64,
+    /// Whether it sees the commands of all clients.
+    pub is_monitor: AtomicBool,
+    /// What other threads have for it.
+    pub inbox: Inbox,
     /// What it calls itself.
     pub names: Mutex<Names>,
     /// Ends the connection's task.
@@ -88,6 +94,8 @@ impl ClientInfo {
             received: Counter::default(),
             sent: Counter::default(),
             commands: 0.into(),
+            is_monitor: AtomicBool::default(),
+            inbox: Inbox::default(),
             names: Mutex::default(),
             abort: OnceLock::new(),
         }
@@ -128,6 +136,8 @@ pub struct Registry {
     clients: DashMap<u64, Arc<ClientInfo>>,
     next_id: AtomicU64,
     count: AtomicUsize,
+    /// Those that see the commands of all others.
+    pub monitors: Monitors,
 }
 
 impl Registry {

@@ -139,6 +139,16 @@ impl Error {
     pub const CLIENT_ID_NOT_POSITIVE: Error = Error::fixed(&"ERR client-id should be greater than 0");
     /// The database of a client filter in Valkey is no number.
     pub const FILTER_DB_NOT_INTEGER: Error = Error::fixed(&"ERR DB is not an integer or out of range");
+    /// A client that monitors wants data.
+    pub const MONITOR_AND_DATA: Error = Error::fixed(&"ERR Replica can't interact with the keyspace");
+    /// MONITOR by somebody who cannot be sent anything.
+    pub const MONITOR_NOT_ALLOWED: Error =
+        Error::fixed(&"ERR MONITOR isn't allowed for DENY BLOCKING client");
+    /// A count of log entries below -1.
+    pub const LOG_COUNT: Error = Error::fixed(&"ERR count should be greater than or equal to -1");
+    /// COMMANDLOG of a type that does not exist.
+    pub const LOG_TYPE: Error =
+        Error::fixed(&"ERR type should be one of the following: slow, large-request, large-reply");
     /// SHUTDOWN ABORT while the server is not ending.
     pub const NO_SHUTDOWN: Error = Error::fixed(&"ERR No shutdown in progress.");
     /// SHUTDOWN SAVE.
@@ -311,6 +321,11 @@ impl Error {
             start_of(subcommand),
             &advice,
         )
+    }
+
+    /// LATENCY GRAPH of an event that has not been seen.
+    pub fn no_samples(event: &[u8]) -> Error {
+        Error::quoting("ERR No samples available for event '", event, "'")
     }
 
     /// The database of a client filter in Valkey does not exist.

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod syntax;
 pub mod table;
 
+use shardis_protocol::Request;
 use shardis_storage::{Transaction, View};
 
 pub use self::args::Args;
@@ -52,6 +53,8 @@ pub struct Command {
     pub tips: &'static [&'static str],
     /// The version in which it was deprecated and what replaces it.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Which words of a call are nobody else's business, in logs and to monitors; the name is word 0.
+    pub is_secret: fn(Request<'_>, usize) -> bool,
     /// The subcommands of a container.
     pub subcommands: &'static [&'static Command],
     /// What the servers that are not the default one tell of it.
@@ -361,6 +364,7 @@ impl Command {
             history: &[],
             tips: &[],
             deprecated: None,
+            is_secret: |_, _| false,
             subcommands: &[],
             elsewhere: &[],
         }
@@ -475,9 +479,25 @@ impl Command {
         self
     }
 
+    /// Has words that are nobody else's business.
+    pub const fn secrets(mut self, is_secret: fn(Request<'_>, usize) -> bool) -> Command {
+        self.is_secret = is_secret;
+        self
+    }
+
+    /// A call as others may see it.
+    pub fn shown<'a>(&self, request: Request<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        let is_secret = self.is_secret;
+        let word = move |at| request.arg(at).unwrap_or_default();
+        (0..request.len()).map(move |at| if is_secret(request, at) { REDACTED } else { word(at) })
+    }
+
     /// Deprecated since a version, replaced by something.
     pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Command {
         self.deprecated = Some((since, replaced_by));
         self
     }
 }
+
+/// What stands for a word that is nobody else's business.
+const REDACTED: &[u8] = b"(redacted)";

@@ -44,7 +44,8 @@ pub struct Entry {
     pub first_key: Option<NonZeroU16>,
     /// Whether every call has exactly one key, at `first_key`.
     pub single_key: bool,
-    /// Whether it is so short that it is not timed by itself: those flagged as fast, and the single-key ones of strings.
+    /// Whether it is so short that it is not timed by itself: those flagged as fast, and those of one string that take
+    /// constant time.
     pub is_short: bool,
     /// Where the keys stand, as clients before key specifications understand it.
     pub key_range: KeyRange,
@@ -336,7 +337,7 @@ impl Entry {
         let (key_range, movable) = key_range(command.keys);
         let flags = flags(command, movable);
         let single_key = matches!(command.keys, [KeySpec { find: Find::Range { last: 0, .. }, .. }]);
-        let is_of_string = single_key && family.category == Category::STRING;
+        let is_of_string = single_key && family.category == Category::STRING && command.complexity == "O(1)";
         Entry {
             id: CommandId(at as u16),
             command,

@@ -296,7 +296,7 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("name", text(&names.name));
     line.field("age", seconds_since(info.connected_ms));
     line.field("idle", seconds_since(active_ms));
-    line.field("flags", if info.is_unix { "U" } else { "N" });
+    line.field("flags", flags(info));
     line.fields_if(dialect.client_traffic, &["capa"], "");
     line.field("db", info.db.load(Ordering::Relaxed));
     line.fields_if(true, &["sub", "psub", "ssub"], 0);
@@ -321,6 +321,16 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.fields_if(dialect.client_traffic, &["tot-net-out"], info.sent.value());
     line.fields_if(dialect.client_traffic, &["tot-cmds"], commands);
     lines.push('\n');
+}
+
+/// What is special about a client, a letter each.
+fn flags(info: &ClientInfo) -> &'static str {
+    match (info.is_monitor.load(Ordering::Relaxed), info.is_unix) {
+        (false, false) => "N",
+        (false, true) => "U",
+        (true, false) => "O",
+        (true, true) => "OU",
+    }
 }
 
 /// A line under construction: fields with their values, a space between them.

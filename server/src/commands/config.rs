@@ -62,7 +62,8 @@ static SET: Command = Command::client("SET", set)
     .complexity("O(N) when N is the number of configuration parameters provided")
     .summary("Sets configuration parameters in-flight.")
     .history(&[("7.0.0", "Added the ability to set multiple parameters in one call.")])
-    .tips(TIPS);
+    .tips(TIPS)
+    .secrets(|request, at| at > 2 && at % 2 == 1 && request.arg(at - 1).is_some_and(options::is_secret));
 
 fn set(call: &mut Call<'_>, client: &mut Client) -> Done {
     let mut pairs = Vec::with_capacity(call.args.len() / 2);

@@ -33,7 +33,8 @@ static AUTH: Command = Command::client("AUTH", auth)
     .since("1.0.0")
     .complexity("O(N) where N is the number of passwords defined for the user")
     .summary("Authenticates the connection.")
-    .history(&[("6.0.0", "Added ACL style (username and password).")]);
+    .history(&[("6.0.0", "Added ACL style (username and password).")])
+    .secrets(|_, at| at > 0);
 
 fn auth(call: &mut Call<'_>, client: &mut Client) -> Done {
     let first = call.args.take()?;
@@ -93,7 +94,13 @@ static HELLO: Command = Command::client("HELLO", hello)
     .history(&[(
         "6.2.0",
         "`protover` made optional; when called without arguments the command reports the current connection's context.",
-    )]);
+    )])
+    .secrets(|request, at| {
+        let follows_auth = |words: usize| {
+            at > 1 + words && request.arg(at - words).is_some_and(|word| is_word(word, "AUTH"))
+        };
+        follows_auth(1) || follows_auth(2)
+    });
 
 fn hello(call: &mut Call<'_>, client: &mut Client) -> Done {
     let (state, dialect) = (call.state, call.dialect());

@@ -2,10 +2,12 @@
 
 use super::acl::ACL;
 use super::command::COMMAND;
+use super::command_log::{COMMANDLOG, SLOWLOG};
 use super::config::CONFIG;
 use super::debug::DEBUG;
 use super::info::INFO;
 use super::keys::{DBSIZE, FLUSHALL, FLUSHDB, SWAPDB};
+use super::latency::LATENCY;
 use super::lolwut::LOLWUT;
 use super::memory::MEMORY;
 use super::module::MODULE;
@@ -23,6 +25,7 @@ pub static FAMILY: Family = Family::new(
         &BGREWRITEAOF,
         &BGSAVE,
         &COMMAND,
+        &COMMANDLOG,
         &CONFIG,
         &DBSIZE,
         &DEBUG,
@@ -31,9 +34,11 @@ pub static FAMILY: Family = Family::new(
         &FLUSHDB,
         &INFO,
         &LASTSAVE,
+        &LATENCY,
         &LOLWUT,
         &MEMORY,
         &MODULE,
+        &MONITOR,
         &PSYNC,
         &REPLCONF,
         &REPLICAOF,
@@ -41,11 +46,26 @@ pub static FAMILY: Family = Family::new(
         &SAVE,
         &SHUTDOWN,
         &SLAVEOF,
+        &SLOWLOG,
         &SWAPDB,
         &SYNC,
         &TIME,
     ],
 );
+
+static MONITOR: Command = Command::client("MONITOR", monitor)
+    .arity(Exactly(1))
+    .flags(Flags::ADMIN.union(Flags::NO_SCRIPT).union(Flags::LOADING).union(Flags::STALE))
+    .since("1.0.0")
+    .summary("Listens for all requests received by the server in real-time.");
+
+/// Whoever does so already gets no further answer, as in the real servers.
+fn monitor(call: &mut Call<'_>, client: &mut Client) -> Done {
+    if client.is_monitor {
+        return Ok(Flow::Done);
+    }
+    if client.monitor() { call.ok() } else { Err(Error::MONITOR_NOT_ALLOWED) }
+}
 
 static SHUTDOWN: Command = Command::client("SHUTDOWN", shutdown)
     .syntax("[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0")

@@ -48,6 +48,8 @@ pub enum Kind {
     Words,
     /// Host and port of a server; `no one` is the empty text.
     Peer,
+    /// Percentages, one space between them.
+    Percentiles,
     /// Network addresses.
     Addresses,
     /// An existing directory.
@@ -99,6 +101,7 @@ impl Kind {
             Kind::Text | Kind::TextUntilZero | Kind::Shaped(_) => "text".into(),
             Kind::Words | Kind::ShapedWords(_) => "words".into(),
             Kind::Peer => "host port|no one".into(),
+            Kind::Percentiles => "number ...".into(),
             Kind::Addresses => "address ...".into(),
             Kind::Directory => "directory".into(),
         }
@@ -120,6 +123,7 @@ impl Kind {
             Kind::Text | Kind::Words | Kind::Peer => Ok(Value::Text(text.into())),
             Kind::TextUntilZero => Ok(Value::Text(until_zero(text).into())),
             Kind::Shaped(shape) | Kind::ShapedWords(shape) => Ok(Value::Text(shape(text)?.into())),
+            Kind::Percentiles => percentiles(text).map(Value::Text),
             Kind::Addresses => {
                 let words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
                 if words.count() > BIND_ADDRESSES_MAX {
@@ -232,6 +236,26 @@ pub(crate) fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
         number => number.unwrap_or(u64::MAX),
     };
     (digits <= MEMORY_DIGITS_MAX).then_some(i128::from(number.saturating_mul(factor)))
+}
+
+/// Percentages as they are shown: with six digits behind the point at most.
+fn percentiles(text: &[u8]) -> Result<Arc<[u8]>, Reason> {
+    let mut shown = Vec::new();
+    for word in text.split(|&byte| byte == b' ').filter(|_| !text.is_empty()) {
+        let percent =
+            number::parse_f64(word).ok_or("Invalid latency-tracking-info-percentiles parameters")?;
+        if !(0.0..=100.0).contains(&percent) {
+            return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into());
+        }
+        shown.push(percentile(percent));
+    }
+    Ok(shown.join(" ").into_bytes().into())
+}
+
+/// A percentage with six digits behind the point at most.
+pub fn percentile(percent: f64) -> String {
+    let text = format!("{percent:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// The directory as an absolute path.

@@ -16,6 +16,7 @@ mod rewrite;
 mod setting;
 mod shape;
 mod stored;
+mod voice;
 
 use std::env;
 use std::ffi::OsStr;
@@ -26,14 +27,16 @@ use std::thread;
 
 use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
+use shardis_protocol::number;
 
 pub use self::choice::{DebugAccess, EvictionPolicy, Level};
 pub(crate) use self::kind::parse_memory;
-pub use self::kind::{Kind, Reason, Unit};
+pub use self::kind::{Kind, Reason, Unit, percentile};
 use self::options::{Change, Named};
 pub use self::personality::{Dialect, Personality};
 pub use self::rewrite::RewriteError;
 pub use self::setting::{Choice, Scalar, Setting, Stored, Text};
+pub use self::voice::Voice;
 
 /// The settings of one server. The fields are named after their parameters; `options` says what each is for.
 #[expect(missing_docs, reason = "the table of parameters has a sentence for each field")]
@@ -73,6 +76,15 @@ pub struct Config {
     pub enable_debug_command: Setting<DebugAccess>,
     pub enable_protected_configs: Setting<DebugAccess>,
     pub personality: Setting<Personality>,
+    pub slowlog_log_slower_than: Setting<i64>,
+    pub slowlog_max_len: Setting<i64>,
+    pub commandlog_request_larger_than: Setting<i64>,
+    pub commandlog_large_request_max_len: Setting<i64>,
+    pub commandlog_reply_larger_than: Setting<i64>,
+    pub commandlog_large_reply_max_len: Setting<i64>,
+    pub latency_monitor_threshold: Setting<i64>,
+    pub latency_tracking: Setting<bool>,
+    pub latency_tracking_info_percentiles: Text,
     pub loglevel: Setting<Level>,
     pub logfile: Text,
     pub pidfile: Text,
@@ -120,6 +132,15 @@ impl Default for Config {
             enable_debug_command: Setting::new(DebugAccess::No),
             enable_protected_configs: Setting::new(DebugAccess::No),
             personality: Setting::new(Personality::Redis72),
+            slowlog_log_slower_than: Setting::new(10_000),
+            slowlog_max_len: Setting::new(128),
+            commandlog_request_larger_than: Setting::new(1 << 20),
+            commandlog_large_request_max_len: Setting::new(128),
+            commandlog_reply_larger_than: Setting::new(1 << 20),
+            commandlog_large_reply_max_len: Setting::new(128),
+            latency_monitor_threshold: Setting::new(0),
+            latency_tracking: Setting::new(true),
+            latency_tracking_info_percentiles: Text::new("50 99 99.9"),
             loglevel: Setting::new(Level::Notice),
             logfile: Text::new(""),
             pidfile: Text::new(""),
@@ -209,6 +230,12 @@ impl Config {
     /// What the imitated server answers where others answer something else.
     pub fn dialect(&self) -> &'static Dialect {
         self.personality.value().dialect()
+    }
+
+    /// The shares of the calls whose longest time INFO tells, in percent.
+    pub fn percentiles(&self) -> Vec<f64> {
+        let text = self.latency_tracking_info_percentiles.value();
+        text.split(|&byte| byte == b' ').filter_map(number::parse_f64).collect()
     }
 
     /// The addresses to listen on, as they are written: `127.0.0.1`, `-::1`, `*`.

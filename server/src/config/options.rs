@@ -15,7 +15,7 @@ use super::{Config, Personality, known, refused, stored};
 pub struct Parameter {
     /// Lower case, as in the configuration file.
     pub name: &'static str,
-    /// An older name for the same.
+    /// Another name for the same: an older one, or that of another server.
     pub alias: Option<&'static str>,
     /// What a value looks like.
     pub kind: Kind,
@@ -27,6 +27,8 @@ pub struct Parameter {
     pub is_listed: bool,
     /// One sentence with a full stop.
     pub summary: &'static str,
+    /// Whether its values are nobody else's business.
+    pub is_secret: bool,
     field: Field,
     /// Asks the system whether a running server can have a value.
     system: fn(&Config, &Value) -> Result<(), Reason>,
@@ -81,7 +83,7 @@ pub static PARAMETERS: &[Parameter] = &[
     .summary("Permissions of the UNIX socket; 0 for those that the umask gives."),
     yes_no("protected-mode", |config| config.protected_mode.raw())
         .summary("Without a password, serve this machine only."),
-    text("requirepass", |config| &config.requirepass).summary("Password that clients have to give."),
+    text("requirepass", |config| &config.requirepass).secret().summary("Password that clients have to give."),
     number("tcp-backlog", 0, INT_MAX, |config| config.tcp_backlog.raw())
         .at_start()
         .summary("Connections that may wait to be accepted."),
@@ -150,6 +152,36 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Who may use the debugging commands."),
     choice::<Personality>("personality", |config| config.personality.raw())
         .summary("Whose texts and shapes the replies have where servers differ."),
+    number("slowlog-log-slower-than", -1, i64::MAX, |config| config.slowlog_log_slower_than.raw())
+        .alias("commandlog-execution-slower-than")
+        .summary("Microseconds from which on a command is slow; -1 for never."),
+    number("slowlog-max-len", 0, i64::MAX, |config| config.slowlog_max_len.raw())
+        .alias("commandlog-slow-execution-max-len")
+        .summary("Slow commands that are kept at most."),
+    number("commandlog-request-larger-than", -1, i64::MAX, |config| {
+        config.commandlog_request_larger_than.raw()
+    })
+    .summary("Bytes from which on a command is large; -1 for never."),
+    number("commandlog-large-request-max-len", 0, i64::MAX, |config| {
+        config.commandlog_large_request_max_len.raw()
+    })
+    .summary("Large commands that are kept at most."),
+    number("commandlog-reply-larger-than", -1, i64::MAX, |config| config.commandlog_reply_larger_than.raw())
+        .summary("Bytes from which on a reply is large; -1 for never."),
+    number("commandlog-large-reply-max-len", 0, i64::MAX, |config| {
+        config.commandlog_large_reply_max_len.raw()
+    })
+    .summary("Commands with large replies that are kept at most."),
+    number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
+        .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
+    yes_no("latency-tracking", |config| config.latency_tracking.raw())
+        .summary("Whether the times of commands are counted by their length."),
+    Parameter::new(
+        "latency-tracking-info-percentiles",
+        Kind::Percentiles,
+        Field::Text(|config| &config.latency_tracking_info_percentiles),
+    )
+    .summary("Shares of the calls whose longest time INFO tells, in percent."),
     scalar("loglevel", Kind::LogLevel, |config| config.loglevel.raw()).summary("The least that is logged."),
     text("logfile", |config| &config.logfile)
         .at_start()
@@ -199,6 +231,11 @@ pub fn find(name: &[u8], personality: Personality) -> Option<Named> {
     every()
         .filter(|parameter| parameter.personalities.contains(&personality))
         .find_map(|parameter| parameter.called(name))
+}
+
+/// Whether the values of this parameter are nobody else's business, under any personality.
+pub fn is_secret(name: &[u8]) -> bool {
+    every().any(|parameter| parameter.is_secret && parameter.called(name).is_some())
 }
 
 /// Every parameter that is called `name`, that of this personality first: the personality may change until the server
@@ -284,6 +321,7 @@ impl Parameter {
             personalities: EVERY,
             is_listed: true,
             summary: "",
+            is_secret: false,
             field,
             system: |_, _| Ok(()),
         }
@@ -321,6 +359,11 @@ impl Parameter {
 
     pub(super) const fn protected(mut self) -> Parameter {
         self.change = Change::Protected;
+        self
+    }
+
+    pub(super) const fn secret(mut self) -> Parameter {
+        self.is_secret = true;
         self
     }
 
@@ -512,6 +555,7 @@ mod tests {
                 "1.2.3.4",
                 "::1",
                 "A",
+                "50 90",
             ];
             let words = match parameter.kind {
                 Kind::Choice(words) | Kind::ShutdownFlags(words) => words,

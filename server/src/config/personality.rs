@@ -5,6 +5,7 @@
 
 use super::choice::Level;
 use super::setting::Choice;
+use super::voice::{self, Voice};
 
 /// Which server's replies are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,10 @@ pub struct Dialect {
     /// Whether CLIENT LIST tells capabilities, watched keys and traffic.
     pub client_traffic: bool,
 
+    /// In whose words LATENCY DOCTOR speaks.
+    pub doctor: Voice,
+    /// Whether LATENCY LATEST tells the sum and the number of samples too.
+    pub latest_has_totals: bool,
     /// What HELP says of itself.
     pub help_of_help: &'static str,
     /// Whether HELP names the server; else the lines that do go without the name.
@@ -170,6 +175,8 @@ const REDIS_72: Dialect = Dialect {
     client_filters_combine: false,
     client_library: true,
     client_traffic: false,
+    doctor: voice::REDIS,
+    latest_has_totals: false,
     help_of_help: "    Print this help.",
     help_names_server: true,
     getkeys_words_min: 3,
@@ -203,6 +210,8 @@ const VALKEY_91: Dialect = Dialect {
     client_filters_combine: true,
     client_traffic: true,
     help_names_server: false,
+    doctor: voice::VALKEY,
+    latest_has_totals: true,
     no_subcommands_is_array: true,
     debug_takes_option: true,
     sdslen_words: [" ", "obj_alloc:", "val_alloc:"],

@@ -1,5 +1,5 @@
-//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, memory; in
-//! Valkey's authentication comes first. Nothing is locked yet.
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, memory, no
+//! monitor; in Valkey's authentication comes first. Nothing is locked yet.
 
 use shardis_protocol::Request;
 
@@ -38,6 +38,9 @@ pub fn admit<'s>(
     if ctx.state.config.maxmemory.value() != 0 {
         within_memory(ctx, entry)?;
     }
+    if client.is_monitor {
+        no_data(entry)?;
+    }
     Ok(entry)
 }
 
@@ -54,6 +57,13 @@ fn within_memory(ctx: &Context<'_>, entry: &Entry) -> Result<(), Error> {
 #[cold]
 fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
     if entry.is_some_and(|entry| entry.flags.contains(Flags::NO_AUTH)) { Ok(()) } else { Err(Error::NO_AUTH) }
+}
+
+/// The real servers keep monitors, which are replicas to them, from the data.
+#[cold]
+fn no_data(entry: &Entry) -> Result<(), Error> {
+    let touches_data = entry.flags.contains(Flags::WRITE) || entry.flags.contains(Flags::READONLY);
+    if touches_data { Err(Error::MONITOR_AND_DATA) } else { Ok(()) }
 }
 
 /// Why a call invokes nothing. Two words that browsers send as a command's name end the connection: somebody makes one

@@ -4,6 +4,7 @@
 //! is answered with an [`Outcome`] that tells the connection how to go on. No command is known by name.
 
 mod admit;
+pub mod cost;
 mod execute;
 mod route;
 pub mod settle;
@@ -15,9 +16,9 @@ use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::KeyHash;
 
 use crate::client::Client;
-use crate::command::Error;
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
+use crate::command::{Error, Flags};
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -124,7 +125,22 @@ pub fn run(
             return Outcome::Done;
         }
     };
-    execute::execute(ctx, client, request, entry, plan.first_key, reply)
+    let outcome = execute::execute(ctx, client, request, entry, plan.first_key, reply);
+    if ctx.state.clients.monitors.is_any() {
+        show(ctx, client, request, entry, &outcome);
+    }
+    outcome
+}
+
+/// Shows a call that ran to those who monitor. What is run again later is shown then.
+#[cold]
+fn show(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry, outcome: &Outcome) {
+    let has_run = matches!(outcome, Outcome::Done | Outcome::Wait(_));
+    let is_hidden = entry.flags.contains(Flags::ADMIN) || entry.flags.contains(Flags::SKIP_MONITOR);
+    if has_run && !is_hidden {
+        let words = entry.command.shown(request);
+        ctx.state.clients.monitors.tell(client, ctx.state.clock.now_us(), words, &ctx.state.log);
+    }
 }
 
 /// Writes an error reply and counts it.

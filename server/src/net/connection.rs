@@ -8,15 +8,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use shardis_protocol::{OwnedRequest, Pending, Reply, RequestParser};
+use shardis_protocol::{OwnedRequest, Pending, Reply, Request, RequestParser};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
 use crate::client::{Client, ClientInfo};
+use crate::dispatch::cost::{self, Cost, Thresholds};
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
@@ -81,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ended::Close => return self.say_goodbye().await,
                 Ended::Offload(request) => self.offload(request).await,
                 Ended::Park(request) => self.park(request).await,
-                Ended::Wait(ticket) => self.wait(ticket).await,
+                Ended::Wait(ticket, request) => self.wait(ticket, request).await,
             };
             if served.is_err() {
                 return;
@@ -99,9 +101,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies.
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Ended>> {
-        if !self.pending.is_empty()
-            && let Poll::Ready(Err(error)) = self.poll_flush(cx)
-        {
+        if let Poll::Ready(Err(error)) = self.poll_output(cx) {
             return Poll::Ready(Err(error));
         }
         let thread = self.thread.clone();
@@ -256,6 +256,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         written
     }
 
+    /// Sends what is left, and what others have for this client. Of that nothing is taken before everything else is sent, so
+    /// that it waits where its limit is.
+    fn poll_output(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if !self.pending.is_empty() {
+                ready!(self.poll_flush(cx))?;
+            }
+            if !self.info.inbox.is_open() {
+                return Poll::Ready(Ok(()));
+            }
+            let Some(messages) = self.info.inbox.take(cx.waker()) else { return Poll::Ready(Ok(())) };
+            self.pending.append(messages);
+        }
+    }
+
     fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         while !self.pending.is_empty() {
             let written =
@@ -293,7 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut reply = Reply::new(client.version);
             let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
             // The connection may have been closed meanwhile.
-            let _ = sender.send((client, reply, ticket));
+            let _ = sender.send((client, reply, ticket.map(|ticket| (ticket, request))));
         });
         // An error means that the server is stopping.
         let returned = self.wait_for(|_, cx| Pin::new(&mut receiver).poll(cx)).await;
@@ -302,7 +317,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.publish();
         self.keep(&mut reply, 0);
         match ticket {
-            Some(ticket) => self.wait(ticket).await,
+            Some((ticket, request)) => self.wait(ticket, request).await,
             None => Ok(()),
         }
     }
@@ -318,28 +333,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             match self.run_parked(&thread, request.as_request()) {
                 Outcome::Done => return Ok(()),
                 Outcome::Offload => return self.offload(request).await,
-                Outcome::Wait(ticket) => return self.wait(ticket).await,
+                Outcome::Wait(ticket) => return self.wait(ticket, request).await,
                 Outcome::Contended => {}
             }
             self.wait_for(|_, cx| released.as_mut().poll(cx)).await;
         }
     }
 
-    fn run_parked(&mut self, thread: &Thread, request: shardis_protocol::Request<'_>) -> Outcome {
+    fn run_parked(&mut self, thread: &Thread, request: Request<'_>) -> Outcome {
         let state = &thread.state;
         let ctx =
             Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         let buffers = &mut *thread.buffers.borrow_mut();
         buffers.reply.clear();
-        let outcome = dispatch::run(&ctx, client, request, Plan::new(state, request), &mut buffers.reply);
+        let outcome = run_measured(&ctx, client, request, &mut buffers.reply);
         self.publish();
         self.keep(&mut buffers.reply, 0);
         outcome
     }
 
     /// Waits for the answer of a job; the peer's leaving cancels it.
-    async fn wait(&mut self, mut ticket: Ticket) -> io::Result<()> {
+    async fn wait(&mut self, mut ticket: Ticket, request: OwnedRequest) -> io::Result<()> {
+        let started = self.thread.state.clock.tick();
         let version = self.client().version;
         let mut reply = Reply::new(version);
         let result = {
@@ -356,6 +372,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.thread.stats.count_error(error.code());
             reply.error(error.text());
         }
+        let thread = &self.thread;
+        let now_ms = thread.state.clock.now_ms();
+        let ctx = Context { state: &thread.state, stats: &thread.stats, runner: Runner::Network, now_ms };
+        note_cost(&ctx, &self.info, request.as_request(), started.elapsed(), reply.len());
         self.has_commands = !self.unread.is_empty();
         self.keep(&mut reply, 0);
         Ok(())
@@ -370,7 +390,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.info.is_waiting.store(1, Ordering::Relaxed);
         let happened = poll_fn(|cx| {
             // An error shows up again when the next turn flushes.
-            let _ = self.poll_flush(cx);
+            let _ = self.poll_output(cx);
             poll(self, cx)
         })
         .await;
@@ -415,18 +435,28 @@ fn run_elsewhere(
 ) -> Option<Ticket> {
     let stats = stats.as_ref();
     let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
-    let request = request.as_request();
-    let plan = Plan::new(state, request);
-    let started = state.clock.tick();
-    let outcome = dispatch::run(&ctx, client, request, plan, reply);
-    if let Some(entry) = plan.entry {
-        stats.command(entry.id).nanoseconds.add(started.elapsed().as_nanos() as u64);
-    }
+    let outcome = run_measured(&ctx, client, request.as_request(), reply);
     match outcome {
         Outcome::Wait(ticket) => Some(ticket),
         Outcome::Done => None,
         Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
     }
+}
+
+/// Runs a command outside of a window, and tells what it cost.
+fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, reply: &mut Reply) -> Outcome {
+    let started = ctx.state.clock.tick();
+    let outcome = dispatch::run(ctx, client, request, Plan::new(ctx.state, request), reply);
+    if matches!(outcome, Outcome::Done) {
+        note_cost(ctx, &client.info, request, started.elapsed(), reply.len());
+    }
+    outcome
+}
+
+fn note_cost(ctx: &Context<'_>, info: &ClientInfo, request: Request<'_>, took: Duration, reply_bytes: usize) {
+    let Some(entry) = ctx.state.commands.resolvable(request) else { return };
+    let cost = Cost { took: Some(took), request_bytes: cost::request_bytes(request), reply_bytes };
+    cost::note(ctx, &Thresholds::of(&ctx.state.config), info, entry, request, cost);
 }
 
 fn poll_write_segments<'a, S: AsyncWrite>(

@@ -2,15 +2,17 @@
 //! runs, so that the cache misses of their keys overlap. Then they run in order.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use shardis_protocol::{Limits, OwnedRequest, Parsed, ProtocolError, Reply, Request, RequestParser, Span};
 use shardis_storage::Ahead;
 use smallvec::SmallVec;
 
 use crate::client::Client;
+use crate::dispatch::cost::{self, Cost, Thresholds};
 use crate::dispatch::{self, Context, Outcome, Plan};
 use crate::jobs::Ticket;
+use crate::observe::stats::Took;
 
 /// Commands that are planned together: enough to keep the memory busy. More would evict each other's lines from the first-level
 /// cache; of 32, 64 and 128 this is the fastest for batches of 100.
@@ -68,7 +70,7 @@ pub enum Ended {
     /// The last command consumed must wait until something long is released.
     Park(OwnedRequest),
     /// The reply of the last command consumed comes later.
-    Wait(Ticket),
+    Wait(Ticket, OwnedRequest),
 }
 
 /// Runs the commands at the start of `input`: how many bytes they took, and how it ended.
@@ -85,7 +87,7 @@ pub fn run(
         let mut frames = Frames::new();
         let filled = window.fill(ctx, client, parser, input, consumed, &mut frames);
         if !frames.is_empty() {
-            let (end, ended) = window.run(ctx, client, input, &frames, reply);
+            let (end, ended) = window.run(ctx, client, input, consumed, &frames, reply);
             consumed = end;
             if let Some(ended) = ended {
                 // It may have seen the start of a command behind the ones that will be parsed again.
@@ -169,32 +171,37 @@ impl Window {
         self.ahead.clear();
     }
 
-    /// Runs the window: the end of the last command that ran, and how it ended if before the last one.
+    /// Runs the window, which begins at `from`: the end of the last command that ran, and how it ended if before the last one.
     fn run(
         &self,
         ctx: &Context<'_>,
         client: &mut Client,
         input: &[u8],
+        from: usize,
         frames: &Frames<'_>,
         reply: &mut Reply,
     ) -> (usize, Option<Ended>) {
         ctx.state.keyspace.prefetch(client.db, &self.ahead);
-        let mut timing = Timing::start(ctx);
+        let mut timing = Timing::start(ctx, frames);
         let mut ran = 0;
         let mut ended = None;
+        let mut start = from;
+        let mut replied = reply.len();
         for frame in frames {
             let request = request(input, &self.spans, &self.inline, frame.words);
-            let plan = frame.plan;
-            let started = timing.start_of(ctx, plan);
-            let outcome = dispatch::run(ctx, client, request, plan, reply);
-            timing.end_of(ctx, plan, started, &outcome);
+            timing.start_of(ctx, frame.plan, frame.end - start);
+            let outcome = dispatch::run(ctx, client, request, frame.plan, reply);
+            let replied_before = std::mem::replace(&mut replied, reply.len());
+            let reply_bytes = replied.saturating_sub(replied_before);
+            timing.end_of(ctx, client, request, frame.plan, reply_bytes, &outcome);
+            start = frame.end;
             ran += 1;
             ended = match outcome {
                 Outcome::Done if client.close_after_reply => Some(Ended::Close),
                 Outcome::Done => None,
                 Outcome::Offload => Some(Ended::Offload(request.to_owned())),
                 Outcome::Contended => Some(Ended::Park(request.to_owned())),
-                Outcome::Wait(ticket) => Some(Ended::Wait(ticket)),
+                Outcome::Wait(ticket) => Some(Ended::Wait(ticket, request.to_owned())),
             };
             if ended.is_some() {
                 break;
@@ -220,46 +227,110 @@ fn request<'a>(input: &'a [u8], spans: &'a [Span], inline: &'a [OwnedRequest], w
     }
 }
 
-/// The time that commands took. A look at the clock costs as much as a fast command, so those of a window share its
-/// time evenly; the others are timed one by one.
+/// The measuring of a window's commands; `cost` tells which of them are timed by themselves.
 struct Timing {
+    thresholds: Thresholds,
     started: Instant,
-    slow_ns: u64,
-    fast: u64,
+    /// Whether there is no other command to share the time with.
+    is_alone: bool,
+    /// Set while a command runs that is timed by itself.
+    single: Option<Instant>,
+    /// When the last one ended, if no other command has run since: then the next one began.
+    last_ended: Option<Instant>,
+    request_bytes: usize,
+    /// The time of those that were timed by themselves.
+    singles: Duration,
+    /// A bit for each command that shares the rest.
+    shared: u64,
+    ran: usize,
 }
 
 impl Timing {
-    fn start(ctx: &Context<'_>) -> Timing {
-        Timing { started: ctx.state.clock.tick(), slow_ns: 0, fast: 0 }
-    }
-
-    /// When a command starts that is timed by itself.
-    #[inline]
-    fn start_of(&mut self, ctx: &Context<'_>, plan: Plan<'_>) -> Option<Instant> {
-        match plan.entry {
-            Some(entry) if !entry.is_short => Some(ctx.state.clock.tick()),
-            _ => {
-                self.fast += 1;
-                None
-            }
+    fn start(ctx: &Context<'_>, frames: &Frames<'_>) -> Timing {
+        let started = ctx.state.clock.tick();
+        Timing {
+            thresholds: Thresholds::of(&ctx.state.config),
+            started,
+            is_alone: frames.len() == 1,
+            single: None,
+            last_ended: Some(started),
+            request_bytes: 0,
+            singles: Duration::ZERO,
+            shared: 0,
+            ran: 0,
         }
     }
 
     #[inline]
-    fn end_of(&mut self, ctx: &Context<'_>, plan: Plan<'_>, started: Option<Instant>, outcome: &Outcome) {
-        let (Some(entry), Some(started)) = (plan.entry, started) else { return };
-        let took_ns = started.elapsed().as_nanos() as u64;
-        self.slow_ns += took_ns;
-        if matches!(outcome, Outcome::Done | Outcome::Wait(_)) {
-            ctx.stats.command(entry.id).nanoseconds.add(took_ns);
+    fn start_of(&mut self, ctx: &Context<'_>, plan: Plan<'_>, request_bytes: usize) {
+        self.request_bytes = request_bytes;
+        self.single = match plan.entry {
+            Some(entry) if self.is_alone || self.thresholds.singles_out(entry, request_bytes) => {
+                Some(self.last_ended.unwrap_or_else(|| ctx.state.clock.tick()))
+            }
+            _ => None,
+        };
+    }
+
+    #[inline]
+    fn end_of(
+        &mut self,
+        ctx: &Context<'_>,
+        client: &Client,
+        request: Request<'_>,
+        plan: Plan<'_>,
+        reply_bytes: usize,
+        outcome: &Outcome,
+    ) {
+        let at = self.ran;
+        self.ran += 1;
+        let Some(started) = self.single else {
+            self.shared |= 1 << at;
+            self.last_ended = None;
+            if self.thresholds.is_large_reply(reply_bytes) {
+                self.note(ctx, client, request, plan, Cost { reply_bytes, ..Cost::default() }, outcome);
+            }
+            return;
+        };
+        let now = ctx.state.clock.tick();
+        let took = now - started;
+        self.last_ended = Some(now);
+        self.singles += took;
+        // It may have changed them.
+        self.thresholds = Thresholds::of(&ctx.state.config);
+        let cost = Cost { took: Some(took), request_bytes: self.request_bytes, reply_bytes };
+        self.note(ctx, client, request, plan, cost, outcome);
+    }
+
+    /// What is run again, or answers later, is noted then.
+    fn note(
+        &self,
+        ctx: &Context<'_>,
+        client: &Client,
+        request: Request<'_>,
+        plan: Plan<'_>,
+        cost: Cost,
+        outcome: &Outcome,
+    ) {
+        if let (Some(entry), Outcome::Done) = (plan.entry, outcome) {
+            cost::note(ctx, &self.thresholds, &client.info, entry, request, cost);
         }
     }
 
     fn finish(self, ctx: &Context<'_>, frames: &[Frame<'_>]) {
-        let Some(fast) = std::num::NonZeroU64::new(self.fast) else { return };
-        let share = (self.started.elapsed().as_nanos() as u64).saturating_sub(self.slow_ns) / fast;
-        for entry in frames.iter().filter_map(|frame| frame.plan.entry).filter(|entry| entry.is_short) {
-            ctx.stats.command(entry.id).nanoseconds.add(share);
+        let count = self.shared.count_ones();
+        if count == 0 {
+            return;
+        }
+        let took = self.started.elapsed().saturating_sub(self.singles);
+        cost::note_shared(ctx, &self.thresholds, took);
+        let share = Took::new(took.as_nanos() as u64 / u64::from(count));
+        for (at, frame) in frames.iter().enumerate() {
+            if let Some(entry) = frame.plan.entry.filter(|_| self.shared >> at & 1 == 1) {
+                ctx.stats.command(entry.id).took(share, self.thresholds.is_tracked);
+            }
         }
     }
 }
+
+const _: () = assert!(WINDOW_COMMANDS_MAX <= u64::BITS as usize, "a bit for each command");

@@ -2,12 +2,13 @@
 //! threads, so counting costs a plain store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::histogram::{Distribution, Histogram, Range};
 use crate::command::table::CommandId;
 use crate::eviction::Credit;
 
@@ -16,6 +17,11 @@ use crate::eviction::Credit;
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Nothing counted.
+    pub const fn new() -> Counter {
+        Counter(AtomicU64::new(0))
+    }
+
     /// Counts `n` more. Only the owning thread calls this: it is no atomic addition.
     #[inline]
     pub fn add(&self, n: u64) {
@@ -27,7 +33,7 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn reset(&self) {
+    pub(super) fn reset(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
 }
@@ -43,6 +49,33 @@ pub struct CommandCounters {
     pub rejected: Counter,
     /// Calls that ran and answered an error.
     pub failed: Counter,
+    /// How long they took; there is none before the first call that was tracked.
+    histogram: OnceLock<Box<Histogram>>,
+}
+
+impl CommandCounters {
+    /// Counts the time of a call.
+    #[inline]
+    pub fn took(&self, took: Took, is_tracked: bool) {
+        self.nanoseconds.add(took.nanoseconds);
+        if is_tracked {
+            self.histogram.get_or_init(Default::default).count(took.range);
+        }
+    }
+}
+
+/// The time of a call, ready to be counted: several calls may have the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    nanoseconds: u64,
+    range: Range,
+}
+
+impl Took {
+    /// So long.
+    pub fn new(nanoseconds: u64) -> Took {
+        Took { nanoseconds, range: Range::of(nanoseconds) }
+    }
 }
 
 /// What one thread counts.
@@ -185,6 +218,15 @@ impl Stats {
         totals
     }
 
+    /// How long the calls of one command took, if any was tracked.
+    pub fn distribution(&self, id: CommandId) -> Option<Distribution> {
+        let mut sum = Distribution::default();
+        for thread in self.threads.lock().iter() {
+            thread.command(id).histogram.get().inspect(|histogram| sum.add(histogram));
+        }
+        (sum.calls > 0).then_some(sum)
+    }
+
     /// Calls of all commands.
     pub fn calls(&self) -> u64 {
         let threads = self.threads.lock();
@@ -230,7 +272,8 @@ impl Stats {
     pub fn reset(&self) {
         for thread in self.threads.lock().iter() {
             for counters in &thread.commands {
-                let CommandCounters { calls, nanoseconds, rejected, failed } = counters;
+                let CommandCounters { calls, nanoseconds, rejected, failed, histogram } = counters;
+                histogram.get().inspect(|histogram| histogram.reset());
                 [calls, nanoseconds, rejected, failed].into_iter().for_each(Counter::reset);
             }
             let ThreadStats { connections_received, connections_rejected, input_bytes, output_bytes, .. } =

@@ -34,7 +34,7 @@ enum Rule {
 
 /// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one
 /// does.
-const RULES: [(&str, &str, Rule); 18] = [
+const RULES: [(&str, &str, Rule); 23] = [
     ("KEYS", "", Rule::Unordered { width: 1 }),
     ("CONFIG", "GET", Rule::Unordered { width: 2 }),
     ("SCAN", "", Rule::Scan),
@@ -54,6 +54,12 @@ const RULES: [(&str, &str, Rule); 18] = [
     ("CLIENT", "INFO", Rule::Kind),
     ("CLIENT", "LIST", Rule::Kind),
     ("DEBUG", "OBJECT", Rule::Kind),
+    // How long something takes, and how many bytes an address and a time have.
+    ("SLOWLOG", "GET", Rule::Kind),
+    ("SLOWLOG", "LEN", Rule::Kind),
+    ("COMMANDLOG", "GET", Rule::Kind),
+    ("COMMANDLOG", "LEN", Rule::Kind),
+    ("LATENCY", "HISTOGRAM", Rule::Kind),
 ];
 
 /// A difference that we accept, in full.

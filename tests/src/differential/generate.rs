@@ -16,8 +16,21 @@ const DEADLINE_SECONDS_MIN: i64 = 1000;
 const UNIX_SECONDS_MIN: i64 = 4_102_444_800;
 
 /// Commands that are many.
-const CONTAINERS: [&str; 10] =
-    ["ACL", "CLIENT", "COMMAND", "CONFIG", "DEBUG", "FUNCTION", "MEMORY", "MODULE", "OBJECT", "SCRIPT"];
+const CONTAINERS: [&str; 13] = [
+    "ACL",
+    "CLIENT",
+    "COMMAND",
+    "COMMANDLOG",
+    "CONFIG",
+    "DEBUG",
+    "FUNCTION",
+    "LATENCY",
+    "MEMORY",
+    "MODULE",
+    "OBJECT",
+    "SCRIPT",
+    "SLOWLOG",
+];
 
 /// One command.
 #[derive(Clone, Debug, Eq, PartialEq)]

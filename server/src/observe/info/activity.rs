@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::system::processor_times;
+use crate::config::percentile;
 
 impl Report<'_> {
     /// Nothing is ever saved; the data is as old as the server.
@@ -156,6 +157,19 @@ impl Report<'_> {
                 &format!("errorstat_{}", String::from_utf8_lossy(&code)),
                 format_args!("count={count}"),
             );
+        }
+    }
+
+    pub(super) fn latency_stats(&mut self) {
+        let percentiles = self.state.config.percentiles();
+        for entry in self.state.commands.entries() {
+            let Some(distribution) = self.state.stats.distribution(entry.id) else { continue };
+            let shares = percentiles.iter().map(|&percent| {
+                let microseconds = distribution.percentile(percent) as f64 / 1000.0;
+                format!("p{}={microseconds:.3}", percentile(percent))
+            });
+            let shares = shares.collect::<Vec<_>>().join(",");
+            self.field(&format!("latency_percentiles_usec_{}", entry.full_name), shares);
         }
     }
 

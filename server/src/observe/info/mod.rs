@@ -27,7 +27,7 @@ const fn section(names: &'static [&'static str], is_default: bool, write: fn(&mu
     Section { names, is_default, write }
 }
 
-const SECTIONS: [Section; 16] = [
+const SECTIONS: [Section; 17] = [
     section(&["Server"], true, |report| report.server()),
     section(&["TLS"], false, |report| report.tls()),
     section(&["Clients"], true, |report| report.clients()),
@@ -39,6 +39,7 @@ const SECTIONS: [Section; 16] = [
     section(&["Modules", "module_list"], true, |report| report.modules()),
     section(&["Commandstats"], false, |report| report.command_stats()),
     section(&["Errorstats"], true, |report| report.error_stats()),
+    section(&["Latencystats"], false, |report| report.latency_stats()),
     section(&["Cluster"], true, |report| report.field("cluster_enabled", 0)),
     section(&["Cluster Info", "cluster_info"], false, |_| {}),
     section(&["Scripting Engines", "scriptingengines"], false, |report| report.scripting_engines()),
