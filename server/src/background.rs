@@ -1,4 +1,4 @@
-//! The periodic tasks and their budgets: active expiry, and once a second the clients that have been idle too long.
+//! The periodic tasks and their budgets: active expiry, and the limits that clients are held to.
 //! They run on the first network thread in slices that nobody notices.
 
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shardis_storage::ExpiryCycle;
 
+use crate::client::limits;
 use crate::state::State;
 
 /// Buckets that one step of the expiry cycle visits under one lock.
@@ -33,13 +34,14 @@ pub async fn run(state: Arc<State>) {
         // The next period counts from this one, so that a clock which is moved in between is not missed.
         state.clock.sleep_until(due + period).await;
         due = state.clock.elapsed();
-        if !state.is_expiry_paused.load(Ordering::Relaxed) {
+        if !state.is_expiry_paused.load(Ordering::Relaxed) && !state.pause.is_on(&state.clock) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
+        limits::evict(&state);
         // By the clock and not by counting periods: a manual clock may jump over many.
         if state.clock.elapsed() >= next_second {
             next_second = state.clock.elapsed() + SECOND;
-            close_idle_clients(&state);
+            limits::close_overdue(&state);
             state.stats.sample(state.clock.elapsed());
             note_memory(&state, &is_noting_memory);
         }
@@ -109,19 +111,4 @@ fn note_memory(state: &Arc<State>, is_under_way: &Arc<AtomicBool>) {
         state_there.used_memory();
         is_under_way.store(false, Ordering::Relaxed);
     });
-}
-
-fn close_idle_clients(state: &State) {
-    let timeout_ms = state.config.timeout.value().saturating_mul(1000);
-    if timeout_ms == 0 {
-        return;
-    }
-    let now_ms = state.clock.now_ms();
-    for client in state.clients.all() {
-        let is_waiting = client.is_waiting.load(Ordering::Acquire) != 0;
-        if !is_waiting && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms {
-            state.log.verbose("Closing idle client");
-            client.close();
-        }
-    }
 }

@@ -192,6 +192,7 @@ impl ServerBuilder {
             clock: self.clock,
             commands,
             clients: Arc::default(),
+            pause: Default::default(),
             poison: Default::default(),
             released: Default::default(),
             shutdown: Default::default(),

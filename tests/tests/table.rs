@@ -30,8 +30,10 @@ const NOTES: [(&str, &str); 2] = [
 ];
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 9] = [
+const DIFFERENCES: [(&str, &[&str], &str); 11] = [
+    ("client|kill", &["arguments"], "the syntax lines have no options inside of choices"),
     ("client|list", &["arguments"], SEVEN_TWO),
+    ("client|no-touch", &["flags"], SEVEN_TWO),
     ("client|setinfo", &["flags"], SEVEN_TWO),
     ("msetex", &["since"], "Redis has it since 8.4; Valkey counts its own versions"),
     ("psetex", DEPRECATION, SEVEN_TWO),
@@ -43,15 +45,22 @@ const DIFFERENCES: [(&str, &[&str], &str); 9] = [
 ];
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
-const UNLIKE: [(Reference, &str, &str, &str); 11] = [
+const UNLIKE: [(Reference, &str, &str, &str); 18] = [
     (Reference::Redis, "client|setname", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "config|resetstat", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "config|rewrite", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "msetnx", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "randomkey", "tips", TIPS_OF_SEVEN_TWO),
     (Reference::Redis, "scan", "tips", TIPS_OF_SEVEN_TWO),
+    (Reference::Redis, "wait", "flags", WAIT_BLOCKS),
+    (Reference::Redis, "wait", "categories", WAIT_BLOCKS),
+    (Reference::Valkey, "client|caching", "flags", ALLOW_BUSY),
     (Reference::Valkey, "client|getname", "flags", ALLOW_BUSY),
+    (Reference::Valkey, "client|getredir", "flags", ALLOW_BUSY),
     (Reference::Valkey, "client|id", "flags", ALLOW_BUSY),
+    (Reference::Valkey, "client|no-evict", "flags", ALLOW_BUSY),
+    (Reference::Valkey, "client|no-touch", "flags", ALLOW_BUSY),
+    (Reference::Valkey, "client|reply", "flags", ALLOW_BUSY),
     (Reference::Valkey, "client|setinfo", "flags", ALLOW_BUSY),
     (Reference::Valkey, "client|setname", "flags", ALLOW_BUSY),
     (Reference::Valkey, "select", "flags", ALLOW_BUSY),
@@ -60,6 +69,9 @@ const UNLIKE: [(Reference, &str, &str, &str); 11] = [
 const TIPS_OF_SEVEN_TWO: &str = "a declaration has the tips of 7.2, which only proxies of a cluster look at";
 const ALLOW_BUSY: &str =
     "a declaration has the flags of 7.2; there are no scripts yet that could keep the server busy";
+
+const WAIT_BLOCKS: &str =
+    "a declaration has the flags of 7.2, since which it is one of the blocking commands";
 
 const DEPRECATION: &[&str] = &["doc_flags", "deprecated_since", "replaced_by"];
 const SEVEN_TWO: &str = "so it is in 7.2: Redis 7.0 has it not yet, Valkey 9 no longer";

@@ -16,6 +16,7 @@ mod keys;
 mod list;
 mod server;
 mod string;
+mod wait;
 
 use crate::command::Family;
 
@@ -23,6 +24,7 @@ use crate::command::Family;
 pub static FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &keys::FAMILY,
+    &wait::FAMILY,
     &hash::FAMILY,
     &list::FAMILY,
     &connection::FAMILY,

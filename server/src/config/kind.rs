@@ -10,6 +10,7 @@ use std::sync::Arc;
 use shardis_protocol::number;
 
 use super::choice::Level;
+use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Scalar};
 use super::{Config, Dialect};
 
@@ -33,6 +34,10 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// One of the levels of the log that the personality has.
     LogLevel,
+    /// In bytes, or in percent of something, which is stored as a negative number.
+    MemoryOrPercent,
+    /// Classes of clients with three figures each.
+    OutputLimits,
     /// Any bytes, in one word.
     Text,
     /// Any number of words, joined by spaces.
@@ -65,6 +70,7 @@ pub enum Unit {
 pub(super) enum Value {
     Scalar(i64),
     Text(Arc<[u8]>),
+    OutputLimits(OutputLimits),
 }
 
 /// Why a value was refused; clients see it.
@@ -73,7 +79,7 @@ pub type Reason = Cow<'static, str>;
 impl Kind {
     /// Whether several words make one value.
     pub fn takes_words(self) -> bool {
-        matches!(self, Kind::Words | Kind::Peer | Kind::Addresses)
+        matches!(self, Kind::Words | Kind::Peer | Kind::Addresses | Kind::OutputLimits)
     }
 
     /// What to write for a value, for `--help`.
@@ -84,6 +90,8 @@ impl Kind {
             Kind::Number { .. } => "number".into(),
             Kind::Choice(words) => words.join("|").into(),
             Kind::LogLevel => Level::WORDS.join("|").into(),
+            Kind::MemoryOrPercent => "bytes|percent%".into(),
+            Kind::OutputLimits => "class hard soft seconds ...".into(),
             Kind::Text => "text".into(),
             Kind::Words => "words".into(),
             Kind::Peer => "host port|no one".into(),
@@ -107,6 +115,11 @@ impl Kind {
             Kind::Peer if text.eq_ignore_ascii_case(b"no one") => Ok(Value::Text([].into())),
             Kind::Number { unit, min, max } => {
                 unit.parse(text, min, max, config.dialect()).map(Value::Scalar)
+            }
+            Kind::MemoryOrPercent => memory_or_percent(text, config.dialect()).map(Value::Scalar),
+            Kind::OutputLimits => {
+                let limits = *config.client_output_buffer_limit.read();
+                output_limit::changed(limits, text, config.dialect()).map(Value::OutputLimits)
             }
             Kind::Text | Kind::Words | Kind::Peer => Ok(Value::Text(text.into())),
             Kind::Addresses => {
@@ -135,6 +148,7 @@ impl Kind {
                 .unwrap_or_default()
                 .to_owned(),
             Kind::Number { unit: Unit::Octal, .. } => format!("{raw:o}"),
+            Kind::MemoryOrPercent if raw < 0 => format!("{}%", raw.unsigned_abs()),
             _ => raw.to_string(),
         }
     }
@@ -179,7 +193,7 @@ fn parse_octal(text: &[u8]) -> Option<i128> {
 }
 
 /// Digits and a unit. Redis's oddities: no digits are a zero, and beyond 64 bits a number may stay at their greatest.
-fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
+pub(super) fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
     let text = until_zero(text);
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let factor: u64 = match text[digits..].to_ascii_lowercase().as_slice() {
@@ -198,6 +212,21 @@ fn parse_memory(text: &[u8], dialect: &Dialect) -> Option<i128> {
         number => number.unwrap_or(u64::MAX),
     };
     (digits <= MEMORY_DIGITS_MAX).then_some(i128::from(number.saturating_mul(factor)))
+}
+
+/// A memory value, or a percentage as a negative number. Redis's oddity: a memory value of 64 bits is one too.
+fn memory_or_percent(text: &[u8], dialect: &Dialect) -> Result<i64, Reason> {
+    let value = match text.strip_suffix(b"%") {
+        Some(percent) => number::parse_i64(percent).filter(|percent| *percent >= 0).map(|percent| -percent),
+        None => {
+            parse_memory(text, dialect).and_then(|bytes| u64::try_from(bytes).ok()).map(|bytes| bytes as i64)
+        }
+    };
+    let value = value.ok_or("argument must be a memory or percent value")?;
+    if value < -100 {
+        return Err("percentage argument must be less or equal to 100".into());
+    }
+    Ok(value)
 }
 
 /// The directory as an absolute path.
@@ -283,6 +312,13 @@ mod tests {
                  volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction",
             ),
             ("bind", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "Too many bind addresses specified."),
+            ("maxmemory-clients", "101%", "percentage argument must be less or equal to 100"),
+            ("maxmemory-clients", "9223372036854775808", "percentage argument must be less or equal to 100"),
+            ("maxmemory-clients", "-5%", "argument must be a memory or percent value"),
+            ("maxmemory-clients", "5.5%", "argument must be a memory or percent value"),
+            ("maxmemory-clients", "5mb%", "argument must be a memory or percent value"),
+            ("maxmemory-clients", "%", "argument must be a memory or percent value"),
+            ("maxmemory-clients", "-1", "argument must be a memory or percent value"),
             ("dir", "/nosuch", "No such file or directory"),
             ("dir", "/dev/null", "Not a directory"),
             ("shards", "12", "argument must be a power of two"),

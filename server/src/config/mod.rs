@@ -10,6 +10,7 @@ pub mod file;
 mod kind;
 mod known;
 pub mod options;
+mod output_limit;
 mod personality;
 mod setting;
 
@@ -20,11 +21,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
 
+use parking_lot::RwLock;
 use rustix::process::{Resource, getrlimit};
 
 pub use self::choice::{DebugAccess, Level};
 pub use self::kind::{Kind, Reason, Unit};
 use self::options::{Change, Parameter};
+pub use self::output_limit::{ClientClass, OutputLimit, OutputLimits};
 pub use self::personality::{Dialect, Personality};
 pub use self::setting::{Choice, Scalar, Setting, Text};
 
@@ -45,6 +48,8 @@ pub struct Config {
     pub maxclients: Setting<i64>,
     pub proto_max_bulk_len: Setting<i64>,
     pub client_query_buffer_limit: Setting<i64>,
+    pub client_output_buffer_limit: RwLock<OutputLimits>,
+    pub maxmemory_clients: Setting<i64>,
     pub databases: Setting<i64>,
     pub threads: Setting<i64>,
     pub compute_threads: Setting<i64>,
@@ -79,6 +84,12 @@ impl Default for Config {
             maxclients: Setting::new(10_000),
             proto_max_bulk_len: Setting::new(512 << 20),
             client_query_buffer_limit: Setting::new(1 << 30),
+            client_output_buffer_limit: RwLock::new([
+                OutputLimit::default(),
+                OutputLimit { hard_bytes: 256 << 20, soft_bytes: 64 << 20, soft_seconds: 60 },
+                OutputLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 },
+            ]),
+            maxmemory_clients: Setting::new(0),
             databases: Setting::new(16),
             threads: Setting::new(0),
             compute_threads: Setting::new(0),
@@ -209,6 +220,25 @@ impl Config {
     pub fn own_files(&self) -> i64 {
         let threads = i64::try_from(self.thread_count()).unwrap_or(i64::MAX);
         threads.saturating_mul(FILES_PER_THREAD).saturating_add(FILES_BESIDE_THREADS).max(FILES_OF_REDIS)
+    }
+
+    /// How much may wait to be sent to a client.
+    pub fn output_limit(&self, class: ClientClass) -> OutputLimit {
+        self.client_output_buffer_limit.read()[class as usize]
+    }
+
+    /// How much memory all clients together may take, if that is limited.
+    pub fn client_memory_max(&self) -> Option<u64> {
+        let limit = self.maxmemory_clients.value();
+        let bytes = match u64::try_from(limit) {
+            Ok(bytes) => bytes,
+            Err(_) => {
+                let maxmemory = self.get("maxmemory").and_then(|bytes| String::from_utf8(bytes).ok());
+                let maxmemory: u128 = maxmemory.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+                u64::try_from(maxmemory * u128::from(limit.unsigned_abs()) / 100).unwrap_or(u64::MAX)
+            }
+        };
+        (bytes > 0).then_some(bytes)
     }
 
     /// Whether DEL frees in the background.

@@ -5,8 +5,11 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use parking_lot::RwLock;
+
 use super::choice::DebugAccess;
 use super::kind::{Kind, Reason, Unit, Value};
+use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
 use super::{Config, Personality, known};
 
@@ -46,6 +49,7 @@ pub enum Change {
 enum Field {
     Scalar(fn(&Config) -> &AtomicI64),
     Text(fn(&Config) -> &Text),
+    OutputLimits(fn(&Config) -> &RwLock<OutputLimits>),
     /// Nowhere: `only` is accepted, and `why` says so to whoever wants something else.
     Fixed {
         only: &'static str,
@@ -84,6 +88,14 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Length of an argument or a string at most."),
     memory("client-query-buffer-limit", 1 << 20, |config| config.client_query_buffer_limit.raw())
         .summary("Bytes of unanswered input at most, per client."),
+    Parameter::new(
+        "client-output-buffer-limit",
+        Kind::OutputLimits,
+        Field::OutputLimits(|config| &config.client_output_buffer_limit),
+    )
+    .summary("Unsent replies from which a client is closed: at once, or after so many seconds; 0 for any."),
+    scalar("maxmemory-clients", Kind::MemoryOrPercent, |config| config.maxmemory_clients.raw())
+        .summary("Memory of all clients at most, in bytes or in percent of maxmemory; 0 for any."),
     number("databases", 1, DATABASES_MAX, |config| config.databases.raw())
         .at_start()
         .summary("How many databases there are."),
@@ -293,6 +305,7 @@ impl Parameter {
         match (self.field, self.kind) {
             (Field::Fixed { only, .. }, _) => only.into(),
             (Field::Text(field), _) => field(config).value().to_vec(),
+            (Field::OutputLimits(field), _) => output_limit::format(&field(config).read()).into(),
             (Field::Scalar(field), kind) => kind.format(field(config).load(Ordering::Relaxed), config).into(),
         }
     }
@@ -317,6 +330,7 @@ impl Parameter {
         match (self.field, value) {
             (Field::Scalar(field), Value::Scalar(value)) => field(config).store(value, Ordering::Relaxed),
             (Field::Text(field), Value::Text(bytes)) => field(config).set(&bytes),
+            (Field::OutputLimits(field), Value::OutputLimits(limits)) => *field(config).write() = limits,
             (field, _) => {
                 debug_assert!(matches!(field, Field::Fixed { .. }), "{}: kind and field differ", self.name)
             }
@@ -463,7 +477,6 @@ mod tests {
             ("user", "users"),
             ("username", "Bad directive"),
             ("PidFile", NOT_YET_HERE),
-            ("client-output-buffer-limit", NOT_YET_HERE),
             ("pidfiles", "Bad directive"),
             ("tls", "Bad directive"),
         ] {

@@ -16,7 +16,9 @@ use tokio::sync::oneshot;
 
 use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
-use crate::client::{Client, ClientInfo};
+use crate::client::registry::{Unblock, Waiting};
+use crate::client::{Client, ClientInfo, limits};
+use crate::command::Error;
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
@@ -82,6 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ended::Offload(request) => self.offload(request).await,
                 Ended::Park(request) => self.park(request).await,
                 Ended::Wait(ticket) => self.wait(ticket).await,
+                Ended::Block => self.block().await,
             };
             if served.is_err() {
                 return;
@@ -97,12 +100,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies.
+    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies. While too much is left
+    /// to be sent, nothing is run.
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Ended>> {
         if !self.pending.is_empty()
             && let Poll::Ready(Err(error)) = self.poll_flush(cx)
         {
             return Poll::Ready(Err(error));
+        }
+        if self.pending.len() >= limits::OUTPUT_BYTES_MAX {
+            return Poll::Pending;
         }
         let thread = self.thread.clone();
         let buffers = &mut *thread.buffers.borrow_mut();
@@ -114,8 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let (consumed, ended) = self.run(&thread, &input, buffers);
             self.unread = remainder(input, consumed);
             self.note(&ended);
-            self.send(cx, buffers);
-            return Poll::Ready(Ok(ended));
+            return Poll::Ready(self.send(cx, buffers).map(|()| ended));
         }
         let mut read = std::mem::take(&mut buffers.read);
         read.clear();
@@ -128,8 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let (consumed, ended) = self.run(&thread, &read, buffers);
                 self.unread.extend_from_slice(&read[consumed..]);
                 self.note(&ended);
-                self.send(cx, buffers);
-                Poll::Ready(Ok(ended))
+                Poll::Ready(self.send(cx, buffers).map(|()| ended))
             }
         };
         buffers.read = read;
@@ -221,12 +226,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends the replies of this turn; what the peer does not take is kept.
-    fn send(&mut self, cx: &mut TaskContext<'_>, buffers: &mut Buffers) {
+    /// Sends the replies of this turn; what the peer does not take is kept. As in Redis, they count before they are sent.
+    fn send(&mut self, cx: &mut TaskContext<'_>, buffers: &mut Buffers) -> io::Result<()> {
         let reply = &mut buffers.reply;
         if reply.is_empty() {
-            return;
+            return Ok(());
         }
+        self.check_output(reply.len())?;
         let written = if self.pending.is_empty() { self.poll_write(cx, reply) } else { 0 };
         if written == reply.len() {
             reply.clear();
@@ -235,6 +241,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Registers for the rest; an error shows up again when the next turn flushes.
             let _ = self.poll_flush(cx);
         }
+        Ok(())
+    }
+
+    /// Whether so much more output would be too much; then it is an error.
+    fn check_output(&self, more_bytes: usize) -> io::Result<()> {
+        if limits::is_over_hard_limit(&self.thread.state, &self.info, self.pending.len() + more_bytes) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    /// Keeps a reply that came while its client was waiting.
+    fn keep_late(&mut self, reply: &mut Reply) -> io::Result<()> {
+        self.check_output(reply.len())?;
+        self.keep(reply, 0);
+        Ok(())
     }
 
     /// Keeps what is left of a reply after its first `written` bytes, to be sent later.
@@ -296,36 +318,50 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let _ = sender.send((client, reply, ticket));
         });
         // An error means that the server is stopping.
-        let returned = self.wait_for(|_, cx| Pin::new(&mut receiver).poll(cx)).await;
+        let returned = self.wait_for(Waiting::Elsewhere, |_, cx| Pin::new(&mut receiver).poll(cx)).await;
         let (client, mut reply, ticket) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
         self.client = Some(client);
         self.publish();
-        self.keep(&mut reply, 0);
+        self.keep_late(&mut reply)?;
         match ticket {
             Some(ticket) => self.wait(ticket).await,
             None => Ok(()),
         }
     }
 
-    /// Runs a command again whenever a long holder has released its shards, until it gets them.
+    /// Runs a command again whenever a long holder has released its shards or a pause is over, until it is neither without
+    /// them nor held back.
     async fn park(&mut self, request: OwnedRequest) -> io::Result<()> {
         let thread = self.thread.clone();
+        let State { released, pause, clock, .. } = &*thread.state;
         loop {
-            let released = thread.state.released.notified();
-            let mut released = std::pin::pin!(released);
-            // From here on a release is not missed, so that trying once more and then waiting is safe.
+            let (released, resumed) = (released.notified(), pause.ended.notified());
+            let (mut released, mut resumed) = (std::pin::pin!(released), std::pin::pin!(resumed));
+            // From here on neither is missed, so that trying once more and then waiting is safe.
             released.as_mut().enable();
-            match self.run_parked(&thread, request.as_request()) {
+            resumed.as_mut().enable();
+            match self.run_parked(&thread, request.as_request())? {
                 Outcome::Done => return Ok(()),
                 Outcome::Offload => return self.offload(request).await,
                 Outcome::Wait(ticket) => return self.wait(ticket).await,
-                Outcome::Contended => {}
+                Outcome::Block => return self.block().await,
+                Outcome::Contended => {
+                    self.wait_for(Waiting::Elsewhere, |_, cx| released.as_mut().poll(cx)).await;
+                }
+                Outcome::Paused => {
+                    let mut over = std::pin::pin!(clock.sleep_until(pause.deadline()));
+                    self.wait_ahead(Waiting::Blocked, |cx| {
+                        let is_over =
+                            resumed.as_mut().poll(cx).is_ready() || over.as_mut().poll(cx).is_ready();
+                        if is_over { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await?;
+                }
             }
-            self.wait_for(|_, cx| released.as_mut().poll(cx)).await;
         }
     }
 
-    fn run_parked(&mut self, thread: &Thread, request: shardis_protocol::Request<'_>) -> Outcome {
+    fn run_parked(&mut self, thread: &Thread, request: shardis_protocol::Request<'_>) -> io::Result<Outcome> {
         let state = &thread.state;
         let ctx =
             Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
@@ -334,8 +370,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         buffers.reply.clear();
         let outcome = dispatch::run(&ctx, client, request, Plan::new(state, request), &mut buffers.reply);
         self.publish();
-        self.keep(&mut buffers.reply, 0);
-        outcome
+        self.keep_late(&mut buffers.reply)?;
+        Ok(outcome)
+    }
+
+    /// Waits as a blocking command has asked for: until its time is over, somebody ends it, or the peer leaves.
+    async fn block(&mut self) -> io::Result<()> {
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        let block = client.block.take().expect("invariant: whoever blocks a client says for what");
+        let (info, clock) = (self.info.clone(), self.thread.state.clock.clone());
+        let mut unblocked = info.block();
+        let over = async {
+            match block.end {
+                Some(end) => clock.sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut over = std::pin::pin!(over);
+        let ended = self.wait_ahead(Waiting::Blocked, |cx| match Pin::new(&mut unblocked).poll(cx) {
+            Poll::Ready(how) => Poll::Ready(how.unwrap_or(Unblock::TimedOut)),
+            Poll::Pending => over.as_mut().poll(cx).map(|()| info.time_is_over(&mut unblocked)),
+        });
+        let ended = ended.await?;
+        let mut reply = Reply::new(self.client().version);
+        (block.time_is_over)(&mut reply);
+        let is_error = ended == Unblock::Error;
+        self.answer_late(if is_error { Err(Error::UNBLOCKED) } else { Ok(()) }, reply)
     }
 
     /// Waits for the answer of a job; the peer's leaving cancels it.
@@ -345,29 +405,48 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let result = {
             let answer = ticket.wait(&mut reply);
             let mut answer = std::pin::pin!(answer);
-            self.wait_for(|this, cx| match answer.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(Ok(result)),
-                Poll::Pending => this.poll_ahead(cx).map(Err),
-            })
-            .await?
+            self.wait_ahead(Waiting::Elsewhere, |cx| answer.as_mut().poll(cx)).await?
         };
+        self.answer_late(result, reply)
+    }
+
+    /// Answers a command whose reply came later, if its client wants to hear it.
+    fn answer_late(&mut self, result: Result<(), Error>, mut reply: Reply) -> io::Result<()> {
         if let Err(error) = result {
             reply.clear();
             self.thread.stats.count_error(error.code());
             reply.error(error.text());
         }
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        if client.is_unanswered() {
+            reply.clear();
+        }
+        self.keep_late(&mut reply)
+    }
+
+    /// Waits for what happens elsewhere while reading ahead, until it has happened or the peer has left.
+    async fn wait_ahead<T>(
+        &mut self,
+        waiting: Waiting,
+        mut poll: impl FnMut(&mut TaskContext<'_>) -> Poll<T>,
+    ) -> io::Result<T> {
+        let happened = self.wait_for(waiting, |this, cx| match poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            Poll::Pending => this.poll_ahead(cx).map(Err),
+        });
+        let happened = happened.await;
         self.has_commands = !self.unread.is_empty();
-        self.keep(&mut reply, 0);
-        Ok(())
+        happened
     }
 
     /// Waits for what happens elsewhere, and sends meanwhile what is left. As in Redis, a command that has come is run
     /// although its client may have left, so that is not looked for here.
     async fn wait_for<T>(
         &mut self,
+        waiting: Waiting,
         mut poll: impl FnMut(&mut Connection<S>, &mut TaskContext<'_>) -> Poll<T>,
     ) -> T {
-        self.info.is_waiting.store(1, Ordering::Relaxed);
+        self.info.waiting.store(waiting as u8, Ordering::Relaxed);
         let happened = poll_fn(|cx| {
             // An error shows up again when the next turn flushes.
             let _ = self.poll_flush(cx);
@@ -376,7 +455,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await;
         self.note_active();
         // Whoever sees that the wait is over sees that it has just ended.
-        self.info.is_waiting.store(0, Ordering::Release);
+        self.info.waiting.store(Waiting::No as u8, Ordering::Release);
         happened
     }
 
@@ -426,6 +505,9 @@ fn run_elsewhere(
         Outcome::Wait(ticket) => Some(ticket),
         Outcome::Done => None,
         Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
+        Outcome::Paused | Outcome::Block => {
+            unreachable!("who blocks never takes long, and what has begun goes on")
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use shardis_storage::ShardTotals;
 
+use crate::client::registry::Waiting;
 use crate::config::Dialect;
 use crate::state::{BASE_BYTES, CLIENT_BYTES, State};
 
@@ -141,7 +142,10 @@ impl Report<'_> {
         self.field("cluster_connections", 0);
         self.field("maxclients", self.state.config.maxclients.value());
         self.fields(&["client_recent_max_input_buffer", "client_recent_max_output_buffer"], 0);
-        self.fields(&["blocked_clients", "tracking_clients", "pubsub_clients", "watching_clients"], 0);
+        let clients = self.state.clients.all();
+        let blocked = clients.iter().filter(|client| client.is_waiting(Waiting::Blocked)).count();
+        self.field("blocked_clients", blocked);
+        self.fields(&["tracking_clients", "pubsub_clients", "watching_clients"], 0);
         self.fields(&["clients_in_timeout_table", "total_watched_keys"], 0);
         self.fields(&["total_blocking_keys", "total_blocking_keys_on_nokey"], 0);
     }
@@ -221,7 +225,8 @@ impl Report<'_> {
         self.field("instantaneous_output_kbps", kilobytes(rates.output_bytes));
         self.field("rejected_connections", stats.sum(|thread| &thread.connections_rejected));
         self.field("expired_keys", self.totals.expired);
-        self.fields(&["evicted_keys", "evicted_clients"], 0);
+        self.field("evicted_keys", 0);
+        self.field("evicted_clients", stats.clients_evicted.load(Ordering::Relaxed));
         self.field("keyspace_hits", self.totals.hits);
         self.field("keyspace_misses", self.totals.misses);
         self.fields(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels", "latest_fork_usec"], 0);

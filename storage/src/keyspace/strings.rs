@@ -120,7 +120,9 @@ impl Transaction<'_> {
         let in_place = if deadline_ms == old_deadline { entry.replace_in_place(value) } else { Err(value) };
         // A value that fits the place of the old one weighs the same.
         if let Err(value) = in_place {
-            let old = std::mem::replace(entry, Entry::new(key.bytes(), value, deadline_ms, clock));
+            // Finding it has set its clock, if that is to be set.
+            let new = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
+            let old = std::mem::replace(entry, new);
             database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old.weight_bytes();
             database.deadlines += usize::from(deadline_ms.is_some());
             database.deadlines -= usize::from(old_deadline.is_some());
@@ -137,7 +139,6 @@ impl Transaction<'_> {
     /// Lets `write` change the bytes of an existing string to `total` of them. A long one changes in its own buffer,
     /// which is copied first only if a reply still holds on to it.
     fn rewrite(&mut self, key: &Key<'_>, position: Position, total: usize, write: impl FnOnce(&mut Vec<u8>)) {
-        let clock = self.0.clock;
         let database = self.0.database_mut(key.hash());
         let entry = database.table.at_mut(position);
         let old_weight = entry.weight_bytes();
@@ -151,7 +152,7 @@ impl Transaction<'_> {
             write(&mut bytes);
             if let Err(value) = entry.replace_in_place(grown(&mut bytes)) {
                 let deadline_ms = entry.deadline_ms();
-                *entry = Entry::new(key.bytes(), value, deadline_ms, clock);
+                *entry = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
             }
         }
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;

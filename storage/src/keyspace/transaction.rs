@@ -228,7 +228,7 @@ impl<'k> Transaction<'k> {
     /// Where a live key stands, noted as an access; one whose time has come is removed on the way.
     #[inline]
     pub(super) fn live_position(&mut self, key: &Key<'_>) -> Option<Position> {
-        let (db, now_ms, clock) = (self.0.db, self.0.now_ms, self.0.clock);
+        let View { db, now_ms, clock, notes_accesses, .. } = self.0;
         let table = &mut self.0.shard_mut(key.hash).databases.existing_mut(db)?.table;
         let position = table.position(key.hash, key.bytes)?;
         let entry = table.at_mut(position);
@@ -236,7 +236,9 @@ impl<'k> Transaction<'k> {
             self.0.expire(key);
             return None;
         }
-        entry.touch(clock);
+        if notes_accesses {
+            entry.touch(clock);
+        }
         Some(position)
     }
 

@@ -26,6 +26,10 @@ pub struct View<'k> {
     pub(super) clock: u32,
     /// Whether changes are logged.
     pub(super) is_observed: bool,
+    /// Whether lookups are noted as accesses.
+    pub(super) notes_accesses: bool,
+    /// Whether keys whose time has come stay where they are.
+    keeps_expired: bool,
     /// Rarely there, so behind one word: most transactions leave nothing behind.
     leftovers: Option<Box<Leftovers>>,
 }
@@ -147,6 +151,8 @@ impl<'k> View<'k> {
             now_ms,
             clock: (now_ms / 1000) as u32 & CLOCK_MASK,
             is_observed: keyspace.interest.any(),
+            notes_accesses: true,
+            keeps_expired: false,
             leftovers: None,
         }
     }
@@ -162,6 +168,17 @@ impl<'k> View<'k> {
         self.db = db;
     }
 
+    /// Says whether lookups are noted as accesses, as they are unless somebody says otherwise.
+    pub fn note_accesses(&mut self, notes: bool) {
+        self.notes_accesses = notes;
+    }
+
+    /// Leaves keys whose time has come where they are when lookups meet them: nobody sees them, and somebody removes them
+    /// later.
+    pub fn keep_expired(&mut self) {
+        self.keeps_expired = true;
+    }
+
     /// The instant of this transaction: Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
@@ -170,9 +187,11 @@ impl<'k> View<'k> {
     /// The entry at a key, counted and noted as an access.
     #[inline]
     pub fn lookup(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        let clock = self.clock;
+        let (clock, notes_access) = (self.clock, self.notes_accesses);
         let entry = self.counted(key)?;
-        entry.touch(clock);
+        if notes_access {
+            entry.touch(clock);
+        }
         Some(EntryRef { entry, clock })
     }
 
@@ -327,7 +346,11 @@ impl<'k> View<'k> {
     pub(super) fn remove_expired(&mut self) {
         let current = self.db;
         let Some(leftovers) = &mut self.leftovers else { return };
-        for (db, hash, bytes) in std::mem::take(&mut leftovers.expired) {
+        let met = std::mem::take(&mut leftovers.expired);
+        if self.keeps_expired {
+            return;
+        }
+        for (db, hash, bytes) in met {
             self.db = db;
             self.expire(&Key { bytes: &bytes, hash });
         }
