@@ -1,6 +1,8 @@
 //! The loop of one client: read, run, write, all in one poll, so that a request costs one wake-up, one read and one
 //! write. The thread's buffers are borrowed only inside a poll; what is left over moves into buffers of its own.
 
+mod later;
+
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,19 +12,15 @@ use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use shardis_protocol::{OwnedRequest, Pending, Reply, RequestParser};
+use shardis_protocol::{Pending, Reply, RequestParser};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::oneshot;
 
 use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
-use crate::client::registry::{Unblock, Waiting};
+use crate::client::registry::Waiting;
 use crate::client::{Client, ClientInfo, limits};
-use crate::command::Error;
-use crate::dispatch::{self, Context, Outcome, Plan, Runner};
-use crate::jobs::Ticket;
-use crate::observe::stats::ThreadStats;
-use crate::state::{State, TRAFFIC_BYTES_MIN};
+use crate::dispatch::{Context, Runner};
+use crate::state::TRAFFIC_BYTES_MIN;
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
 const ANNOUNCED_BYTES_MAX: usize = 64 * 1024;
@@ -306,139 +304,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
     }
 
-    /// Runs a command on the executor and waits for its reply.
-    async fn offload(&mut self, request: OwnedRequest) -> io::Result<()> {
-        let Some(mut client) = self.client.take() else { return Ok(()) };
-        let state = self.thread.state.clone();
-        let (sender, mut receiver) = oneshot::channel();
-        self.thread.state.executor.run(move |stats| {
-            let mut reply = Reply::new(client.version);
-            let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
-            // The connection may have been closed meanwhile.
-            let _ = sender.send((client, reply, ticket));
-        });
-        // An error means that the server is stopping.
-        let returned = self.wait_for(Waiting::Elsewhere, |_, cx| Pin::new(&mut receiver).poll(cx)).await;
-        let (client, mut reply, ticket) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-        self.client = Some(client);
-        self.publish();
-        self.keep_late(&mut reply)?;
-        match ticket {
-            Some(ticket) => self.wait(ticket).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Runs a command again whenever a long holder has released its shards or a pause is over, until it is neither without
-    /// them nor held back.
-    async fn park(&mut self, request: OwnedRequest) -> io::Result<()> {
-        let thread = self.thread.clone();
-        let State { released, pause, clock, .. } = &*thread.state;
-        loop {
-            let (released, resumed) = (released.notified(), pause.ended.notified());
-            let (mut released, mut resumed) = (std::pin::pin!(released), std::pin::pin!(resumed));
-            // From here on neither is missed, so that trying once more and then waiting is safe.
-            released.as_mut().enable();
-            resumed.as_mut().enable();
-            match self.run_parked(&thread, request.as_request())? {
-                Outcome::Done => return Ok(()),
-                Outcome::Offload => return self.offload(request).await,
-                Outcome::Wait(ticket) => return self.wait(ticket).await,
-                Outcome::Block => return self.block().await,
-                Outcome::Contended => {
-                    self.wait_for(Waiting::Elsewhere, |_, cx| released.as_mut().poll(cx)).await;
-                }
-                Outcome::Paused => {
-                    let mut over = std::pin::pin!(clock.sleep_until(pause.deadline()));
-                    self.wait_ahead(Waiting::Blocked, |cx| {
-                        let is_over =
-                            resumed.as_mut().poll(cx).is_ready() || over.as_mut().poll(cx).is_ready();
-                        if is_over { Poll::Ready(()) } else { Poll::Pending }
-                    })
-                    .await?;
-                }
-            }
-        }
-    }
-
-    fn run_parked(&mut self, thread: &Thread, request: shardis_protocol::Request<'_>) -> io::Result<Outcome> {
-        let state = &thread.state;
-        let ctx =
-            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
-        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
-        let buffers = &mut *thread.buffers.borrow_mut();
-        buffers.reply.clear();
-        let outcome = dispatch::run(&ctx, client, request, Plan::new(state, request), &mut buffers.reply);
-        self.publish();
-        self.keep_late(&mut buffers.reply)?;
-        Ok(outcome)
-    }
-
-    /// Waits as a blocking command has asked for: until its time is over, somebody ends it, or the peer leaves.
-    async fn block(&mut self) -> io::Result<()> {
-        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
-        let block = client.block.take().expect("invariant: whoever blocks a client says for what");
-        let (info, clock) = (self.info.clone(), self.thread.state.clock.clone());
-        let mut unblocked = info.block();
-        let over = async {
-            match block.end {
-                Some(end) => clock.sleep_until(end).await,
-                None => std::future::pending().await,
-            }
-        };
-        let mut over = std::pin::pin!(over);
-        let ended = self.wait_ahead(Waiting::Blocked, |cx| match Pin::new(&mut unblocked).poll(cx) {
-            Poll::Ready(how) => Poll::Ready(how.unwrap_or(Unblock::TimedOut)),
-            Poll::Pending => over.as_mut().poll(cx).map(|()| info.time_is_over(&mut unblocked)),
-        });
-        let ended = ended.await?;
-        let mut reply = Reply::new(self.client().version);
-        (block.time_is_over)(&mut reply);
-        let is_error = ended == Unblock::Error;
-        self.answer_late(if is_error { Err(Error::UNBLOCKED) } else { Ok(()) }, reply)
-    }
-
-    /// Waits for the answer of a job; the peer's leaving cancels it.
-    async fn wait(&mut self, mut ticket: Ticket) -> io::Result<()> {
-        let version = self.client().version;
-        let mut reply = Reply::new(version);
-        let result = {
-            let answer = ticket.wait(&mut reply);
-            let mut answer = std::pin::pin!(answer);
-            self.wait_ahead(Waiting::Elsewhere, |cx| answer.as_mut().poll(cx)).await?
-        };
-        self.answer_late(result, reply)
-    }
-
-    /// Answers a command whose reply came later, if its client wants to hear it.
-    fn answer_late(&mut self, result: Result<(), Error>, mut reply: Reply) -> io::Result<()> {
-        if let Err(error) = result {
-            reply.clear();
-            self.thread.stats.count_error(error.code());
-            reply.error(error.text());
-        }
-        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
-        if client.is_unanswered() {
-            reply.clear();
-        }
-        self.keep_late(&mut reply)
-    }
-
-    /// Waits for what happens elsewhere while reading ahead, until it has happened or the peer has left.
-    async fn wait_ahead<T>(
-        &mut self,
-        waiting: Waiting,
-        mut poll: impl FnMut(&mut TaskContext<'_>) -> Poll<T>,
-    ) -> io::Result<T> {
-        let happened = self.wait_for(waiting, |this, cx| match poll(cx) {
-            Poll::Ready(result) => Poll::Ready(Ok(result)),
-            Poll::Pending => this.poll_ahead(cx).map(Err),
-        });
-        let happened = happened.await;
-        self.has_commands = !self.unread.is_empty();
-        happened
-    }
-
     /// Waits for what happens elsewhere, and sends meanwhile what is left. As in Redis, a command that has come is run
     /// although its client may have left, so that is not looked for here.
     async fn wait_for<T>(
@@ -482,33 +347,6 @@ fn remainder(mut input: BytesMut, consumed: usize) -> BytesMut {
         return BytesMut::from(&input[..]);
     }
     input
-}
-
-/// Runs an offloaded command; what it starts in turn is waited for by its connection.
-fn run_elsewhere(
-    state: &Arc<State>,
-    stats: &Arc<ThreadStats>,
-    client: &mut Client,
-    request: &OwnedRequest,
-    reply: &mut Reply,
-) -> Option<Ticket> {
-    let stats = stats.as_ref();
-    let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
-    let request = request.as_request();
-    let plan = Plan::new(state, request);
-    let started = state.clock.tick();
-    let outcome = dispatch::run(&ctx, client, request, plan, reply);
-    if let Some(entry) = plan.entry {
-        stats.command(entry.id).nanoseconds.add(started.elapsed().as_nanos() as u64);
-    }
-    match outcome {
-        Outcome::Wait(ticket) => Some(ticket),
-        Outcome::Done => None,
-        Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
-        Outcome::Paused | Outcome::Block => {
-            unreachable!("who blocks never takes long, and what has begun goes on")
-        }
-    }
 }
 
 fn poll_write_segments<'a, S: AsyncWrite>(

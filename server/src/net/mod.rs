@@ -2,7 +2,7 @@
 //!
 //! - `listener`: accepts, checks limits, chooses the thread;
 //! - `thread`: one runtime, its buffers, its connections;
-//! - `connection`: the loop of one client;
+//! - `connection`: the loop of one client, and what it waits for;
 //! - `window`: parse, plan, prefetch, run.
 //!
 //! Everything from the window down is synchronous and knows nothing of tokio. Only `listener` names a socket type; a
