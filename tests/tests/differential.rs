@@ -74,7 +74,8 @@ fn every_command_is_compared_or_explained() {
             })
         };
         let left_out: Vec<_> = ours.intersection(&theirs).filter(|name| !is_compared(name)).collect();
-        assert!(left_out.iter().eq(NOT_COMPARED.iter().map(|(name, _)| name)), "{reference:?}: {left_out:?}");
+        let listed = NOT_COMPARED.iter().map(|(name, _)| name).filter(|name| theirs.contains(**name));
+        assert!(left_out.iter().eq(listed), "{reference:?}: {left_out:?}");
     }
 }
 

@@ -312,22 +312,36 @@ mod tests {
                  volatile-ttl, allkeys-lru, allkeys-lfu, allkeys-random, noeviction",
             ),
             ("bind", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "Too many bind addresses specified."),
-            ("maxmemory-clients", "101%", "percentage argument must be less or equal to 100"),
-            ("maxmemory-clients", "9223372036854775808", "percentage argument must be less or equal to 100"),
-            ("maxmemory-clients", "-5%", "argument must be a memory or percent value"),
-            ("maxmemory-clients", "5.5%", "argument must be a memory or percent value"),
-            ("maxmemory-clients", "5mb%", "argument must be a memory or percent value"),
-            ("maxmemory-clients", "%", "argument must be a memory or percent value"),
-            ("maxmemory-clients", "-1", "argument must be a memory or percent value"),
             ("dir", "/nosuch", "No such file or directory"),
             ("dir", "/dev/null", "Not a directory"),
             ("shards", "12", "argument must be a power of two"),
         ];
         for (name, text, expected) in table {
-            let (parameter, _) = options::find(name.as_bytes()).expect("a parameter");
-            let refusal = parameter.kind.parse(text.as_bytes(), &Config::default()).expect_err(text);
-            assert_eq!(refusal, expected, "{name} '{text}'");
+            assert_refused(name, text, expected);
         }
+    }
+
+    #[test]
+    fn memory_of_clients_is_in_bytes_or_in_percent() {
+        let malformed = "argument must be a memory or percent value";
+        for text in ["-5%", "5.5%", "5mb%", "%", "-1", "abc"] {
+            assert_refused("maxmemory-clients", text, malformed);
+        }
+        for text in ["101%", "9223372036854775808"] {
+            assert_refused("maxmemory-clients", text, "percentage argument must be less or equal to 100");
+        }
+        let config = Config::default();
+        for (text, shown, bytes) in [("5%", "5%", None), ("0%", "0", None), ("2kb", "2048", Some(2048))] {
+            assert_eq!(config.set("maxmemory-clients", text), Ok(()), "{text}");
+            assert_eq!(config.get("maxmemory-clients").as_deref(), Some(shown.as_bytes()));
+            assert_eq!(config.client_memory_max(), bytes, "without maxmemory a share of it is no limit");
+        }
+    }
+
+    fn assert_refused(name: &str, text: &str, expected: &str) {
+        let (parameter, _) = options::find(name.as_bytes()).expect("a parameter");
+        let refusal = parameter.kind.parse(text.as_bytes(), &Config::default()).expect_err(text);
+        assert_eq!(refusal, expected, "{name} '{text}'");
     }
 
     #[test]

@@ -403,20 +403,22 @@ mod tests {
         let before = Config::default();
         for parameter in PARAMETERS.iter().filter(|parameter| !matches!(parameter.field, Field::Fixed { .. }))
         {
-            let changes = ["no", "yes", "debug", "redis-7.0", "7", "8", "2mb", "/"].iter().any(|text| {
-                let config = Config::default();
-                if let Ok(value) = parameter.kind.parse(text.as_bytes(), &config) {
-                    parameter.store(value, &config);
-                }
-                let differs = |other: &&Parameter| other.format(&config) != other.format(&before);
-                let changed: Vec<_> = PARAMETERS.iter().filter(differs).map(|other| other.name).collect();
-                assert!(
-                    changed.iter().all(|name| *name == parameter.name),
-                    "{}: {changed:?}",
-                    parameter.name
-                );
-                !changed.is_empty()
-            });
+            let changes = ["no", "yes", "debug", "redis-7.0", "7", "8", "2mb", "/", "normal 1 2 3"]
+                .iter()
+                .any(|text| {
+                    let config = Config::default();
+                    if let Ok(value) = parameter.kind.parse(text.as_bytes(), &config) {
+                        parameter.store(value, &config);
+                    }
+                    let differs = |other: &&Parameter| other.format(&config) != other.format(&before);
+                    let changed: Vec<_> = PARAMETERS.iter().filter(differs).map(|other| other.name).collect();
+                    assert!(
+                        changed.iter().all(|name| *name == parameter.name),
+                        "{}: {changed:?}",
+                        parameter.name
+                    );
+                    !changed.is_empty()
+                });
             assert!(changes, "{} changes nothing", parameter.name);
         }
     }

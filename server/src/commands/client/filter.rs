@@ -144,9 +144,6 @@ impl Filter {
             let reading = Reading { dialect, databases, name: form, is_negated };
             let has_value = !args.is_empty() || self.ids_so_far(form);
             let test = if has_value { (word.read)(args, &reading)? } else { return Err(Error::SYNTAX) };
-            if matches!(&test, Test::Ids(ids) if ids.is_empty()) && !self.ids_so_far(form) {
-                return Err(Error::SYNTAX);
-            }
             self.put(test, is_negated, form, dialect);
         }
         Ok(())
