@@ -1,4 +1,4 @@
-//! The periodic tasks and their budgets: active expiry, and once a second the clients that have been idle too long.
+//! The periodic tasks and their budgets: active expiry, and the limits that clients are held to.
 //! They run on the first network thread in slices that nobody notices.
 
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shardis_storage::ExpiryCycle;
 
+use crate::client::limits;
 use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -40,18 +41,20 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
         if state.is_background_paused.load(Ordering::Relaxed) {
             continue;
         }
-        if !state.is_expiry_paused.load(Ordering::Relaxed) {
+        let is_paused = state.pause.is_on(&state.clock);
+        if !state.is_expiry_paused.load(Ordering::Relaxed) && !is_paused {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
         // Memory grows in other ways than by commands.
-        if state.config.maxmemory.value() != 0 {
+        if state.config.maxmemory.value() != 0 && !is_paused {
             state.memory_limit.void_credit();
             state.memory_limit.make_room(&state, &stats);
         }
+        limits::evict(&state);
         // By the clock and not by counting periods: a manual clock may jump over many.
         if state.clock.elapsed() >= next_second {
             next_second = state.clock.elapsed() + SECOND;
-            close_idle_clients(&state);
+            limits::close_overdue(&state);
             state.stats.sample(state.clock.elapsed());
             note_memory(&state, &is_noting_memory);
         }
@@ -132,19 +135,4 @@ fn note_memory(state: &Arc<State>, is_under_way: &Arc<AtomicBool>) {
         state_there.used_memory();
         is_under_way.store(false, Ordering::Relaxed);
     });
-}
-
-fn close_idle_clients(state: &State) {
-    let timeout_ms = state.config.timeout.value().saturating_mul(1000);
-    if timeout_ms == 0 {
-        return;
-    }
-    let now_ms = state.clock.now_ms();
-    for client in state.clients.all() {
-        let is_waiting = client.is_waiting.load(Ordering::Acquire) != 0;
-        if !is_waiting && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms {
-            state.log.verbose("Closing idle client");
-            client.close();
-        }
-    }
 }

@@ -200,6 +200,7 @@ impl ServerBuilder {
             clients: Arc::default(),
             command_log: Default::default(),
             latency: Default::default(),
+            pause: Default::default(),
             poison: Default::default(),
             released: Default::default(),
             shutdown: Default::default(),

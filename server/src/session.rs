@@ -86,14 +86,18 @@ impl Session {
                     self.reply.error(error.text());
                 }
             }
-            Outcome::Offload | Outcome::Contended => {
-                unreachable!("the caller's thread takes as long as it needs")
+            Outcome::Offload | Outcome::Contended | Outcome::Paused | Outcome::Block => {
+                unreachable!("the caller's thread takes as long as it needs, and nothing blocks or pauses it")
             }
         }
         if let Some(entry) = plan.entry {
             let took = started.map(|started| started.elapsed());
             let cost = Cost { took, request_bytes, reply_bytes: self.reply.len() };
             cost::note(&ctx, &thresholds, &self.client.info, entry, request, cost);
+        }
+        // It has asked for no answer.
+        if self.reply.is_empty() {
+            return Value::Null;
         }
         match self.reply.as_contiguous() {
             Some(bytes) => value::decode(bytes),

@@ -8,6 +8,7 @@ use shardis_storage::{Keyspace, Random, ShardTotals};
 use tokio::sync::{Notify, watch};
 
 use crate::client::Registry;
+use crate::client::pause::Pause;
 use crate::clock::Clock;
 use crate::command::table::Table;
 use crate::config::Config;
@@ -32,6 +33,8 @@ pub struct State {
     pub commands: Table,
     /// Every connection.
     pub clients: Arc<Registry>,
+    /// Whether and how long they are paused.
+    pub pause: Pause,
     /// What the threads count.
     pub stats: Arc<Stats>,
     /// The commands that were worth remembering.

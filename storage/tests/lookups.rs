@@ -53,3 +53,37 @@ fn a_hit_that_was_taken_back_is_not_counted() {
     drop(txn);
     assert_eq!(keyspace.totals().hits, 1);
 }
+
+#[test]
+fn accesses_are_noted_unless_somebody_says_otherwise() {
+    let keyspace = keyspace(1);
+    let key = keyspace.key(b"k");
+    let idle_ms = |seconds: i64| {
+        begin(&keyspace, Scope::One(0), seconds * 1000).inspect(&key).map(|entry| entry.idle_ms())
+    };
+    begin(&keyspace, Scope::One(0), 0).set_string(&key, b"", Deadline::Never);
+    let mut txn = begin(&keyspace, Scope::One(0), 5000);
+    txn.note_accesses(false);
+    assert!(txn.lookup(&key).is_some() && txn.find(&key).is_some());
+    txn.set_string(&key, b"longer than what was there before, and longer than its place", Deadline::Never);
+    drop(txn);
+    assert_eq!(idle_ms(7), Some(7000));
+    assert!(begin(&keyspace, Scope::One(0), 8000).lookup(&key).is_some());
+    assert_eq!(idle_ms(9), Some(1000));
+}
+
+#[test]
+fn expired_keys_stay_when_they_are_to_be_kept_and_nobody_sees_them() {
+    let keyspace = keyspace(1);
+    let key = keyspace.key(b"k");
+    begin(&keyspace, Scope::One(0), 0).set_string(&key, b"", Deadline::At(5));
+    for (keeps, keys) in [(true, 1), (false, 0)] {
+        let mut txn = begin(&keyspace, Scope::One(0), 5);
+        if keeps {
+            txn.keep_expired();
+        }
+        assert!(txn.lookup(&key).is_none());
+        txn.settle();
+        assert_eq!(txn.len(), keys);
+    }
+}

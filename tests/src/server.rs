@@ -67,6 +67,22 @@ impl Server {
         Client::connect(self.address).expect("a running server accepts")
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many files it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
+    /// Waits until it has ended; its exit code, or none if a signal has ended it.
+    pub fn end(&mut self) -> Option<i32> {
+        assert!(eventually(START_PATIENCE, || !self.is_running()), "{self:?} does not end");
+        self.child.wait().expect("it has ended").code()
+    }
+
     /// Its resident memory, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");

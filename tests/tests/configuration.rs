@@ -16,9 +16,6 @@ use shardis_tests::reference::Reference;
 use shardis_tests::reply::Reply;
 use shardis_tests::server::{Server, eventually, our_program, stand_in};
 
-/// Parameters that ours does not have yet, or not as they should be; a name that ends with `-` is a prefix.
-const LATER: [&str; 5] =
-    ["client-output-buffer-limit", "commandlog-", "latency-", "maxmemory-clients", "slowlog-"];
 /// Parameters that only ours has.
 const OURS: [&str; 5] = ["compute-threads", "metrics-port", "personality", "shards", "threads"];
 /// Values that differ when the servers have just started, and why.
@@ -66,7 +63,7 @@ const NOT_TRIED: [(&str, &str); 5] = [
 const ADDRESS: &str = "ours cannot change its address while it runs, and a reference would be gone";
 
 /// Nonsense that ours takes otherwise: the parameter, or the beginning of several, and why.
-const OTHERWISE: [(&str, &str); 3] = [
+const OTHERWISE: [(&str, &str); 4] = [
     ("tls-", "ours has no TLS and keeps no settings for it"),
     ("rdma-", "ours refuses every value for it"),
     ("cluster-link-sendbuf-limit", "numbers beyond 63 bits are refused"),
@@ -78,15 +75,9 @@ fn every_parameter_of_a_reference_is_there_with_its_default() {
     for (reference, theirs, ours) in pairs() {
         let (theirs, ours) = (settings(&mut theirs.client()), settings(&mut ours.client()));
         for (name, value) in &theirs {
-            let Some(our_value) = ours.get(name) else {
-                assert!(is_in(&LATER, name), "{reference:?} has {name}");
-                continue;
-            };
+            let Some(our_value) = ours.get(name) else { panic!("{reference:?} has {name}") };
             let is_listed = OTHER_VALUES.iter().any(|(listed, _)| listed == name);
-            assert!(
-                is_listed || is_in(&LATER, name) || our_value == value,
-                "{reference:?}, {name}: {value:?}, ours {our_value:?}"
-            );
+            assert!(is_listed || our_value == value, "{reference:?}, {name}: {value:?}, ours {our_value:?}");
         }
         let extra: Vec<&String> = ours.keys().filter(|name| !theirs.contains_key(*name)).collect();
         assert_eq!(extra, OURS, "{reference:?}");
@@ -100,8 +91,7 @@ fn nonsense_is_answered_as_by_a_reference() {
     for (reference, theirs, ours) in pairs() {
         let (mut theirs, mut ours) = (theirs.client(), ours.client());
         let (their_defaults, our_defaults) = (settings(&mut theirs), settings(&mut ours));
-        let is_tried =
-            |name: &&String| !is_in(&LATER, name) && !NOT_TRIED.iter().any(|(listed, _)| listed == name);
+        let is_tried = |name: &&String| !NOT_TRIED.iter().any(|(listed, _)| listed == name);
         for name in their_defaults.keys().filter(|name| our_defaults.contains_key(*name)).filter(is_tried) {
             for nonsense in NONSENSE {
                 let told = answer(&mut theirs, name, nonsense, &their_defaults[name]);

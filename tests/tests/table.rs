@@ -47,9 +47,11 @@ const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
 const NO_SCRIPTS: &str = " **Here: there are none yet; what would add one is an error.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 16] = [
+const DIFFERENCES: [(&str, &[&str], &str); 18] = [
     ("bgsave", &["arguments"], SEVEN_TWO),
+    ("client|kill", &["arguments"], "the syntax lines have no options inside of choices"),
     ("client|list", &["arguments"], SEVEN_TWO),
+    ("client|no-touch", &["flags"], SEVEN_TWO),
     ("client|setinfo", &["flags"], SEVEN_TWO),
     ("cluster|addslotsrange", &["arguments"], GROUP_NAME),
     ("cluster|delslotsrange", &["arguments"], GROUP_NAME),
@@ -67,7 +69,8 @@ const DIFFERENCES: [(&str, &[&str], &str); 16] = [
 ];
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
-const UNLIKE: [(Reference, &str, &str, &str); 2] = [
+const UNLIKE: [(Reference, &str, &str, &str); 3] = [
+    (Reference::Redis, "wait", "categories", "since 7.2 it is one of the blocking commands"),
     (Reference::Valkey, "cluster|replicate", "arity", "one of Valkey 9's two words is refused as by 7.2"),
     (Reference::Valkey, "script|debug", "arity", "the engine is a word of Valkey 9.1"),
 ];

@@ -1,17 +1,22 @@
-//! A client: what its connection knows, and what others may see of it (`registry`).
+//! A client: what its connection knows, and what others may see of it (`registry`); what all of them are held to: `limits` of
+//! their time and memory, and the `pause`.
 
 pub mod inbox;
+pub mod limits;
 mod monitors;
+pub mod pause;
 pub mod registry;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use shardis_protocol::Version;
+use std::time::Duration;
+
+use shardis_protocol::{Reply, Version};
 use shardis_storage::Db;
 
 pub use self::monitors::Monitors;
-pub use self::registry::{ClientInfo, Registry};
+pub use self::registry::{ClientInfo, Mode, Registry};
 
 /// The connection's own view of its client.
 #[derive(Debug)]
@@ -30,10 +35,38 @@ pub struct Client {
     pub is_monitor: bool,
     /// Calls that ran, whether they failed or not.
     pub commands: u64,
+    /// Which calls it is answered.
+    pub answers: Answers,
+    /// Whether the keys that it looks up are noted as accessed.
+    pub notes_accesses: bool,
+    /// What the call under way waits for, if it blocks its client.
+    pub block: Option<Block>,
     /// What others see.
     pub info: Arc<ClientInfo>,
     /// `None` for a session inside the process, which is no connection.
     registry: Option<Arc<Registry>>,
+}
+
+/// Which calls a client is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// All.
+    All,
+    /// All but the next one.
+    AllButNext,
+    /// All but the one under way.
+    AllButThis,
+    /// None.
+    None,
+}
+
+/// A wait that a command asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// When it ends, in time that has elapsed on the clock; `None` for never.
+    pub end: Option<Duration>,
+    /// Writes the reply if nothing has happened until then.
+    pub time_is_over: fn(&mut Reply),
 }
 
 impl Client {
@@ -56,6 +89,9 @@ impl Client {
             close_after_reply: false,
             is_monitor: false,
             commands: 0,
+            answers: Answers::All,
+            notes_accesses: true,
+            block: None,
             info,
             registry: None,
         }
@@ -92,15 +128,41 @@ impl Client {
         }
     }
 
+    /// Whether it is a connection: not a session inside the process, whose caller would have to wait where it waits.
+    pub fn is_connection(&self) -> bool {
+        self.registry.is_some()
+    }
+
+    /// Ends a call: whether it is not answered.
+    pub fn is_unanswered(&mut self) -> bool {
+        match self.answers {
+            Answers::All | Answers::AllButNext => false,
+            Answers::AllButThis => {
+                self.answers = Answers::All;
+                true
+            }
+            Answers::None => true,
+        }
+    }
+
+    /// Says whether the keys that it looks up are noted as accessed.
+    pub fn note_accesses(&mut self, notes: bool) {
+        self.notes_accesses = notes;
+        self.info.set_mode(Mode::NoTouch, !notes);
+    }
+
     /// Back to what it was when it was new, but for its number and the library that drives it. A connection loses its
     /// trust unless `is_open`; a session never does, and speaks the newest protocol.
     pub fn reset(&mut self, is_open: bool) {
-        let is_session = self.registry.is_none();
+        let is_session = !self.is_connection();
         self.stop_monitoring();
         self.select(Db(0));
         self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
         self.is_authenticated = is_session || is_open;
         self.info.names.lock().name.clear();
+        self.info.set_mode(Mode::NoEvict, false);
+        self.note_accesses(true);
+        self.answers = Answers::All;
     }
 }
 

@@ -1,10 +1,11 @@
 //! The clients of a server, as CLIENT LIST and INFO see them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::Monitors;
@@ -35,8 +36,10 @@ pub struct ClientInfo {
     pub db: AtomicU16,
     /// 2 or 3.
     pub protocol: AtomicU8,
-    /// Whether it waits for a command that runs elsewhere, or until one that holds its data has ended.
-    pub is_waiting: AtomicU8,
+    /// A [`Waiting`].
+    pub waiting: AtomicU8,
+    /// Its [`Mode`]s.
+    pub modes: AtomicU8,
     /// Bytes read and not yet run.
     pub query_bytes: AtomicUsize,
     /// Memory kept for more of them.
@@ -55,8 +58,52 @@ pub struct ClientInfo {
     pub inbox: Inbox,
     /// What it calls itself.
     pub names: Mutex<Names>,
-    /// Ends the connection's task.
-    pub(crate) abort: OnceLock<AbortHandle>,
+    /// When a sweep first found more unsent output than the soft limit allows, in Unix milliseconds; 0 while it does not.
+    pub over_soft_limit_ms: AtomicI64,
+    /// Where it is told that it need not wait any longer, while it is blocked.
+    blocked: Mutex<Option<oneshot::Sender<Unblock>>>,
+    task: Mutex<Task>,
+}
+
+/// Whether a client waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// It does not.
+    No,
+    /// For a command that runs elsewhere, or until one that holds its data has ended.
+    Elsewhere,
+    /// As a blocking command has asked for, or until a pause is over.
+    Blocked,
+}
+
+/// How a client wants to be treated, a bit each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is not closed for the memory that it takes.
+    NoEvict = 1 << 0,
+    /// What it looks up is not noted as an access.
+    NoTouch = 1 << 1,
+    /// It can be sent to another server.
+    Redirect = 1 << 2,
+}
+
+/// How a wait is ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblock {
+    /// As if its time were over.
+    TimedOut,
+    /// With an error.
+    Error,
+}
+
+/// The task of a connection.
+#[derive(Debug, Default)]
+enum Task {
+    /// It is on its way to its thread.
+    #[default]
+    Coming,
+    Running(AbortHandle),
+    Closed,
 }
 
 /// What a client calls itself and its library.
@@ -87,7 +134,8 @@ impl ClientInfo {
             last_command: NO_COMMAND.into(),
             db: 0.into(),
             protocol: 2.into(),
-            is_waiting: 0.into(),
+            waiting: (Waiting::No as u8).into(),
+            modes: 0.into(),
             query_bytes: 0.into(),
             query_free_bytes: 0.into(),
             output_bytes: 0.into(),
@@ -97,7 +145,9 @@ impl ClientInfo {
             is_monitor: AtomicBool::default(),
             inbox: Inbox::default(),
             names: Mutex::default(),
-            abort: OnceLock::new(),
+            over_soft_limit_ms: 0.into(),
+            blocked: Mutex::default(),
+            task: Mutex::default(),
         }
     }
 
@@ -111,10 +161,63 @@ impl ClientInfo {
         self.addr.parse::<std::net::SocketAddr>().is_ok_and(|addr| addr.ip().is_loopback())
     }
 
+    /// Whether it waits, and for what.
+    pub fn is_waiting(&self, what: Waiting) -> bool {
+        self.waiting.load(Ordering::Acquire) == what as u8
+    }
+
+    /// Whether it is in a mode.
+    pub fn is_in(&self, mode: Mode) -> bool {
+        self.modes.load(Ordering::Relaxed) & mode as u8 != 0
+    }
+
+    /// Puts it into a mode, or out of it. Only its own connection does.
+    pub fn set_mode(&self, mode: Mode, is_on: bool) {
+        let others = self.modes.load(Ordering::Relaxed) & !(mode as u8);
+        self.modes.store(others | if is_on { mode as u8 } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Memory that it takes: input that has not run and output that has not been sent, with their buffers.
+    pub fn memory_bytes(&self) -> usize {
+        let buffers = [&self.query_bytes, &self.query_free_bytes, &self.output_bytes];
+        CLIENT_BYTES + buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>()
+    }
+
+    /// Makes it one that can be unblocked, which the receiver tells.
+    pub(crate) fn block(&self) -> oneshot::Receiver<Unblock> {
+        let (sender, receiver) = oneshot::channel();
+        *self.blocked.lock() = Some(sender);
+        receiver
+    }
+
+    /// Ends its wait because its time is over, unless somebody has ended it in the same moment.
+    pub(crate) fn time_is_over(&self, unblocked: &mut oneshot::Receiver<Unblock>) -> Unblock {
+        match self.blocked.lock().take() {
+            Some(_) => Unblock::TimedOut,
+            None => unblocked.try_recv().unwrap_or(Unblock::TimedOut),
+        }
+    }
+
+    /// Ends its wait; whether it could be ended, which only one caller can.
+    pub fn unblock(&self, how: Unblock) -> bool {
+        let sender = self.blocked.lock().take();
+        sender.is_some_and(|sender| sender.send(how).is_ok())
+    }
+
+    /// Hands over the connection's task, which ends at once if the client has been closed on its way.
+    pub(crate) fn set_task(&self, handle: AbortHandle) {
+        let mut task = self.task.lock();
+        match *task {
+            Task::Coming => *task = Task::Running(handle),
+            Task::Running(_) => unreachable!("a client has one task"),
+            Task::Closed => handle.abort(),
+        }
+    }
+
     /// Ends the connection, whatever it is doing.
-    pub fn close(&self) {
-        if let Some(task) = self.abort.get() {
-            task.abort();
+    pub(super) fn close(&self) {
+        if let Task::Running(handle) = std::mem::replace(&mut *self.task.lock(), Task::Closed) {
+            handle.abort();
         }
     }
 }
@@ -187,9 +290,18 @@ impl Registry {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn remove(&self, id: u64) {
-        if self.clients.remove(&id).is_some() {
-            self.count.fetch_sub(1, Ordering::Relaxed);
-        }
+    /// Closes a client, whatever it is doing; whether it was there. Nobody sees it from here on, although its thread may
+    /// still be at work on its last commands.
+    pub fn close(&self, client: &ClientInfo) -> bool {
+        // In this order: its own thread takes it out too when it ends.
+        let is_there = self.remove(client.id);
+        client.close();
+        is_there
+    }
+
+    pub(super) fn remove(&self, id: u64) -> bool {
+        let is_there = self.clients.remove(&id).is_some();
+        self.count.fetch_sub(usize::from(is_there), Ordering::Relaxed);
+        is_there
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use shardis_protocol::limits::BULK_SHARED_BYTES_MIN;
-use shardis_protocol::{Reply, Request};
+use shardis_protocol::{Reply, Request, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, Key, KeyHash, StringRef};
 
@@ -23,6 +23,8 @@ pub enum Flow {
     Done,
     /// Nothing was changed or written: the work is large, run it once more on an executor thread.
     Offload,
+    /// Nothing is written yet: the client waits for what the handler has told it to.
+    Block,
 }
 
 /// One invocation.
@@ -39,6 +41,8 @@ pub struct Call<'c> {
     pub db: Db,
     /// The instant of this call: Unix milliseconds.
     pub now_ms: i64,
+    /// Whether the keys that it looks up are noted as accessed.
+    pub notes_accesses: bool,
     /// Whether the call can be run once more by somebody who may take long; false with him, so that offloading ends there.
     pub may_offload: bool,
     /// The hash of the first key, made while planning.
@@ -98,6 +102,20 @@ impl<'c> Call<'c> {
                 None => state.keyspace.key(bytes),
             })
         })
+    }
+
+    /// The subcommand as it was written.
+    pub fn subcommand(&self) -> &'c [u8] {
+        self.request().arg(1).unwrap_or_default()
+    }
+
+    /// Takes the next argument as milliseconds to wait.
+    pub fn timeout_ms(&mut self) -> Result<u64, Error> {
+        let timeout_ms = number::parse_i64(self.args.take()?).ok_or(Error::TIMEOUT_NOT_INTEGER)?;
+        if timeout_ms > i64::MAX - self.now_ms {
+            return Err(Error::TIMEOUT_OUT_OF_RANGE);
+        }
+        u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)
     }
 
     /// Whether `work` units (keys, elements) are too much for a network thread and the caller can wait elsewhere.

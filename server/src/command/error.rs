@@ -137,8 +137,6 @@ impl Error {
     pub const INVALID_CLIENT_ID: Error = Error::fixed(&"ERR Invalid client ID");
     /// The number of a client in Valkey, which none has.
     pub const CLIENT_ID_NOT_POSITIVE: Error = Error::fixed(&"ERR client-id should be greater than 0");
-    /// The database of a client filter in Valkey is no number.
-    pub const FILTER_DB_NOT_INTEGER: Error = Error::fixed(&"ERR DB is not an integer or out of range");
     /// A client that monitors wants data.
     pub const MONITOR_AND_DATA: Error = Error::fixed(&"ERR Replica can't interact with the keyspace");
     /// MONITOR by somebody who cannot be sent anything.
@@ -149,6 +147,40 @@ impl Error {
     /// COMMANDLOG of a type that does not exist.
     pub const LOG_TYPE: Error =
         Error::fixed(&"ERR type should be one of the following: slow, large-request, large-reply");
+    /// CLIENT KILL of an address that nobody has.
+    pub const NO_SUCH_CLIENT: Error = Error::fixed(&"ERR No such client");
+    /// CLIENT PAUSE in a mode that does not exist.
+    pub const PAUSE_MODE: Error = Error::fixed(&"ERR CLIENT PAUSE mode must be WRITE or ALL");
+    /// CLIENT UNBLOCK for a reason that does not exist.
+    pub const UNBLOCK_REASON: Error = Error::fixed(&"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    /// CLIENT CACHING of a client that is not tracked.
+    pub const CACHING_WITHOUT_TRACKING: Error = Error::fixed(
+        &"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
+    );
+    /// CLIENT TRACKING with a client that does not exist.
+    pub const REDIRECT_TO_NOBODY: Error =
+        Error::fixed(&"ERR The client ID you want redirect to does not exist");
+    /// CLIENT TRACKING with several clients.
+    pub const REDIRECT_TWICE: Error =
+        Error::fixed(&"ERR A client can only redirect to a single other client");
+    /// CLIENT TRACKING ON.
+    pub const NO_TRACKING: Error = Error::fixed(&"ERR this server does not track keys for clients yet");
+    /// CLIENT IMPORT-SOURCE ON.
+    pub const NO_IMPORT_MODE: Error = Error::fixed(&"ERR Server is not in import mode");
+    /// WAITAOF for this server's own file.
+    pub const NO_JOURNAL: Error =
+        Error::fixed(&"ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.");
+    /// An integer argument that is neither 0 nor 1.
+    pub const OUT_OF_RANGE_0_1: Error =
+        Error::fixed(&"ERR value is out of range, value must between 0 and 1");
+    /// Somebody has ended the wait of a blocking command.
+    pub const UNBLOCKED: Error = Error::fixed(&"UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    /// A time to wait that is no number.
+    pub const TIMEOUT_NOT_INTEGER: Error = Error::fixed(&"ERR timeout is not an integer or out of range");
+    /// A time to wait below zero.
+    pub const TIMEOUT_NEGATIVE: Error = Error::fixed(&"ERR timeout is negative");
+    /// A time to wait that ends after all time.
+    pub const TIMEOUT_OUT_OF_RANGE: Error = Error::fixed(&"ERR timeout is out of range");
     /// SHUTDOWN ABORT while the server is not ending.
     pub const NO_SHUTDOWN: Error = Error::fixed(&"ERR No shutdown in progress.");
     /// SHUTDOWN SAVE.
@@ -328,9 +360,31 @@ impl Error {
         Error::quoting("ERR No samples available for event '", event, "'")
     }
 
+    /// CLIENT LIST or KILL of a user that does not exist.
+    pub fn no_such_user(name: &[u8]) -> Error {
+        Error::quoting("ERR No such user '", name, "'")
+    }
+
+    /// A figure of a client filter in Valkey that is no number.
+    pub fn not_an_integer(name: &str) -> Error {
+        Error::new(format!("ERR {name} is not an integer or out of range"))
+    }
+
+    /// A figure of a client filter in Valkey that is too small.
+    pub fn not_above_zero(name: &str) -> Error {
+        Error::new(format!("ERR {name} should be greater than 0"))
+    }
+
+    /// Letters of a client filter in Valkey that no client can have.
+    pub fn unknown_letters(filter: &str, is_negated: bool, letters: &[u8]) -> Error {
+        let what = filter.trim_start_matches("NOT-").to_ascii_lowercase();
+        let place = if is_negated { filter } else { "provided" };
+        Error::quoting(&format!("ERR Unknown {what} found in the {place} filter: "), letters, "")
+    }
+
     /// The database of a client filter in Valkey does not exist.
-    pub fn filter_db_out_of_range(databases: u16) -> Error {
-        Error::new(format!("ERR DB number should be between 0 and {}", databases - 1))
+    pub fn filter_db_out_of_range(name: &str, databases: u16) -> Error {
+        Error::new(format!("ERR {name} number should be between 0 and {}", databases - 1))
     }
 
     /// A command that this option does not allow.

@@ -6,7 +6,8 @@ use shardis_protocol::Aggregate;
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::table::Entry;
-use crate::command::{Call, Command, Done, Error, Flags, Flow};
+use crate::command::{Call, Command, Done, Error, Flags, Flow, Told};
+use crate::config::Personality;
 use crate::observe::doctor;
 
 pub static LATENCY: Command =
@@ -143,7 +144,11 @@ static RESET: Command = Command::client("RESET", reset)
     .since("2.8.13")
     .complexity("O(1)")
     .summary("Resets the latency data for one or more events.")
-    .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
+    .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"])
+    .elsewhere(&[(
+        Personality::Valkey91,
+        Told::Tips(&["request_policy:all_nodes", "response_policy:agg_sum"]),
+    )]);
 
 fn reset(call: &mut Call<'_>, _: &mut Client) -> Done {
     let wanted = call.args;

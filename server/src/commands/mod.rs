@@ -26,6 +26,7 @@ mod replication;
 mod scripting;
 mod server;
 mod string;
+mod wait;
 
 use crate::command::Family;
 
@@ -33,6 +34,7 @@ use crate::command::Family;
 pub static FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &keys::FAMILY,
+    &wait::FAMILY,
     &hash::FAMILY,
     &list::FAMILY,
     &connection::FAMILY,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use shardis_protocol::number;
 
 use super::choice::Level;
+use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Scalar};
 use super::shape::Shape;
 use super::{Config, Dialect};
@@ -36,6 +37,10 @@ pub enum Kind {
     LogLevel,
     /// Any of these words, and in their order, or else the first one.
     ShutdownFlags(&'static [&'static str]),
+    /// In bytes, or in percent of something, which is stored as a negative number.
+    MemoryOrPercent,
+    /// Classes of clients with three figures each.
+    OutputLimits,
     /// Any bytes, in one word.
     Text,
     /// Any bytes but zero, which ends it, in one word.
@@ -76,6 +81,7 @@ pub enum Unit {
 pub(super) enum Value {
     Scalar(i64),
     Text(Arc<[u8]>),
+    OutputLimits(OutputLimits),
 }
 
 /// Why a value was refused; clients see it.
@@ -86,7 +92,12 @@ impl Kind {
     pub fn takes_words(self) -> bool {
         matches!(
             self,
-            Kind::Words | Kind::ShapedWords(_) | Kind::ShutdownFlags(_) | Kind::Peer | Kind::Addresses
+            Kind::Words
+                | Kind::OutputLimits
+                | Kind::ShapedWords(_)
+                | Kind::ShutdownFlags(_)
+                | Kind::Peer
+                | Kind::Addresses
         )
     }
 
@@ -98,6 +109,8 @@ impl Kind {
             Kind::Number { .. } => "number".into(),
             Kind::Choice(words) | Kind::ShutdownFlags(words) => words.join("|").into(),
             Kind::LogLevel => Level::WORDS.join("|").into(),
+            Kind::MemoryOrPercent => "bytes|percent%".into(),
+            Kind::OutputLimits => "class hard soft seconds ...".into(),
             Kind::Text | Kind::TextUntilZero | Kind::Shaped(_) => "text".into(),
             Kind::Words | Kind::ShapedWords(_) => "words".into(),
             Kind::Peer => "host port|no one".into(),
@@ -119,6 +132,11 @@ impl Kind {
             Kind::Peer if text.eq_ignore_ascii_case(b"no one") => Ok(Value::Text([].into())),
             Kind::Number { unit, min, max } => {
                 unit.parse(text, min, max, config.dialect()).map(Value::Scalar)
+            }
+            Kind::MemoryOrPercent => memory_or_percent(text, config.dialect()).map(Value::Scalar),
+            Kind::OutputLimits => {
+                let limits = *config.client_output_buffer_limit.read();
+                output_limit::changed(limits, text, config.dialect()).map(Value::OutputLimits)
             }
             Kind::Text | Kind::Words | Kind::Peer => Ok(Value::Text(text.into())),
             Kind::TextUntilZero => Ok(Value::Text(until_zero(text).into())),
@@ -150,6 +168,7 @@ impl Kind {
                 .unwrap_or_default()
                 .to_owned(),
             Kind::Number { unit: Unit::Octal, .. } => format!("{raw:o}"),
+            Kind::MemoryOrPercent if raw < 0 => format!("{}%", raw.unsigned_abs()),
             _ => raw.to_string(),
         }
     }
@@ -258,6 +277,21 @@ pub fn percentile(percent: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A memory value, or a percentage as a negative number. Redis's oddity: a memory value of 64 bits is one too.
+fn memory_or_percent(text: &[u8], dialect: &Dialect) -> Result<i64, Reason> {
+    let value = match text.strip_suffix(b"%") {
+        Some(percent) => number::parse_i64(percent).filter(|percent| *percent >= 0).map(|percent| -percent),
+        None => {
+            parse_memory(text, dialect).and_then(|bytes| u64::try_from(bytes).ok()).map(|bytes| bytes as i64)
+        }
+    };
+    let value = value.ok_or("argument must be a memory or percent value")?;
+    if value < -100 {
+        return Err("percentage argument must be less or equal to 100".into());
+    }
+    Ok(value)
+}
+
 /// The directory as an absolute path.
 fn directory(text: &[u8], config: &Config) -> io::Result<Value> {
     let path = fs::canonicalize(config.path(text))?;
@@ -347,10 +381,31 @@ mod tests {
             ("shards", "12", "argument must be a power of two"),
         ];
         for (name, text, expected) in table {
-            let (parameter, _) = options::find(name.as_bytes(), Personality::Redis72).expect("a parameter");
-            let refusal = parameter.kind.parse(text.as_bytes(), &Config::default()).expect_err(text);
-            assert_eq!(refusal, expected, "{name} '{text}'");
+            assert_refused(name, text, expected);
         }
+    }
+
+    #[test]
+    fn memory_of_clients_is_in_bytes_or_in_percent() {
+        let malformed = "argument must be a memory or percent value";
+        for text in ["-5%", "5.5%", "5mb%", "%", "-1", "abc"] {
+            assert_refused("maxmemory-clients", text, malformed);
+        }
+        for text in ["101%", "9223372036854775808"] {
+            assert_refused("maxmemory-clients", text, "percentage argument must be less or equal to 100");
+        }
+        let config = Config::default();
+        for (text, shown, bytes) in [("5%", "5%", None), ("0%", "0", None), ("2kb", "2048", Some(2048))] {
+            assert_eq!(config.set("maxmemory-clients", text), Ok(()), "{text}");
+            assert_eq!(config.get("maxmemory-clients").as_deref(), Some(shown.as_bytes()));
+            assert_eq!(config.client_memory_max(), bytes, "without maxmemory a share of it is no limit");
+        }
+    }
+
+    fn assert_refused(name: &str, text: &str, expected: &str) {
+        let (parameter, _) = options::find(name.as_bytes(), Personality::Redis72).expect("a parameter");
+        let refusal = parameter.kind.parse(text.as_bytes(), &Config::default()).expect_err(text);
+        assert_eq!(refusal, expected, "{name} '{text}'");
     }
 
     #[test]

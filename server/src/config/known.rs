@@ -2,7 +2,7 @@
 //! along is told so, instead of being sent to look for a misspelling. Names only; `options` declares what there is.
 
 /// Sorted. A name leaves the list when `options` gets it.
-pub static NOT_YET: &[&str] = &["client-output-buffer-limit", "maxmemory-clients"];
+pub static NOT_YET: &[&str] = &[];
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ pub mod file;
 mod kind;
 mod known;
 pub mod options;
+mod output_limit;
 mod personality;
 mod refused;
 mod rewrite;
@@ -25,7 +26,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::thread;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rustix::process::{Resource, getrlimit};
 use shardis_protocol::number;
 
@@ -33,6 +34,7 @@ pub use self::choice::{DebugAccess, EvictionPolicy, Level};
 pub(crate) use self::kind::parse_memory;
 pub use self::kind::{Kind, Reason, Unit, percentile};
 use self::options::{Change, Named};
+pub use self::output_limit::{ClientClass, OutputLimit, OutputLimits};
 pub use self::personality::{Dialect, Personality};
 pub use self::rewrite::RewriteError;
 pub use self::setting::{Choice, Scalar, Setting, Stored, Text};
@@ -62,6 +64,8 @@ pub struct Config {
     pub maxmemory_eviction_tenacity: Setting<i64>,
     pub lfu_log_factor: Setting<i64>,
     pub lfu_decay_time: Setting<i64>,
+    pub client_output_buffer_limit: RwLock<OutputLimits>,
+    pub maxmemory_clients: Setting<i64>,
     pub databases: Setting<i64>,
     pub threads: Setting<i64>,
     pub compute_threads: Setting<i64>,
@@ -118,6 +122,12 @@ impl Default for Config {
             maxmemory_eviction_tenacity: Setting::new(10),
             lfu_log_factor: Setting::new(10),
             lfu_decay_time: Setting::new(1),
+            client_output_buffer_limit: RwLock::new([
+                OutputLimit::default(),
+                OutputLimit { hard_bytes: 256 << 20, soft_bytes: 64 << 20, soft_seconds: 60 },
+                OutputLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 },
+            ]),
+            maxmemory_clients: Setting::new(0),
             databases: Setting::new(16),
             threads: Setting::new(0),
             compute_threads: Setting::new(0),
@@ -279,6 +289,25 @@ impl Config {
     pub fn own_files(&self) -> i64 {
         let threads = i64::try_from(self.thread_count()).unwrap_or(i64::MAX);
         threads.saturating_mul(FILES_PER_THREAD).saturating_add(FILES_BESIDE_THREADS).max(FILES_OF_REDIS)
+    }
+
+    /// How much may wait to be sent to a client.
+    pub fn output_limit(&self, class: ClientClass) -> OutputLimit {
+        self.client_output_buffer_limit.read()[class as usize]
+    }
+
+    /// How much memory all clients together may take, if that is limited.
+    pub fn client_memory_max(&self) -> Option<u64> {
+        let limit = self.maxmemory_clients.value();
+        let bytes = match u64::try_from(limit) {
+            Ok(bytes) => bytes,
+            Err(_) => {
+                let maxmemory = self.get("maxmemory").and_then(|bytes| String::from_utf8(bytes).ok());
+                let maxmemory: u128 = maxmemory.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+                u64::try_from(maxmemory * u128::from(limit.unsigned_abs()) / 100).unwrap_or(u64::MAX)
+            }
+        };
+        (bytes > 0).then_some(bytes)
     }
 
     /// Whether DEL frees in the background.

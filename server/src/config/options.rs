@@ -5,8 +5,11 @@
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use parking_lot::RwLock;
+
 use super::choice::{DebugAccess, EvictionPolicy};
 use super::kind::{Kind, Reason, Unit, Value};
+use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
 use super::{Config, Personality, known, refused, stored};
 
@@ -52,6 +55,7 @@ pub enum Change {
 enum Field {
     Scalar(fn(&Config) -> &AtomicI64),
     Text(fn(&Config) -> &Text),
+    OutputLimits(fn(&Config) -> &RwLock<OutputLimits>),
     /// Nowhere: `only` is accepted, and `why` says so to whoever wants something else.
     Fixed {
         only: &'static str,
@@ -114,6 +118,14 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("The larger, the more accesses it takes for the access counter of a key to grow."),
     number("lfu-decay-time", 0, INT_MAX, |config| config.lfu_decay_time.raw())
         .summary("Minutes without an access after which that counter loses one; 0 for never."),
+    Parameter::new(
+        "client-output-buffer-limit",
+        Kind::OutputLimits,
+        Field::OutputLimits(|config| &config.client_output_buffer_limit),
+    )
+    .summary("Unsent replies from which a client is closed: at once, or after so many seconds; 0 for any."),
+    scalar("maxmemory-clients", Kind::MemoryOrPercent, |config| config.maxmemory_clients.raw())
+        .summary("Memory of all clients at most, in bytes or in percent of maxmemory; 0 for any."),
     number("databases", 1, DATABASES_MAX, |config| config.databases.raw())
         .at_start()
         .summary("How many databases there are."),
@@ -419,6 +431,7 @@ impl Parameter {
                 config.stored.value(self.name).map_or_else(|| default.into(), |value| value.to_vec())
             }
             (Field::Text(field), _) => field(config).value().to_vec(),
+            (Field::OutputLimits(field), _) => output_limit::format(&field(config).read()).into(),
             (Field::Scalar(field), kind) => kind.format(field(config).load(Ordering::Relaxed), config).into(),
         }
     }
@@ -430,6 +443,7 @@ impl Parameter {
                 field(config).load(Ordering::Relaxed) == field(defaults).load(Ordering::Relaxed)
             }
             Field::Text(field) => field(config).value() == field(defaults).value(),
+            Field::OutputLimits(field) => *field(config).read() == *field(defaults).read(),
             Field::Fixed { .. } => true,
             Field::Stored(default) => self.format(config) == default.as_bytes(),
         }
@@ -459,9 +473,11 @@ impl Parameter {
                 let shown = match value {
                     Value::Scalar(raw) => self.kind.format(raw, config).into_bytes().into(),
                     Value::Text(bytes) => bytes,
+                    Value::OutputLimits(limits) => output_limit::format(&limits).into_bytes().into(),
                 };
                 config.stored.set(self.name, shown, default);
             }
+            (Field::OutputLimits(field), Value::OutputLimits(limits)) => *field(config).write() = limits,
             (field, _) => {
                 debug_assert!(matches!(field, Field::Fixed { .. }), "{}: kind and field differ", self.name)
             }
@@ -556,6 +572,7 @@ mod tests {
                 "::1",
                 "A",
                 "50 90",
+                "normal 1 2 3",
             ];
             let words = match parameter.kind {
                 Kind::Choice(words) | Kind::ShutdownFlags(words) => words,
@@ -648,8 +665,6 @@ mod tests {
             ("TLS-PORTS", "TLS"),
             ("user", "users"),
             ("username", "Bad directive"),
-            ("Slowlog-Max-Len", NOT_YET_HERE),
-            ("client-output-buffer-limit", NOT_YET_HERE),
             ("pidfiles", "Bad directive"),
             ("tls", "Bad directive"),
         ] {

@@ -71,6 +71,8 @@ pub struct Dialect {
     pub client_types: &'static [&'static str],
     /// Whether CLIENT LIST takes several filters, each with checks of its own, instead of one.
     pub client_filters_combine: bool,
+    /// Whether CLIENT PAUSE and UNBLOCK ignore their option when more words follow it; else those are too many.
+    pub client_extra_words_ignored: bool,
     /// Whether CLIENT LIST names the library of a client.
     pub client_library: bool,
     /// Whether CLIENT LIST tells capabilities, watched keys and traffic.
@@ -173,6 +175,7 @@ const REDIS_72: Dialect = Dialect {
     client_name_ends_at_zero: true,
     client_types: &["normal", "slave", "replica", "pubsub", "master"],
     client_filters_combine: false,
+    client_extra_words_ignored: false,
     client_library: true,
     client_traffic: false,
     doctor: voice::REDIS,
@@ -208,6 +211,7 @@ const VALKEY_91: Dialect = Dialect {
     authentication_first: true,
     client_types: &["normal", "slave", "replica", "pubsub", "master", "primary"],
     client_filters_combine: true,
+    client_extra_words_ignored: true,
     client_traffic: true,
     help_names_server: false,
     doctor: voice::VALKEY,

@@ -18,6 +18,7 @@ enum Handled {
     /// As the outcomes of the same names.
     Offload,
     Contended,
+    Block,
 }
 
 /// Runs an admitted call.
@@ -40,6 +41,7 @@ pub fn execute(
         state: ctx.state,
         db: client.db,
         now_ms: ctx.now_ms,
+        notes_accesses: client.notes_accesses,
         may_offload: ctx.runner != Runner::Executor,
         first_key,
     };
@@ -60,11 +62,12 @@ pub fn execute(
         },
         Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
     };
+    let is_blocking = matches!(handled, Handled::Block);
     match handled {
-        Handled::Done => {
+        Handled::Done | Handled::Block => {
             client.commands += 1;
             ctx.stats.command(entry.id).calls.add(1);
-            Outcome::Done
+            if is_blocking { Outcome::Block } else { Outcome::Done }
         }
         Handled::Offload => Outcome::Offload,
         Handled::Contended => Outcome::Contended,
@@ -91,6 +94,10 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
         return Handled::Contended;
     }
     txn.select(call.db);
+    txn.note_accesses(call.notes_accesses);
+    if ctx.state.pause.is_on(&ctx.state.clock) {
+        txn.keep_expired();
+    }
     // Behind the transaction, so that the server is marked before its shards are free.
     let guard = ctx.state.poison.guard();
     let done = match entry.command.run {
@@ -126,6 +133,7 @@ fn end(ctx: &Context<'_>, entry: &Entry, mark: Mark, call: &mut Call<'_>, done: 
             call.reply.rollback(mark);
             Handled::Offload
         }
+        Ok(Flow::Block) => Handled::Block,
         Err(error) => {
             call.reply.rollback(mark);
             ctx.stats.command(entry.id).failed.add(1);

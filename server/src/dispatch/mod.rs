@@ -15,7 +15,7 @@ use std::sync::Arc;
 use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::KeyHash;
 
-use crate::client::Client;
+use crate::client::{Answers, Client};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::command::{Error, Flags};
@@ -42,8 +42,12 @@ pub enum Outcome {
     Offload,
     /// Nothing was changed or written: run it again when a long holder has released its shards.
     Contended,
+    /// Nothing was changed or written: run it again when the pause of all clients is over.
+    Paused,
     /// The reply comes later.
     Wait(Ticket),
+    /// The reply comes when what the client now waits for has come about.
+    Block,
 }
 
 /// Who runs commands.
@@ -118,6 +122,40 @@ pub fn run(
     plan: Plan<'_>,
     reply: &mut Reply,
 ) -> Outcome {
+    if client.answers != Answers::All {
+        return run_unanswered(ctx, client, request, plan, reply);
+    }
+    run_answered(ctx, client, request, plan, reply)
+}
+
+/// The same for a client that does not want every reply. One that comes later is left out by whoever waits for it.
+#[cold]
+fn run_unanswered(
+    ctx: &Context<'_>,
+    client: &mut Client,
+    request: Request<'_>,
+    plan: Plan<'_>,
+    reply: &mut Reply,
+) -> Outcome {
+    if client.answers == Answers::AllButNext {
+        client.answers = Answers::AllButThis;
+    }
+    let mark = reply.mark();
+    let outcome = run_answered(ctx, client, request, plan, reply);
+    if matches!(outcome, Outcome::Done) && client.is_unanswered() {
+        reply.rollback(mark);
+    }
+    outcome
+}
+
+#[inline(always)]
+fn run_answered(
+    ctx: &Context<'_>,
+    client: &mut Client,
+    request: Request<'_>,
+    plan: Plan<'_>,
+    reply: &mut Reply,
+) -> Outcome {
     let entry = match admit::admit(ctx, client, request, plan.entry) {
         Ok(entry) => entry,
         Err(error) => {
@@ -125,6 +163,10 @@ pub fn run(
             return Outcome::Done;
         }
     };
+    // The host of a server is not held back, because it would have to wait where it stands; nor is what has begun already.
+    if ctx.state.pause.holds_back(entry.flags, &ctx.state.clock) && ctx.runner == Runner::Network {
+        return Outcome::Paused;
+    }
     let outcome = execute::execute(ctx, client, request, entry, plan.first_key, reply);
     if ctx.state.clients.monitors.is_any() {
         show(ctx, client, request, entry, &outcome);
@@ -135,7 +177,7 @@ pub fn run(
 /// Shows a call that ran to those who monitor. What is run again later is shown then.
 #[cold]
 fn show(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry, outcome: &Outcome) {
-    let has_run = matches!(outcome, Outcome::Done | Outcome::Wait(_));
+    let has_run = matches!(outcome, Outcome::Done | Outcome::Wait(_) | Outcome::Block);
     let is_hidden = entry.flags.contains(Flags::ADMIN) || entry.flags.contains(Flags::SKIP_MONITOR);
     if has_run && !is_hidden {
         let words = entry.command.shown(request);

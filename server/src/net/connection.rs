@@ -1,6 +1,8 @@
 //! The loop of one client: read, run, write, all in one poll, so that a request costs one wake-up, one read and one
 //! write. The thread's buffers are borrowed only inside a poll; what is left over moves into buffers of its own.
 
+mod later;
+
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,21 +10,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use shardis_protocol::{OwnedRequest, Pending, Reply, Request, RequestParser};
+use shardis_protocol::{Pending, Reply, RequestParser};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::oneshot;
 
 use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
-use crate::client::{Client, ClientInfo};
-use crate::dispatch::cost::{self, Cost, Thresholds};
-use crate::dispatch::{self, Context, Outcome, Plan, Runner};
-use crate::jobs::Ticket;
-use crate::observe::stats::ThreadStats;
-use crate::state::{State, TRAFFIC_BYTES_MIN};
+use crate::client::registry::Waiting;
+use crate::client::{Client, ClientInfo, limits};
+use crate::dispatch::{Context, Runner};
+use crate::state::TRAFFIC_BYTES_MIN;
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
 const ANNOUNCED_BYTES_MAX: usize = 64 * 1024;
@@ -84,6 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ended::Offload(request) => self.offload(request).await,
                 Ended::Park(request) => self.park(request).await,
                 Ended::Wait(ticket, request) => self.wait(ticket, request).await,
+                Ended::Block(request) => self.block(request).await,
             };
             if served.is_err() {
                 return;
@@ -99,10 +98,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies.
+    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies. While too much is left
+    /// to be sent, nothing is run.
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Ended>> {
         if let Poll::Ready(Err(error)) = self.poll_output(cx) {
             return Poll::Ready(Err(error));
+        }
+        if self.pending.len() >= limits::OUTPUT_BYTES_MAX {
+            return Poll::Pending;
         }
         let thread = self.thread.clone();
         let buffers = &mut *thread.buffers.borrow_mut();
@@ -114,8 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let (consumed, ended) = self.run(&thread, &input, buffers);
             self.unread = remainder(input, consumed);
             self.note(&ended);
-            self.send(cx, buffers);
-            return Poll::Ready(Ok(ended));
+            return Poll::Ready(self.send(cx, buffers).map(|()| ended));
         }
         let mut read = std::mem::take(&mut buffers.read);
         read.clear();
@@ -128,8 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let (consumed, ended) = self.run(&thread, &read, buffers);
                 self.unread.extend_from_slice(&read[consumed..]);
                 self.note(&ended);
-                self.send(cx, buffers);
-                Poll::Ready(Ok(ended))
+                Poll::Ready(self.send(cx, buffers).map(|()| ended))
             }
         };
         buffers.read = read;
@@ -221,12 +222,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends the replies of this turn; what the peer does not take is kept.
-    fn send(&mut self, cx: &mut TaskContext<'_>, buffers: &mut Buffers) {
+    /// Sends the replies of this turn; what the peer does not take is kept. As in Redis, they count before they are sent.
+    fn send(&mut self, cx: &mut TaskContext<'_>, buffers: &mut Buffers) -> io::Result<()> {
         let reply = &mut buffers.reply;
         if reply.is_empty() {
-            return;
+            return Ok(());
         }
+        self.check_output(reply.len())?;
         let written = if self.pending.is_empty() { self.poll_write(cx, reply) } else { 0 };
         if written == reply.len() {
             reply.clear();
@@ -235,6 +237,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Registers for the rest; an error shows up again when the next turn flushes.
             let _ = self.poll_flush(cx);
         }
+        Ok(())
+    }
+
+    /// Whether so much more output would be too much; then it is an error.
+    fn check_output(&self, more_bytes: usize) -> io::Result<()> {
+        if limits::is_over_hard_limit(&self.thread.state, &self.info, self.pending.len() + more_bytes) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
+
+    /// Keeps a reply that came while its client was waiting.
+    fn keep_late(&mut self, reply: &mut Reply) -> io::Result<()> {
+        self.check_output(reply.len())?;
+        self.keep(reply, 0);
+        Ok(())
     }
 
     /// Keeps what is left of a reply after its first `written` bytes, to be sent later.
@@ -299,95 +317,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
     }
 
-    /// Runs a command on the executor and waits for its reply.
-    async fn offload(&mut self, request: OwnedRequest) -> io::Result<()> {
-        let Some(mut client) = self.client.take() else { return Ok(()) };
-        let state = self.thread.state.clone();
-        let (sender, mut receiver) = oneshot::channel();
-        self.thread.state.executor.run(move |stats| {
-            let mut reply = Reply::new(client.version);
-            let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
-            // The connection may have been closed meanwhile.
-            let _ = sender.send((client, reply, ticket.map(|ticket| (ticket, request))));
-        });
-        // An error means that the server is stopping.
-        let returned = self.wait_for(|_, cx| Pin::new(&mut receiver).poll(cx)).await;
-        let (client, mut reply, ticket) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
-        self.client = Some(client);
-        self.publish();
-        self.keep(&mut reply, 0);
-        match ticket {
-            Some((ticket, request)) => self.wait(ticket, request).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Runs a command again whenever a long holder has released its shards, until it gets them.
-    async fn park(&mut self, request: OwnedRequest) -> io::Result<()> {
-        let thread = self.thread.clone();
-        loop {
-            let released = thread.state.released.notified();
-            let mut released = std::pin::pin!(released);
-            // From here on a release is not missed, so that trying once more and then waiting is safe.
-            released.as_mut().enable();
-            match self.run_parked(&thread, request.as_request()) {
-                Outcome::Done => return Ok(()),
-                Outcome::Offload => return self.offload(request).await,
-                Outcome::Wait(ticket) => return self.wait(ticket, request).await,
-                Outcome::Contended => {}
-            }
-            self.wait_for(|_, cx| released.as_mut().poll(cx)).await;
-        }
-    }
-
-    fn run_parked(&mut self, thread: &Thread, request: Request<'_>) -> Outcome {
-        let state = &thread.state;
-        let ctx =
-            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
-        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
-        let buffers = &mut *thread.buffers.borrow_mut();
-        buffers.reply.clear();
-        let outcome = run_measured(&ctx, client, request, &mut buffers.reply);
-        self.publish();
-        self.keep(&mut buffers.reply, 0);
-        outcome
-    }
-
-    /// Waits for the answer of a job; the peer's leaving cancels it.
-    async fn wait(&mut self, mut ticket: Ticket, request: OwnedRequest) -> io::Result<()> {
-        let started = self.thread.state.clock.tick();
-        let version = self.client().version;
-        let mut reply = Reply::new(version);
-        let result = {
-            let answer = ticket.wait(&mut reply);
-            let mut answer = std::pin::pin!(answer);
-            self.wait_for(|this, cx| match answer.as_mut().poll(cx) {
-                Poll::Ready(result) => Poll::Ready(Ok(result)),
-                Poll::Pending => this.poll_ahead(cx).map(Err),
-            })
-            .await?
-        };
-        if let Err(error) = result {
-            reply.clear();
-            self.thread.stats.count_error(error.code());
-            reply.error(error.text());
-        }
-        let thread = &self.thread;
-        let now_ms = thread.state.clock.now_ms();
-        let ctx = Context { state: &thread.state, stats: &thread.stats, runner: Runner::Network, now_ms };
-        note_cost(&ctx, &self.info, request.as_request(), started.elapsed(), reply.len());
-        self.has_commands = !self.unread.is_empty();
-        self.keep(&mut reply, 0);
-        Ok(())
-    }
-
     /// Waits for what happens elsewhere, and sends meanwhile what is left. As in Redis, a command that has come is run
     /// although its client may have left, so that is not looked for here.
     async fn wait_for<T>(
         &mut self,
+        waiting: Waiting,
         mut poll: impl FnMut(&mut Connection<S>, &mut TaskContext<'_>) -> Poll<T>,
     ) -> T {
-        self.info.is_waiting.store(1, Ordering::Relaxed);
+        self.info.waiting.store(waiting as u8, Ordering::Relaxed);
         let happened = poll_fn(|cx| {
             // An error shows up again when the next turn flushes.
             let _ = self.poll_output(cx);
@@ -396,7 +333,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         .await;
         self.note_active();
         // Whoever sees that the wait is over sees that it has just ended.
-        self.info.is_waiting.store(0, Ordering::Release);
+        self.info.waiting.store(Waiting::No as u8, Ordering::Release);
         happened
     }
 
@@ -423,40 +360,6 @@ fn remainder(mut input: BytesMut, consumed: usize) -> BytesMut {
         return BytesMut::from(&input[..]);
     }
     input
-}
-
-/// Runs an offloaded command; what it starts in turn is waited for by its connection.
-fn run_elsewhere(
-    state: &Arc<State>,
-    stats: &Arc<ThreadStats>,
-    client: &mut Client,
-    request: &OwnedRequest,
-    reply: &mut Reply,
-) -> Option<Ticket> {
-    let stats = stats.as_ref();
-    let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
-    let outcome = run_measured(&ctx, client, request.as_request(), reply);
-    match outcome {
-        Outcome::Wait(ticket) => Some(ticket),
-        Outcome::Done => None,
-        Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
-    }
-}
-
-/// Runs a command outside of a window, and tells what it cost.
-fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, reply: &mut Reply) -> Outcome {
-    let started = ctx.state.clock.tick();
-    let outcome = dispatch::run(ctx, client, request, Plan::new(ctx.state, request), reply);
-    if matches!(outcome, Outcome::Done) {
-        note_cost(ctx, &client.info, request, started.elapsed(), reply.len());
-    }
-    outcome
-}
-
-fn note_cost(ctx: &Context<'_>, info: &ClientInfo, request: Request<'_>, took: Duration, reply_bytes: usize) {
-    let Some(entry) = ctx.state.commands.resolvable(request) else { return };
-    let cost = Cost { took: Some(took), request_bytes: cost::request_bytes(request), reply_bytes };
-    cost::note(ctx, &Thresholds::of(&ctx.state.config), info, entry, request, cost);
 }
 
 fn poll_write_segments<'a, S: AsyncWrite>(

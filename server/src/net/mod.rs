@@ -2,7 +2,7 @@
 //!
 //! - `listener`: accepts, checks limits, chooses the thread;
 //! - `thread`: one runtime, its buffers, its connections;
-//! - `connection`: the loop of one client;
+//! - `connection`: the loop of one client, and what it waits for;
 //! - `window`: parse, plan, prefetch, run;
 //! - `metrics`: the endpoint for Prometheus, which is no client.
 //!

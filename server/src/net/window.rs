@@ -67,10 +67,12 @@ pub enum Ended {
     Close,
     /// The last command consumed must run on the executor.
     Offload(OwnedRequest),
-    /// The last command consumed must wait until something long is released.
+    /// The last command consumed must wait until something long is released, or a pause is over.
     Park(OwnedRequest),
     /// The reply of the last command consumed comes later.
     Wait(Ticket, OwnedRequest),
+    /// The last command consumed has told its client what to wait for.
+    Block(OwnedRequest),
 }
 
 /// Runs the commands at the start of `input`: how many bytes they took, and how it ended.
@@ -101,7 +103,6 @@ pub fn run(
                 dispatch::protocol_error(ctx, error, reply);
                 return (input.len(), Ended::Close);
             }
-            Filled::Whole if reply.len() >= TURN_REPLY_BYTES_MAX => return (consumed, Ended::Full),
             Filled::Whole => {}
         }
     }
@@ -198,10 +199,12 @@ impl Window {
             ran += 1;
             ended = match outcome {
                 Outcome::Done if client.close_after_reply => Some(Ended::Close),
+                Outcome::Done if reply.len() >= TURN_REPLY_BYTES_MAX => Some(Ended::Full),
                 Outcome::Done => None,
                 Outcome::Offload => Some(Ended::Offload(request.to_owned())),
-                Outcome::Contended => Some(Ended::Park(request.to_owned())),
+                Outcome::Contended | Outcome::Paused => Some(Ended::Park(request.to_owned())),
                 Outcome::Wait(ticket) => Some(Ended::Wait(ticket, request.to_owned())),
+                Outcome::Block => Some(Ended::Block(request.to_owned())),
             };
             if ended.is_some() {
                 break;

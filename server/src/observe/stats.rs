@@ -127,6 +127,8 @@ pub struct Stats {
     /// Those of `threads` whose thread has ended: their counts stay, and the next thread goes on with them.
     spare: Mutex<Vec<Arc<ThreadStats>>>,
     sampled: Mutex<Sampled>,
+    /// Clients closed for the memory that all of them took.
+    pub clients_evicted: AtomicU64,
 }
 
 /// The sum over threads for one command.
@@ -164,7 +166,9 @@ struct Sampled {
 impl Stats {
     /// Statistics over a table of so many commands.
     pub fn new(commands: usize) -> Stats {
-        Stats { commands, threads: Mutex::default(), spare: Mutex::default(), sampled: Mutex::default() }
+        let clients_evicted = AtomicU64::default();
+        let (threads, spare, sampled) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Stats { commands, threads, spare, sampled, clients_evicted }
     }
 
     /// Statistics for one more thread.
@@ -285,6 +289,7 @@ impl Stats {
                 .for_each(Counter::reset);
             thread.errors.lock().clear();
         }
+        self.clients_evicted.store(0, Ordering::Relaxed);
         let mut sampled = self.sampled.lock();
         (sampled.counts, sampled.rates) = (Rates::default(), Rates::default());
     }

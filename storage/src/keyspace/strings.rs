@@ -120,8 +120,9 @@ impl Transaction<'_> {
         let in_place = if deadline_ms == old_deadline { entry.replace_in_place(value) } else { Err(value) };
         // A value that fits the place of the old one weighs the same.
         if let Err(value) = in_place {
-            let rebuilt = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
-            let old = std::mem::replace(entry, rebuilt);
+            // Finding it has set its clock, if that is to be set.
+            let new = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
+            let old = std::mem::replace(entry, new);
             database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old.weight_bytes();
             database.deadlines += usize::from(deadline_ms.is_some());
             database.deadlines -= usize::from(old_deadline.is_some());

@@ -29,6 +29,10 @@ pub struct View<'k> {
     pub(super) clock: u32,
     /// Whether changes are logged.
     pub(super) is_observed: bool,
+    /// Whether lookups are noted as accesses.
+    pub(super) notes_accesses: bool,
+    /// Whether keys whose time has come stay where they are.
+    keeps_expired: bool,
     /// Rarely there, so behind one word: most transactions leave nothing behind.
     leftovers: Option<Box<Leftovers>>,
 }
@@ -152,6 +156,8 @@ impl<'k> View<'k> {
             access,
             clock: access.new_at(now_ms),
             is_observed: keyspace.interest.any(),
+            notes_accesses: true,
+            keeps_expired: false,
             leftovers: None,
         }
     }
@@ -165,6 +171,17 @@ impl<'k> View<'k> {
     pub fn select(&mut self, db: Db) {
         debug_assert!(db.0 < self.keyspace.databases);
         self.db = db;
+    }
+
+    /// Says whether lookups are noted as accesses, as they are unless somebody says otherwise.
+    pub fn note_accesses(&mut self, notes: bool) {
+        self.notes_accesses = notes;
+    }
+
+    /// Leaves keys whose time has come where they are when lookups meet them: nobody sees them, and somebody removes them
+    /// later.
+    pub fn keep_expired(&mut self) {
+        self.keeps_expired = true;
     }
 
     /// The instant of this transaction: Unix milliseconds.
@@ -313,7 +330,13 @@ impl<'k> View<'k> {
     /// Notes accesses of this instant.
     #[inline]
     pub(super) fn toucher(&self) -> Toucher<'k> {
-        Toucher { keyspace: self.keyspace, access: self.access, clock: self.clock, now_ms: self.now_ms }
+        Toucher {
+            keyspace: self.keyspace,
+            access: self.access,
+            notes: self.notes_accesses,
+            clock: self.clock,
+            now_ms: self.now_ms,
+        }
     }
 
     /// Bytes of the current database in the shards that are held.
@@ -358,7 +381,11 @@ impl<'k> View<'k> {
     pub(super) fn remove_expired(&mut self) {
         let current = self.db;
         let Some(leftovers) = &mut self.leftovers else { return };
-        for (db, hash, bytes) in std::mem::take(&mut leftovers.expired) {
+        let met = std::mem::take(&mut leftovers.expired);
+        if self.keeps_expired {
+            return;
+        }
+        for (db, hash, bytes) in met {
             self.db = db;
             self.expire(&Key { bytes: &bytes, hash });
         }
@@ -416,6 +443,7 @@ fn seconds_between(earlier: u32, later: u32) -> u32 {
 pub(super) struct Toucher<'k> {
     keyspace: &'k Keyspace,
     access: AccessWord,
+    notes: bool,
     clock: u32,
     now_ms: i64,
 }
@@ -423,6 +451,9 @@ pub(super) struct Toucher<'k> {
 impl Toucher<'_> {
     #[inline]
     pub fn touch(self, entry: &mut Entry, hash: KeyHash) {
+        if !self.notes {
+            return;
+        }
         if self.access.is_frequency() { self.count(entry, hash) } else { entry.touch(self.clock) }
     }
 

@@ -1,5 +1,7 @@
 //! The sections about what is done and was done: persistence, statistics, replication, processor, keys.
 
+use std::sync::atomic::Ordering;
+
 use super::Report;
 use super::system::processor_times;
 use crate::config::percentile;
@@ -94,7 +96,9 @@ impl Report<'_> {
         self.field("expired_time_cap_reached_count", expiry.interrupted);
         self.field("expire_cycle_cpu_milliseconds", expiry.spent.as_millis());
         self.field("evicted_keys", self.state.stats.sum(|thread| &thread.evicted_keys));
-        self.none(&["evicted_clients", "evicted_scripts"]);
+        let evicted = self.state.stats.clients_evicted.load(Ordering::Relaxed);
+        self.field("evicted_clients", evicted);
+        self.none(&["evicted_scripts"]);
         self.none(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     }
 

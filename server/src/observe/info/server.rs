@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::system::operating_system;
+use crate::client::registry::Waiting;
 use crate::state::State;
 
 impl Report<'_> {
@@ -73,7 +74,10 @@ impl Report<'_> {
         self.field("maxclients", self.state.config.maxclients.value());
         self.field("client_recent_max_input_buffer", totals.input_bytes_max);
         self.field("client_recent_max_output_buffer", totals.output_bytes_max);
-        self.none(&["blocked_clients", "tracking_clients", "pubsub_clients", "watching_clients"]);
+        let clients = self.state.clients.all();
+        let blocked = clients.iter().filter(|client| client.is_waiting(Waiting::Blocked)).count();
+        self.field("blocked_clients", blocked);
+        self.none(&["tracking_clients", "pubsub_clients", "watching_clients"]);
         self.none(&["clients_in_timeout_table", "total_watched_keys"]);
         self.none(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
         self.fields(&["paused_reason", "paused_actions"], "none");

@@ -1,0 +1,209 @@
+//! Commands that are answered later: run elsewhere, run again when they can be, or answered when something has come about. What
+//! was parsed behind such a command is run when it has been answered.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
+
+use shardis_protocol::{OwnedRequest, Reply, Request};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+
+use super::Connection;
+use crate::client::Client;
+use crate::client::ClientInfo;
+use crate::client::registry::{Unblock, Waiting};
+use crate::command::Error;
+use crate::dispatch::cost::{self, Cost, Thresholds};
+use crate::dispatch::{self, Context, Outcome, Plan, Runner};
+use crate::jobs::Ticket;
+use crate::net::thread::Thread;
+use crate::observe::stats::ThreadStats;
+use crate::state::State;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Runs a command on the executor and waits for its reply.
+    pub(super) async fn offload(&mut self, request: OwnedRequest) -> io::Result<()> {
+        let Some(mut client) = self.client.take() else { return Ok(()) };
+        let state = self.thread.state.clone();
+        let (sender, mut receiver) = oneshot::channel();
+        self.thread.state.executor.run(move |stats| {
+            let mut reply = Reply::new(client.version);
+            let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
+            // The connection may have been closed meanwhile.
+            let _ = sender.send((client, reply, ticket.map(|ticket| (ticket, request))));
+        });
+        // An error means that the server is stopping.
+        let returned = self.wait_for(Waiting::Elsewhere, |_, cx| Pin::new(&mut receiver).poll(cx)).await;
+        let (client, mut reply, ticket) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        self.client = Some(client);
+        self.publish();
+        self.keep_late(&mut reply)?;
+        match ticket {
+            Some((ticket, request)) => self.wait(ticket, request).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a command again whenever a long holder has released its shards or a pause is over, until it is neither without
+    /// them nor held back.
+    pub(super) async fn park(&mut self, request: OwnedRequest) -> io::Result<()> {
+        let thread = self.thread.clone();
+        let State { released, pause, clock, .. } = &*thread.state;
+        loop {
+            let (released, resumed) = (released.notified(), pause.ended.notified());
+            let (mut released, mut resumed) = (std::pin::pin!(released), std::pin::pin!(resumed));
+            // From here on neither is missed, so that trying once more and then waiting is safe.
+            released.as_mut().enable();
+            resumed.as_mut().enable();
+            match self.run_parked(&thread, request.as_request())? {
+                Outcome::Done => return Ok(()),
+                Outcome::Offload => return self.offload(request).await,
+                Outcome::Wait(ticket) => return self.wait(ticket, request).await,
+                Outcome::Block => return self.block(request).await,
+                Outcome::Contended => {
+                    self.wait_for(Waiting::Elsewhere, |_, cx| released.as_mut().poll(cx)).await;
+                }
+                Outcome::Paused => {
+                    let mut over = std::pin::pin!(clock.sleep_until(pause.deadline()));
+                    self.wait_ahead(Waiting::Blocked, |cx| {
+                        let is_over =
+                            resumed.as_mut().poll(cx).is_ready() || over.as_mut().poll(cx).is_ready();
+                        if is_over { Poll::Ready(()) } else { Poll::Pending }
+                    })
+                    .await?;
+                }
+            }
+        }
+    }
+
+    fn run_parked(&mut self, thread: &Thread, request: Request<'_>) -> io::Result<Outcome> {
+        let state = &thread.state;
+        let ctx =
+            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        let buffers = &mut *thread.buffers.borrow_mut();
+        buffers.reply.clear();
+        let outcome = run_measured(&ctx, client, request, &mut buffers.reply);
+        self.publish();
+        self.keep_late(&mut buffers.reply)?;
+        Ok(outcome)
+    }
+
+    /// Waits as a blocking command has asked for: until its time is over, somebody ends it, or the peer leaves.
+    pub(super) async fn block(&mut self, request: OwnedRequest) -> io::Result<()> {
+        let started = self.thread.state.clock.tick();
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        let block = client.block.take().expect("invariant: whoever blocks a client says for what");
+        let (info, clock) = (self.info.clone(), self.thread.state.clock.clone());
+        let mut unblocked = info.block();
+        let over = async {
+            match block.end {
+                Some(end) => clock.sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut over = std::pin::pin!(over);
+        let ended = self.wait_ahead(Waiting::Blocked, |cx| match Pin::new(&mut unblocked).poll(cx) {
+            Poll::Ready(how) => Poll::Ready(how.unwrap_or(Unblock::TimedOut)),
+            Poll::Pending => over.as_mut().poll(cx).map(|()| info.time_is_over(&mut unblocked)),
+        });
+        let ended = ended.await?;
+        let mut reply = Reply::new(self.client().version);
+        (block.time_is_over)(&mut reply);
+        let is_error = ended == Unblock::Error;
+        let result = if is_error { Err(Error::UNBLOCKED) } else { Ok(()) };
+        self.answer_late(&request, started, result, reply)
+    }
+
+    /// Waits for the answer of a job; the peer's leaving cancels it.
+    pub(super) async fn wait(&mut self, mut ticket: Ticket, request: OwnedRequest) -> io::Result<()> {
+        let started = self.thread.state.clock.tick();
+        let version = self.client().version;
+        let mut reply = Reply::new(version);
+        let result = {
+            let answer = ticket.wait(&mut reply);
+            let mut answer = std::pin::pin!(answer);
+            self.wait_ahead(Waiting::Elsewhere, |cx| answer.as_mut().poll(cx)).await?
+        };
+        self.answer_late(&request, started, result, reply)
+    }
+
+    /// Answers a command whose reply came later, if its client wants to hear it.
+    fn answer_late(
+        &mut self,
+        request: &OwnedRequest,
+        started: Instant,
+        result: Result<(), Error>,
+        mut reply: Reply,
+    ) -> io::Result<()> {
+        if let Err(error) = result {
+            reply.clear();
+            self.thread.stats.count_error(error.code());
+            reply.error(error.text());
+        }
+        let thread = &self.thread;
+        let now_ms = thread.state.clock.now_ms();
+        let ctx = Context { state: &thread.state, stats: &thread.stats, runner: Runner::Network, now_ms };
+        note_cost(&ctx, &self.info, request.as_request(), started.elapsed(), reply.len());
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        if client.is_unanswered() {
+            reply.clear();
+        }
+        self.keep_late(&mut reply)
+    }
+
+    /// Waits for what happens elsewhere while reading ahead, until it has happened or the peer has left.
+    async fn wait_ahead<T>(
+        &mut self,
+        waiting: Waiting,
+        mut poll: impl FnMut(&mut TaskContext<'_>) -> Poll<T>,
+    ) -> io::Result<T> {
+        let happened = self.wait_for(waiting, |this, cx| match poll(cx) {
+            Poll::Ready(result) => Poll::Ready(Ok(result)),
+            Poll::Pending => this.poll_ahead(cx).map(Err),
+        });
+        let happened = happened.await;
+        self.has_commands = !self.unread.is_empty();
+        happened
+    }
+}
+
+/// Runs an offloaded command; what it starts in turn is waited for by its connection.
+fn run_elsewhere(
+    state: &Arc<State>,
+    stats: &Arc<ThreadStats>,
+    client: &mut Client,
+    request: &OwnedRequest,
+    reply: &mut Reply,
+) -> Option<Ticket> {
+    let stats = stats.as_ref();
+    let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
+    let outcome = run_measured(&ctx, client, request.as_request(), reply);
+    match outcome {
+        Outcome::Wait(ticket) => Some(ticket),
+        Outcome::Done => None,
+        Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
+        Outcome::Paused | Outcome::Block => {
+            unreachable!("who blocks never takes long, and what has begun goes on")
+        }
+    }
+}
+
+/// Runs a command outside of a window, and tells what it cost.
+fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, reply: &mut Reply) -> Outcome {
+    let started = ctx.state.clock.tick();
+    let outcome = dispatch::run(ctx, client, request, Plan::new(ctx.state, request), reply);
+    if matches!(outcome, Outcome::Done) {
+        note_cost(ctx, &client.info, request, started.elapsed(), reply.len());
+    }
+    outcome
+}
+
+fn note_cost(ctx: &Context<'_>, info: &ClientInfo, request: Request<'_>, took: Duration, reply_bytes: usize) {
+    let Some(entry) = ctx.state.commands.resolvable(request) else { return };
+    let cost = Cost { took: Some(took), request_bytes: cost::request_bytes(request), reply_bytes };
+    cost::note(ctx, &Thresholds::of(&ctx.state.config), info, entry, request, cost);
+}
