@@ -215,3 +215,15 @@ impl AsRef<[u8]> for SharedBytes {
 
 /// More keys or elements than this are too much work for a network thread: about 100 microseconds.
 pub const OFFLOAD_WORK_MIN: usize = 1000;
+
+impl Command {
+    /// A call of it as others may see it.
+    pub fn shown<'a>(&self, request: Request<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        let is_secret = self.is_secret;
+        let word = move |at| request.arg(at).unwrap_or_default();
+        (0..request.len()).map(move |at| if is_secret(request, at) { REDACTED } else { word(at) })
+    }
+}
+
+/// What stands for a word that is nobody else's business.
+const REDACTED: &[u8] = b"(redacted)";

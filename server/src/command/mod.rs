@@ -485,19 +485,9 @@ impl Command {
         self
     }
 
-    /// A call as others may see it.
-    pub fn shown<'a>(&self, request: Request<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
-        let is_secret = self.is_secret;
-        let word = move |at| request.arg(at).unwrap_or_default();
-        (0..request.len()).map(move |at| if is_secret(request, at) { REDACTED } else { word(at) })
-    }
-
     /// Deprecated since a version, replaced by something.
     pub const fn deprecated(mut self, since: &'static str, replaced_by: &'static str) -> Command {
         self.deprecated = Some((since, replaced_by));
         self
     }
 }
-
-/// What stands for a word that is nobody else's business.
-const REDACTED: &[u8] = b"(redacted)";

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{self, Path};
 
 use super::file::{LoadErrors, Loader, Source, read_limited};
-use super::{Config, Personality, options};
+use super::{Config, Personality, help};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ All data lives in memory and is gone when the server ends. An option is a line o
 configuration file with two dashes before it. These are known:
 
 {}",
-        options::help().trim_end()
+        help::parameters().trim_end()
     )
 }
 

@@ -7,8 +7,8 @@
 pub mod arguments;
 mod choice;
 pub mod file;
+mod help;
 mod kind;
-mod known;
 pub mod options;
 mod output_limit;
 mod personality;

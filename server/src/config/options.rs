@@ -2,7 +2,6 @@
 //! this table. Those that are here have an effect; their values live in `Config`, which also holds the defaults. Those that
 //! only keep a value are in `stored`, those that would promise something untrue in `refused`.
 
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::RwLock;
@@ -11,7 +10,7 @@ use super::choice::{DebugAccess, EvictionPolicy};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
-use super::{Config, Personality, known, refused, stored};
+use super::{Config, Personality, refused, stored};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -106,12 +105,8 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Bytes that data may take, and everything else that is counted; 0 for no limit."),
     choice::<EvictionPolicy>("maxmemory-policy", |config| config.maxmemory_policy.raw())
         .summary("What to evict when memory is full."),
-    number("maxmemory-samples", 1, INT_MAX, |config| config.maxmemory_samples.raw())
-        .only(REDIS)
-        .summary("How many keys to choose from when one is evicted; three times as many are looked at."),
-    number("maxmemory-samples", 1, 64, |config| config.maxmemory_samples.raw())
-        .only(VALKEY)
-        .summary("How many keys to choose from when one is evicted; three times as many are looked at."),
+    maxmemory_samples(INT_MAX).only(REDIS),
+    maxmemory_samples(64).only(VALKEY),
     number("maxmemory-eviction-tenacity", 0, 100, |config| config.maxmemory_eviction_tenacity.raw())
         .summary("How long a command may be kept waiting for room, 0 to 100."),
     number("lfu-log-factor", 0, INT_MAX, |config| config.lfu_log_factor.raw())
@@ -164,25 +159,27 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Who may use the debugging commands."),
     choice::<Personality>("personality", |config| config.personality.raw())
         .summary("Whose texts and shapes the replies have where servers differ."),
-    number("slowlog-log-slower-than", -1, i64::MAX, |config| config.slowlog_log_slower_than.raw())
-        .alias("commandlog-execution-slower-than")
-        .summary("Microseconds from which on a command is slow; -1 for never."),
-    number("slowlog-max-len", 0, i64::MAX, |config| config.slowlog_max_len.raw())
-        .alias("commandlog-slow-execution-max-len")
-        .summary("Slow commands that are kept at most."),
+    SLOWER_THAN.only(REDIS),
+    SLOWER_THAN.only(VALKEY).alias("commandlog-execution-slower-than"),
+    SLOW_MAX_LEN.only(REDIS),
+    SLOW_MAX_LEN.only(VALKEY).alias("commandlog-slow-execution-max-len"),
     number("commandlog-request-larger-than", -1, i64::MAX, |config| {
         config.commandlog_request_larger_than.raw()
     })
+    .only(VALKEY)
     .summary("Bytes from which on a command is large; -1 for never."),
     number("commandlog-large-request-max-len", 0, i64::MAX, |config| {
         config.commandlog_large_request_max_len.raw()
     })
+    .only(VALKEY)
     .summary("Large commands that are kept at most."),
     number("commandlog-reply-larger-than", -1, i64::MAX, |config| config.commandlog_reply_larger_than.raw())
+        .only(VALKEY)
         .summary("Bytes from which on a reply is large; -1 for never."),
     number("commandlog-large-reply-max-len", 0, i64::MAX, |config| {
         config.commandlog_large_reply_max_len.raw()
     })
+    .only(VALKEY)
     .summary("Commands with large replies that are kept at most."),
     number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
         .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
@@ -209,9 +206,18 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("File to write the id of the process to while it runs."),
 ];
 
+const fn maxmemory_samples(max: i64) -> Parameter {
+    number("maxmemory-samples", 1, max, |config| config.maxmemory_samples.raw())
+        .summary("How many keys to choose from when one is evicted; three times as many are looked at.")
+}
+
+const SLOWER_THAN: Parameter =
+    number("slowlog-log-slower-than", -1, i64::MAX, |config| config.slowlog_log_slower_than.raw())
+        .summary("Microseconds from which on a command is slow; -1 for never.");
+const SLOW_MAX_LEN: Parameter = number("slowlog-max-len", 0, i64::MAX, |config| config.slowlog_max_len.raw())
+    .summary("Slow commands that are kept at most.");
+
 const UNKNOWN: &str = "Bad directive or wrong number of arguments";
-/// Why a parameter of `known` is refused.
-pub(super) const NOT_YET_HERE: &str = "is a parameter of Redis that this server does not have yet";
 
 /// Whether each of so many clients can have an open file.
 fn files_for_clients(config: &Config, clients: &Value) -> Result<(), Reason> {
@@ -290,37 +296,8 @@ pub fn refusal(directive: &[u8]) -> &'static str {
     });
     match refused {
         Some((_, why)) => why,
-        None if known::NOT_YET.iter().any(|name| name.as_bytes() == directive) => NOT_YET_HERE,
         None => UNKNOWN,
     }
-}
-
-/// The parameters as `--help` lists them: what they are for and their defaults, or why they have only one value.
-pub fn help() -> String {
-    let defaults = Config::default();
-    let shown = |parameter: &Parameter| match parameter.format(&defaults) {
-        value if value.is_empty() => "\"\"".to_owned(),
-        value => value.escape_ascii().to_string(),
-    };
-    let mut text = String::new();
-    for parameter in PARAMETERS {
-        let (name, hint, summary) = (parameter.name, parameter.kind.hint(), parameter.summary);
-        let word = if parameter.why().is_some() { "Only" } else { "Default:" };
-        let _ = writeln!(text, "  --{name} {hint}\n      {summary} {word} {}.", shown(parameter));
-    }
-    text.push_str("\nThese have no other value:\n\n");
-    for alike in refused::PARAMETERS.chunk_by(|one, next| one.why() == next.why()) {
-        for parameter in alike {
-            let _ = writeln!(text, "  --{} {}", parameter.name, shown(parameter));
-        }
-        let _ = writeln!(text, "      {}", alike[0].why().unwrap_or_default());
-    }
-    let mut kept: Vec<&str> = stored::PARAMETERS.iter().map(|parameter| parameter.name).collect();
-    kept.sort_unstable();
-    kept.dedup();
-    let _ =
-        write!(text, "\nThese have no effect; their values are kept and shown:\n\n  {}", kept.join("\n  "));
-    text
 }
 
 impl Parameter {
@@ -402,7 +379,7 @@ impl Parameter {
     }
 
     /// Why there is only one value, if that is so.
-    fn why(&self) -> Option<&'static str> {
+    pub(super) fn why(&self) -> Option<&'static str> {
         match self.field {
             Field::Fixed { why, .. } => Some(why),
             _ => None,
@@ -674,7 +651,7 @@ mod tests {
 
     #[test]
     fn help_names_every_parameter() {
-        let help = help();
+        let help = super::super::help::parameters();
         for parameter in PARAMETERS.iter().chain(refused::PARAMETERS) {
             assert!(help.contains(&format!("  --{} ", parameter.name)), "{}", parameter.name);
         }
