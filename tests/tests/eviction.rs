@@ -204,9 +204,9 @@ impl Zipf {
     }
 }
 
-const ZIPF_KEYS: usize = 50_000;
+const ZIPF_KEYS: usize = 100_000;
 const ZIPF_READS: usize = 300_000;
-const CACHED_KEYS: usize = 5_000;
+const CACHED_KEYS: usize = 20_000;
 
 /// The share of reads that find their key in a cache that holds about `CACHED_KEYS`, and how many it holds at the end. Where
 /// keys live for a while, every third hit writes its key anew.

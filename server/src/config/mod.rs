@@ -9,6 +9,7 @@ mod choice;
 pub mod file;
 mod help;
 mod kind;
+mod logged;
 pub mod options;
 mod output_limit;
 mod personality;

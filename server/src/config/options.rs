@@ -10,7 +10,7 @@ use super::choice::{DebugAccess, EvictionPolicy};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
-use super::{Config, Personality, refused, stored};
+use super::{Config, Personality, logged, refused, stored};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -159,28 +159,18 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Who may use the debugging commands."),
     choice::<Personality>("personality", |config| config.personality.raw())
         .summary("Whose texts and shapes the replies have where servers differ."),
-    SLOWER_THAN.only(REDIS),
-    SLOWER_THAN.only(VALKEY).alias("commandlog-execution-slower-than"),
-    SLOW_MAX_LEN.only(REDIS),
-    SLOW_MAX_LEN.only(VALKEY).alias("commandlog-slow-execution-max-len"),
-    number("commandlog-request-larger-than", -1, i64::MAX, |config| {
-        config.commandlog_request_larger_than.raw()
-    })
-    .only(VALKEY)
-    .summary("Bytes from which on a command is large; -1 for never."),
-    number("commandlog-large-request-max-len", 0, i64::MAX, |config| {
-        config.commandlog_large_request_max_len.raw()
-    })
-    .only(VALKEY)
-    .summary("Large commands that are kept at most."),
-    number("commandlog-reply-larger-than", -1, i64::MAX, |config| config.commandlog_reply_larger_than.raw())
-        .only(VALKEY)
-        .summary("Bytes from which on a reply is large; -1 for never."),
-    number("commandlog-large-reply-max-len", 0, i64::MAX, |config| {
-        config.commandlog_large_reply_max_len.raw()
-    })
-    .only(VALKEY)
-    .summary("Commands with large replies that are kept at most."),
+    logged::SLOWER_THAN.only(REDIS),
+    logged::SLOWER_THAN.only(VALKEY).alias("commandlog-execution-slower-than"),
+    logged::SLOW_MAX_LEN.only(REDIS),
+    logged::SLOW_MAX_LEN.only(VALKEY).alias("commandlog-slow-execution-max-len"),
+    logged::REQUEST_LARGER_THAN.only(VALKEY),
+    logged::REQUEST_LARGER_THAN.only(REDIS).unlisted(),
+    logged::LARGE_REQUEST_MAX_LEN.only(VALKEY),
+    logged::LARGE_REQUEST_MAX_LEN.only(REDIS).unlisted(),
+    logged::REPLY_LARGER_THAN.only(VALKEY),
+    logged::REPLY_LARGER_THAN.only(REDIS).unlisted(),
+    logged::LARGE_REPLY_MAX_LEN.only(VALKEY),
+    logged::LARGE_REPLY_MAX_LEN.only(REDIS).unlisted(),
     number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
         .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
     yes_no("latency-tracking", |config| config.latency_tracking.raw())
@@ -210,12 +200,6 @@ const fn maxmemory_samples(max: i64) -> Parameter {
     number("maxmemory-samples", 1, max, |config| config.maxmemory_samples.raw())
         .summary("How many keys to choose from when one is evicted; three times as many are looked at.")
 }
-
-const SLOWER_THAN: Parameter =
-    number("slowlog-log-slower-than", -1, i64::MAX, |config| config.slowlog_log_slower_than.raw())
-        .summary("Microseconds from which on a command is slow; -1 for never.");
-const SLOW_MAX_LEN: Parameter = number("slowlog-max-len", 0, i64::MAX, |config| config.slowlog_max_len.raw())
-    .summary("Slow commands that are kept at most.");
 
 const UNKNOWN: &str = "Bad directive or wrong number of arguments";
 
@@ -470,7 +454,12 @@ const fn yes_no(name: &'static str, field: fn(&Config) -> &AtomicI64) -> Paramet
     scalar(name, Kind::YesNo, field)
 }
 
-const fn number(name: &'static str, min: i64, max: i64, field: fn(&Config) -> &AtomicI64) -> Parameter {
+pub(super) const fn number(
+    name: &'static str,
+    min: i64,
+    max: i64,
+    field: fn(&Config) -> &AtomicI64,
+) -> Parameter {
     scalar(name, Kind::Number { unit: Unit::Plain, min, max }, field)
 }
 

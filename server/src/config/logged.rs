@@ -1,0 +1,32 @@
+//! The parameters of the logs of commands that cost much. Valkey has all of them; under Redis those beyond the slow log are found
+//! by their names only, as its patterns would not find them.
+
+use super::options::{Parameter, number};
+
+pub const SLOWER_THAN: Parameter =
+    number("slowlog-log-slower-than", -1, i64::MAX, |config| config.slowlog_log_slower_than.raw())
+        .summary("Microseconds from which on a command is slow; -1 for never.");
+
+pub const SLOW_MAX_LEN: Parameter =
+    number("slowlog-max-len", 0, i64::MAX, |config| config.slowlog_max_len.raw())
+        .summary("Slow commands that are kept at most.");
+
+pub const REQUEST_LARGER_THAN: Parameter = number("commandlog-request-larger-than", -1, i64::MAX, |config| {
+    config.commandlog_request_larger_than.raw()
+})
+.summary("Bytes from which on a command is large; -1 for never.");
+
+pub const LARGE_REQUEST_MAX_LEN: Parameter =
+    number("commandlog-large-request-max-len", 0, i64::MAX, |config| {
+        config.commandlog_large_request_max_len.raw()
+    })
+    .summary("Large commands that are kept at most.");
+
+pub const REPLY_LARGER_THAN: Parameter =
+    number("commandlog-reply-larger-than", -1, i64::MAX, |config| config.commandlog_reply_larger_than.raw())
+        .summary("Bytes from which on a reply is large; -1 for never.");
+
+pub const LARGE_REPLY_MAX_LEN: Parameter = number("commandlog-large-reply-max-len", 0, i64::MAX, |config| {
+    config.commandlog_large_reply_max_len.raw()
+})
+.summary("Commands with large replies that are kept at most.");
