@@ -30,6 +30,8 @@ fn thousands_of_idle_connections_cost_little_and_leave_nothing_behind() {
     }
     let server = ours(&[]);
     let mut busy = server.client();
+    // It has been accepted when it is answered.
+    assert_eq!(busy.call(&["PING"]).expect("a reply"), simple("PONG"));
     let (files_before, memory_before) = (server.open_files(), server.resident_bytes());
     let clients: Vec<Client> = (0..count).map(|_| server.client()).collect();
     assert!(eventually(PATIENCE, || info(&mut busy, "connected_clients") == count + 1));
