@@ -8,6 +8,7 @@ use std::time::Duration;
 use shardis_storage::ExpiryCycle;
 
 use crate::client::limits;
+use crate::dispatch::settle;
 use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -95,7 +96,7 @@ fn expire_slice(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages)
         sampled += step.sampled;
         expired += step.expired;
         averages.note(state, &step);
-        state.executor.free(step.garbage);
+        settle::finish(state, step.settled);
         if step.is_round || started.elapsed() >= SLICE {
             return (sampled, expired, step.is_round);
         }

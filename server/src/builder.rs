@@ -143,7 +143,7 @@ impl ServerBuilder {
     pub fn start(self) -> io::Result<Server> {
         let listens_tcp = self.listens_tcp;
         let state = self.into_state();
-        state.tell_stored();
+        state.apply_settings();
         limit_clients(&state)?;
         let listeners = bind(&state.config, listens_tcp)?;
         let threads = state.config.thread_count();
@@ -184,7 +184,7 @@ impl ServerBuilder {
         let commands = Table::new(FAMILIES);
         let log_clock = self.clock.clone();
         let stats = Arc::new(Stats::new(commands.entries().len()));
-        let state = Arc::new(State {
+        Arc::new(State {
             memory_limit: MemoryLimit::new(Gauge::new(&keyspace), Random::seeded(random.u64())),
             executor: Executor::new(stats.clone()),
             pool: Pool::default(),
@@ -212,9 +212,7 @@ impl ServerBuilder {
             is_expiry_paused: Default::default(),
             is_background_paused: Default::default(),
             expiry: Default::default(),
-        });
-        state.apply_settings();
-        state
+        })
     }
 }
 

@@ -133,7 +133,7 @@ impl State {
     }
 
     /// Names in the log the parameters that were set although nothing acts on them, each once.
-    pub fn tell_stored(&self) {
+    fn tell_stored(&self) {
         let names = self.config.stored.take_untold();
         if !names.is_empty() {
             self.log
@@ -159,8 +159,9 @@ impl State {
         keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes
     }
 
-    /// Lets changed settings take effect that are not looked up when they matter.
+    /// Lets changed settings take effect that are not looked up when they matter, and names those that have none.
     pub fn apply_settings(&self) {
+        self.tell_stored();
         self.keyspace.set_access(eviction::access(&self.config));
         self.memory_limit.void_credit();
     }

@@ -150,12 +150,12 @@ fn run_cycle(keyspace: &Keyspace, model: &mut Model, random: &mut Random, cycle:
     }
     loop {
         let step = cycle.step(keyspace, model.now_ms, 1 + random.below(8) as usize);
-        assert_eq!(step.expired, step.changes.len());
-        for change in &step.changes {
+        assert_eq!(step.expired, step.settled.changes.len());
+        for change in &step.settled.changes {
             assert_eq!(change.db, step.db);
             model.expire(change.db, &change.key);
         }
-        assert_eq!(step.changes, model.settle());
+        assert_eq!(step.settled.changes, model.settle());
         if step.is_round || !is_whole {
             break;
         }

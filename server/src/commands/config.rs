@@ -72,7 +72,6 @@ fn set(call: &mut Call<'_>, client: &mut Client) -> Done {
     }
     let config = &call.state.config;
     config.set_live(&pairs, config.enable_protected_configs.value().lets_in(client.info.is_local()))?;
-    call.state.tell_stored();
     call.state.apply_settings();
     call.ok()
 }

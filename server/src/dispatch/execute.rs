@@ -62,16 +62,15 @@ pub fn execute(
         },
         Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
     };
-    let is_blocking = matches!(handled, Handled::Block);
-    match handled {
-        Handled::Done | Handled::Block => {
-            client.commands += 1;
-            ctx.stats.command(entry.id).calls.add(1);
-            if is_blocking { Outcome::Block } else { Outcome::Done }
-        }
-        Handled::Offload => Outcome::Offload,
-        Handled::Contended => Outcome::Contended,
-    }
+    let outcome = match handled {
+        Handled::Done => Outcome::Done,
+        Handled::Block => Outcome::Block,
+        Handled::Offload => return Outcome::Offload,
+        Handled::Contended => return Outcome::Contended,
+    };
+    client.commands += 1;
+    ctx.stats.command(entry.id).calls.add(1);
+    outcome
 }
 
 /// Runs a call on the shards of its keys, or tells why it has to run elsewhere or later.
@@ -112,7 +111,7 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
         Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
     let handled = end(ctx, entry, mark, call, done);
-    let settled = txn.has_leftovers().then(|| settle::settle(&mut txn));
+    let settled = txn.has_leftovers().then(|| txn.settle());
     drop(txn);
     drop(guard);
     if let Some(settled) = settled {

@@ -3,9 +3,8 @@
 //!
 //! The cycle knows no clock and no budget of time: its driver calls [`ExpiryCycle::step`] as often as it can afford.
 
-use super::change::Change;
 use super::scope::{Hold, Patience, Scope};
-use super::transaction::Detached;
+use super::transaction::Settled;
 use super::{Db, Key, Keyspace};
 use crate::table::TableEntry;
 
@@ -30,10 +29,8 @@ pub struct CycleStep {
     pub left_ms: i64,
     /// Whether the walk has come round.
     pub is_round: bool,
-    /// What it changed, if anybody listened.
-    pub changes: Vec<Change>,
-    /// What is too heavy to be freed by the caller's thread.
-    pub garbage: Detached,
+    /// What the removals left behind.
+    pub settled: Settled,
 }
 
 impl ExpiryCycle {
@@ -76,8 +73,7 @@ impl ExpiryCycle {
         for key in &due {
             done.expired += usize::from(txn.expire(&Key::with_hash(key, keyspace.hash(key))));
         }
-        let settled = txn.settle();
-        (done.changes, done.garbage) = (settled.changes, settled.garbage);
+        done.settled = txn.settle();
         if self.bucket == 0 {
             done.is_round = self.next_table(keyspace);
         }
