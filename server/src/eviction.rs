@@ -2,10 +2,11 @@
 //! more have to be refused.
 //!
 //! How much there is takes a look at every shard, which is too long for each command. So a thread works on credit: bytes that it
-//! may add before somebody looks again, so few that the credits of all threads together are half of a margin; and whoever evicts
-//! makes room for the whole margin. So the limit holds without any memory that two threads write for each command. Credit is
-//! void when a setting changes and, as memory changes in other ways too, with every round of background work. When there is no
-//! room and nothing is ever evicted, that stands until then, or until somebody gives memory back.
+//! may add before somebody looks again, so few that the credits of all threads together are half of a margin (a thread that has
+//! waited in vain gets a little more); and whoever evicts makes room for the whole margin. So the limit holds without any memory
+//! that two threads write for each command. Credit is void when a setting changes and, as memory changes in other ways too, with
+//! every round of background work. When there is no room and nothing is ever evicted, that stands until then, or until somebody
+//! gives memory back.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;

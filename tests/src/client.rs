@@ -46,6 +46,18 @@ impl Client {
         self.reply()
     }
 
+    /// A figure of INFO.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not tell it.
+    pub fn figure(&mut self, name: &str) -> u64 {
+        let report = self.call(&["INFO", "everything"]).expect("a reply");
+        let report = String::from_utf8_lossy(report.text().expect("a text")).into_owned();
+        let figure = report.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        figure.and_then(|figure| figure.parse().ok()).unwrap_or_else(|| panic!("no {name} in {report}"))
+    }
+
     /// Sends bytes as they are.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<()> {
         self.stream.write_all(bytes)

@@ -61,6 +61,11 @@ impl Reply {
         Ok(cursor.reply(DEPTH_MAX)?.map(|reply| (reply, cursor.at)))
     }
 
+    /// A simple string.
+    pub fn simple(text: &str) -> Self {
+        Self::Simple(text.into())
+    }
+
     /// Whether it is an error.
     pub fn is_error(&self) -> bool {
         matches!(self, Self::Error(_))

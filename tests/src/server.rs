@@ -191,7 +191,8 @@ fn answers(socket: &Path) -> bool {
         && !answers.is_empty()
 }
 
-fn free_address() -> SocketAddr {
+/// An address on loopback that nobody uses, as far as one can know.
+pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("it is bound")
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,7 +14,7 @@ use shardis_tests::client::{Client, PATIENCE};
 use shardis_tests::notation;
 use shardis_tests::reference::Reference;
 use shardis_tests::reply::Reply;
-use shardis_tests::server::{Server, eventually, our_program, stand_in};
+use shardis_tests::server::{Server, eventually, free_address, our_program, stand_in};
 
 /// Parameters that only ours has.
 const OURS: [&str; 5] = ["compute-threads", "metrics-port", "personality", "shards", "threads"];
@@ -136,7 +136,7 @@ fn a_file_is_rewritten_as_by_a_reference() {
         let [theirs, ours] = [(program, None), (our_program(), Some(reference.personality()))].map(
             |(program, personality)| {
                 let place = Place::new();
-                let port = free_port();
+                let port = free_address().port();
                 fs::write(place.0.join("extra.conf"), "hz 20\n").expect("a file");
                 let text = REWRITTEN
                     .replace("PORT", &port.to_string())
@@ -237,7 +237,7 @@ const APPENDED_BY_ONE: [(&str, &str); 3] = [
 #[test]
 fn a_file_that_cannot_be_rewritten_is_told() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let file = place.0.join("redis.conf");
     fs::write(&file, format!("port {port}\nbind 127.0.0.1\n")).expect("a file");
     let mut program = place.start(&our_program(), None);
@@ -270,7 +270,7 @@ fn protected_parameters_change_when_the_file_allows_it() {
 #[test]
 fn a_stock_file_of_redis_starts_the_server_but_for_what_is_not_true() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let file = place.0.join("redis.conf");
     let text = STOCK.replace("PORT", &port.to_string()).replace("DIR", &place.0.display().to_string());
     fs::write(&file, format!("daemonize yes\n{text}")).expect("a file");
@@ -376,7 +376,7 @@ fn a_file_of_ten_megabytes_is_read_and_one_without_end_is_not() {
         &told[told.len() - 200..]
     );
 
-    let port = free_port();
+    let port = free_address().port();
     let comments = "# Nothing to see here.\nhz 20\n".repeat(TEN_MEGABYTES / 29);
     fs::write(&file, format!("{comments}port {port}\nbind 127.0.0.1\n")).expect("a file");
     let mut program = place.start(&our_program(), None);
@@ -459,7 +459,7 @@ struct Place(PathBuf);
 
 impl Place {
     fn new() -> Place {
-        let name = format!("shardis-configuration-{}-{}", std::process::id(), free_port());
+        let name = format!("shardis-configuration-{}-{}", std::process::id(), free_address().port());
         let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("a directory");
         Place(path.canonicalize().expect("it is there"))
@@ -503,9 +503,4 @@ impl Drop for Program {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }

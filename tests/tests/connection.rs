@@ -38,7 +38,7 @@ fn a_client_that_sends_slowly_is_not_idle() {
     }
     assert!(idle.is_closed());
     slow.send_raw(b"\n").expect("it is read");
-    assert_eq!(slow.reply().expect("a reply"), simple("OK"));
+    assert_eq!(slow.reply().expect("a reply"), Reply::simple("OK"));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_client_that_reads_slowly_is_not_idle() {
         }
     }
     assert!(idle.is_closed());
-    assert_eq!(slow.call(&["PING"]).expect("it is still there"), simple("PONG"));
+    assert_eq!(slow.call(&["PING"]).expect("it is still there"), Reply::simple("PONG"));
 }
 
 #[test]
@@ -70,10 +70,10 @@ fn a_client_whose_command_waits_is_not_idle_until_it_has_been_answered() {
     begin(&server, &mut parked, &["GET", "k"]);
     begin(&server, &mut computing, &["COMPUTE.COUNT", "*", "ISOLATION", "FUZZY", "TIMEOUT", "0"]);
     let mut idle = connect(&server);
-    assert_eq!(idle.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(idle.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     server.clock().advance(Duration::from_secs(10));
     assert!(idle.is_closed());
-    assert_eq!(long.reply().expect("a reply"), simple("OK"));
+    assert_eq!(long.reply().expect("a reply"), Reply::simple("OK"));
     assert_eq!(parked.reply().expect("a reply"), Reply::Nil);
     assert_eq!(computing.reply().expect("a reply"), Reply::Integer(0));
     for client in [&long, &parked, &computing] {
@@ -134,7 +134,7 @@ fn a_command_that_was_read_is_run_although_its_client_has_left() {
     let mut leaving = connect(&server);
     begin(&server, &mut leaving, &["SET", "left", "behind"]);
     drop(leaving);
-    assert_eq!(long.reply().expect("a reply"), simple("OK"));
+    assert_eq!(long.reply().expect("a reply"), Reply::simple("OK"));
     let is_set = || server.execute(&["GET", "left"]) == Value::Bulk(b"behind".to_vec());
     assert!(eventually(PATIENCE, is_set));
 }
@@ -199,7 +199,7 @@ fn replies_of_a_client_whose_turn_ends_in_a_panic_are_sent_to_nobody_else() {
     unlucky.send_raw(b"ECHO secret\r\n*1\r\n$-9\r\n").expect("it is read");
     assert!(unlucky.is_closed());
     assert!(!PANICS.load(Ordering::Relaxed), "the log was never called");
-    assert_eq!(other.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(other.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
 }
 
 fn builder() -> ServerBuilder {
@@ -254,7 +254,7 @@ fn begin(server: &Server, client: &mut Client, command: &[&str]) {
     assert!(eventually(PATIENCE, is_seen), "{:?}", list(server, client));
     // The one network thread answers the next client when it has done with this one.
     let mut other = Client::connect(server.addr().expect("it listens")).expect("it accepts");
-    assert_eq!(other.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(other.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
 }
 
 /// Whether the server has sent nothing that was not read yet.
@@ -290,8 +290,4 @@ fn lines(server: &Server) -> Vec<String> {
 fn field<'t>(line: &'t str, name: &str) -> &'t str {
     let mut fields = line.split_ascii_whitespace().filter_map(|field| field.split_once('='));
     fields.find(|(found, _)| *found == name).unwrap_or_else(|| panic!("no {name} in {line}")).1
-}
-
-fn simple(text: &str) -> Reply {
-    Reply::Simple(text.into())
 }

@@ -19,13 +19,6 @@ fn set(client: &mut Client, name: &str, value: &str) {
     assert_eq!(reply, Reply::Simple(b"OK".to_vec()), "{name} {value}");
 }
 
-fn info(client: &mut Client, field: &str) -> u64 {
-    let text = client.call(&["INFO", "everything"]).expect("a reply");
-    let text = String::from_utf8_lossy(text.text().expect("text")).into_owned();
-    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {field} in {text}"))
-}
-
 fn keys(client: &mut Client) -> u64 {
     match client.call(&["DBSIZE"]) {
         Ok(Reply::Integer(keys)) => keys.try_into().expect("a count"),
@@ -128,15 +121,15 @@ fn every_policy_keeps_the_limit_and_takes_only_what_it_may() {
         client.call(&["FLUSHALL"]).expect("a reply");
         set(&mut client, "maxmemory", "0");
         set(&mut client, "maxmemory-policy", policy);
-        let evicted = info(&mut client, "evicted_keys");
+        let evicted = client.figure("evicted_keys");
         assert_eq!(fill(&mut client, "stays", 1000, Lives::ForEver), 0);
-        let limit = info(&mut client, "used_memory") + (4 << 20);
+        let limit = client.figure("used_memory") + (4 << 20);
         set(&mut client, "maxmemory", &limit.to_string());
         let is_volatile = policy.starts_with("volatile");
         assert_eq!(fill(&mut client, "comes", 40_000, Lives::AWhile), 0, "{policy}");
-        let used = info(&mut client, "used_memory");
+        let used = client.figure("used_memory");
         assert!(used <= limit && used > limit - (1 << 20), "{policy}: {used} of {limit} bytes");
-        assert!(info(&mut client, "evicted_keys") > evicted + 10_000, "{policy}");
+        assert!(client.figure("evicted_keys") > evicted + 10_000, "{policy}");
         let names: Vec<String> = (0..1000).map(|n| format!("stays:{n}")).collect();
         let mut stayed = 0;
         pipeline(
@@ -149,7 +142,7 @@ fn every_policy_keeps_the_limit_and_takes_only_what_it_may() {
         assert_eq!(stayed == 1000, is_volatile, "{policy}: {stayed} of 1000 are left");
         if is_volatile {
             assert!(fill(&mut client, "immortal", 30_000, Lives::ForEver) > 5_000, "{policy}");
-            assert!(info(&mut client, "used_memory") <= limit + (1 << 16), "{policy}");
+            assert!(client.figure("used_memory") <= limit + (1 << 16), "{policy}");
         }
     }
 }
@@ -158,7 +151,7 @@ fn every_policy_keeps_the_limit_and_takes_only_what_it_may() {
 fn the_limit_holds_while_many_write_at_once() {
     let server = ours();
     let mut client = server.client();
-    let limit = info(&mut client, "used_memory") + (8 << 20);
+    let limit = client.figure("used_memory") + (8 << 20);
     set(&mut client, "maxmemory-policy", "allkeys-lru");
     set(&mut client, "maxmemory", &limit.to_string());
     thread::scope(|scope| {
@@ -168,16 +161,16 @@ fn the_limit_holds_while_many_write_at_once() {
                 .spawn(move || assert_eq!(fill(&mut client, &writer.to_string(), 30_000, Lives::ForEver), 0));
         }
         for _ in 0..50 {
-            let used = info(&mut client, "used_memory");
+            let used = client.figure("used_memory");
             assert!(used <= limit + (1 << 18), "{used} of {limit} bytes");
         }
     });
-    let used = info(&mut client, "used_memory");
+    let used = client.figure("used_memory");
     assert!(used <= limit, "{used} of {limit} bytes");
     set(&mut client, "maxmemory", &(limit - (4 << 20)).to_string());
     let shrunk = shardis_tests::server::eventually(shardis_tests::client::PATIENCE, || {
         client.call(&["PING"]).expect("a reply");
-        info(&mut client, "used_memory") <= limit - (4 << 20)
+        client.figure("used_memory") <= limit - (4 << 20)
     });
     assert!(shrunk, "a lower limit is kept by whatever is called next");
 }
@@ -217,7 +210,7 @@ fn hit_ratio(server: &Server, policy: &str, lives: Lives) -> (f64, u64) {
     set(&mut client, "maxmemory-policy", policy);
     // As much memory as so many keys take here.
     fill(&mut client, "probe", CACHED_KEYS, lives);
-    let limit = info(&mut client, "used_memory");
+    let limit = client.figure("used_memory");
     client.call(&["FLUSHALL"]).expect("a reply");
     set(&mut client, "maxmemory", &limit.to_string());
     let mut zipf = Zipf::new(ZIPF_KEYS);

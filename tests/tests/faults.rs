@@ -31,17 +31,17 @@ fn thousands_of_idle_connections_cost_little_and_leave_nothing_behind() {
     let server = ours(&[]);
     let mut busy = server.client();
     // It has been accepted when it is answered.
-    assert_eq!(busy.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(busy.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     let (files_before, memory_before) = (server.open_files(), server.resident_bytes());
     let clients: Vec<Client> = (0..count).map(|_| server.client()).collect();
-    assert!(eventually(PATIENCE, || info(&mut busy, "connected_clients") == count + 1));
+    assert!(eventually(PATIENCE, || busy.figure("connected_clients") == count as u64 + 1));
     let per_client = server.resident_bytes().saturating_sub(memory_before) / count as u64;
     assert!(per_client <= 4096, "an idle connection takes {per_client} bytes");
     for _ in 0..1000 {
-        assert_eq!(busy.call(&["PING"]).expect("a reply"), simple("PONG"));
+        assert_eq!(busy.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     }
     drop(clients);
-    assert!(eventually(PATIENCE, || info(&mut busy, "connected_clients") == 1));
+    assert!(eventually(PATIENCE, || busy.figure("connected_clients") == 1));
     assert!(eventually(PATIENCE, || server.open_files() <= files_before), "{} files", server.open_files());
 }
 
@@ -54,10 +54,10 @@ fn a_thousand_clients_may_send_byte_by_byte() {
         for client in &mut clients {
             client.send_raw(&[byte]).expect("it is read");
         }
-        assert_eq!(other.call(&["PING"]).expect("a reply"), simple("PONG"));
+        assert_eq!(other.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     }
     for client in &mut clients {
-        assert_eq!(client.reply().expect("a reply"), simple("PONG"));
+        assert_eq!(client.reply().expect("a reply"), Reply::simple("PONG"));
     }
 }
 
@@ -66,7 +66,7 @@ fn clients_beyond_the_limit_are_told_so_and_there_is_room_again_when_others_have
     let server = ours(&["--maxclients", "20"]);
     let mut clients: Vec<Client> = (0..20).map(|_| server.client()).collect();
     for client in &mut clients {
-        assert_eq!(client.call(&["PING"]).expect("a reply"), simple("PONG"));
+        assert_eq!(client.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     }
     for _ in 0..20 {
         let mut refused = server.client();
@@ -74,10 +74,10 @@ fn clients_beyond_the_limit_are_told_so_and_there_is_room_again_when_others_have
         assert_eq!(refused.reply().expect("a reply"), error);
         assert!(refused.is_closed());
     }
-    assert_eq!(info(&mut clients[0], "rejected_connections"), 20);
+    assert_eq!(clients[0].figure("rejected_connections"), 20);
     clients.truncate(10);
-    assert!(eventually(PATIENCE, || info(&mut clients[0], "connected_clients") == 10));
-    assert_eq!(server.client().call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert!(eventually(PATIENCE, || clients[0].figure("connected_clients") == 10));
+    assert_eq!(server.client().call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn out_of_files_those_who_are_in_are_served_and_the_next_one_waits_for_room() {
     let server = ours(&[]);
     let mut inside = [server.client(), server.client()];
     for client in &mut inside {
-        assert_eq!(client.call(&["PING"]).expect("a reply"), simple("PONG"));
+        assert_eq!(client.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     }
     let process = i32::try_from(server.id()).ok().and_then(Pid::from_raw);
     let limit =
@@ -94,10 +94,10 @@ fn out_of_files_those_who_are_in_are_served_and_the_next_one_waits_for_room() {
     let mut outside = server.client();
     outside.send_raw(&encode(&["PING"])).expect("the system takes it");
     for client in &mut inside {
-        assert_eq!(client.call(&["PING"]).expect("a reply"), simple("PONG"));
+        assert_eq!(client.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     }
     drop(inside);
-    assert_eq!(outside.reply().expect("a reply"), simple("PONG"));
+    assert_eq!(outside.reply().expect("a reply"), Reply::simple("PONG"));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn ten_thousand_connects_in_quick_succession_are_all_served() {
                 for number in 0..2500 {
                     let mut client = server.client();
                     if number % 100 == 0 {
-                        assert_eq!(client.call(&["PING"]).expect("a reply"), simple("PONG"));
+                        assert_eq!(client.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
                     }
                 }
             });
@@ -119,8 +119,8 @@ fn ten_thousand_connects_in_quick_succession_are_all_served() {
     });
     assert!(started.elapsed() < PATIENCE, "it took {:?}", started.elapsed());
     let mut client = server.client();
-    assert!(eventually(PATIENCE, || info(&mut client, "connected_clients") == 1));
-    assert_eq!(info(&mut client, "total_connections_received"), 10_002);
+    assert!(eventually(PATIENCE, || client.figure("connected_clients") == 1));
+    assert_eq!(client.figure("total_connections_received"), 10_002);
     assert!(eventually(PATIENCE, || server.open_files() <= files + 1), "{} files", server.open_files());
 }
 
@@ -128,19 +128,19 @@ fn ten_thousand_connects_in_quick_succession_are_all_served() {
 fn everybody_can_be_killed_under_load() {
     let server = ours(&[]);
     let mut killer = server.client();
-    assert_eq!(killer.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(killer.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     let files = server.open_files();
     thread::scope(|scope| {
         let busy: Vec<_> = (0..40).map(|_| scope.spawn(|| pump_until_closed(server.client()))).collect();
-        assert!(eventually(PATIENCE, || info(&mut killer, "connected_clients") == 41));
+        assert!(eventually(PATIENCE, || killer.figure("connected_clients") == 41));
         assert_eq!(killer.call(&["CLIENT", "KILL", "TYPE", "normal"]).expect("a reply"), Reply::Integer(40));
-        assert_eq!(info(&mut killer, "connected_clients"), 1);
+        assert_eq!(killer.figure("connected_clients"), 1);
         for client in busy {
             client.join().expect("each was answered until it was closed");
         }
     });
     assert!(eventually(PATIENCE, || server.open_files() <= files), "{} files", server.open_files());
-    assert_eq!(server.client().call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(server.client().call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn sigterm_under_load_ends_it_cleanly() {
             .map(|_| {
                 scope.spawn(|| {
                     let mut client = Client::connect(address).expect("it accepts");
-                    assert_eq!(client.call(&["PING"]).expect("a reply"), simple("PONG"));
+                    assert_eq!(client.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
                     is_pumping.store(true, Ordering::Relaxed);
                     pump_until_closed(client);
                 })
@@ -177,7 +177,7 @@ fn pump_until_closed(mut client: Client) {
     loop {
         let answered = client.send_raw(PINGS).and_then(|()| client.frames(8));
         match answered {
-            Ok(frames) => assert!(frames.iter().all(|(_, reply)| *reply == simple("PONG"))),
+            Ok(frames) => assert!(frames.iter().all(|(_, reply)| *reply == Reply::simple("PONG"))),
             Err(error) if closed.contains(&error.kind()) => return,
             Err(error) => panic!("{error}"),
         }
@@ -187,16 +187,4 @@ fn pump_until_closed(mut client: Client) {
 
 fn ours(arguments: &[&str]) -> Server {
     Server::ours("redis-7.2", arguments)
-}
-
-/// A figure of INFO.
-fn info(client: &mut Client, name: &str) -> usize {
-    let report = client.call(&["INFO"]).expect("a reply");
-    let report = String::from_utf8_lossy(report.text().expect("a text")).into_owned();
-    let line = report.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::to_owned));
-    line.unwrap_or_else(|| panic!("no {name}")).parse().expect("a number")
-}
-
-fn simple(text: &str) -> Reply {
-    Reply::Simple(text.into())
 }

@@ -23,7 +23,7 @@ fn a_client_over_the_hard_limit_of_its_output_is_closed_at_once() {
     set_big(&server, BIG_BYTES);
     greedy.send_raw(&encode(&["GET", "big"])).expect("it is read");
     assert!(greedy.is_closed());
-    assert_eq!(other.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(other.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     assert_eq!(lines(&server).len(), 1);
 }
 
@@ -73,7 +73,7 @@ fn a_client_that_never_reads_is_stopped_and_goes_on_when_it_does() {
 fn the_clients_that_take_the_most_memory_are_closed_but_not_those_that_are_spared() {
     let server = start(builder().set("maxmemory-clients", "8mb").expect("a size"));
     let mut spared = connect(&server);
-    assert_eq!(spared.call(&["CLIENT", "NO-EVICT", "ON"]).expect("a reply"), simple("OK"));
+    assert_eq!(spared.call(&["CLIENT", "NO-EVICT", "ON"]).expect("a reply"), Reply::simple("OK"));
     let (mut small, mut large) = (connect(&server), connect(&server));
     send_unfinished(&mut spared, 3 << 20);
     send_unfinished(&mut large, 6 << 20);
@@ -82,7 +82,7 @@ fn the_clients_that_take_the_most_memory_are_closed_but_not_those_that_are_spare
         lines(&server).len() == 2
     });
     assert!(is_evicted && large.is_closed(), "{:#?}", lines(&server));
-    assert_eq!(small.call(&["PING"]).expect("a reply"), simple("PONG"));
+    assert_eq!(small.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     let stats = server.execute(&["INFO", "stats"]);
     let stats = String::from_utf8_lossy(stats.as_bytes().expect("a text")).into_owned();
     assert!(stats.contains("\r\nevicted_clients:1\r\n"), "{stats}");
@@ -92,7 +92,7 @@ fn the_clients_that_take_the_most_memory_are_closed_but_not_those_that_are_spare
 fn a_pause_ends_when_its_time_is_over_and_what_was_held_back_runs_in_order() {
     let server = start(builder());
     let mut clients = [connect(&server), connect(&server)];
-    assert_eq!(clients[0].call(&["CLIENT", "PAUSE", "1000", "ALL"]).expect("a reply"), simple("OK"));
+    assert_eq!(clients[0].call(&["CLIENT", "PAUSE", "1000", "ALL"]).expect("a reply"), Reply::simple("OK"));
     for (client, word) in clients.iter_mut().zip(["one", "two"]) {
         client.send_raw(&encode(&["RPUSH", word, "a"])).expect("it is read");
         client.send_raw(&encode(&["RPUSH", word, "b"])).expect("it is read");
@@ -212,8 +212,4 @@ fn lines(server: &Server) -> Vec<String> {
     let list = server.execute(&["CLIENT", "LIST"]);
     let text = String::from_utf8_lossy(list.as_bytes().expect("a text")).into_owned();
     text.lines().map(str::to_owned).collect()
-}
-
-fn simple(text: &str) -> Reply {
-    Reply::Simple(text.into())
 }

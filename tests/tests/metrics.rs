@@ -1,15 +1,10 @@
 //! The endpoint for Prometheus.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use shardis_tests::client::PATIENCE;
-use shardis_tests::server::Server;
-
-fn free_port() -> u16 {
-    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    socket.local_addr().expect("it is bound").port()
-}
+use shardis_tests::server::{Server, free_address};
 
 /// The answer to an HTTP request, whole.
 fn http(port: u16, request: &str) -> String {
@@ -23,7 +18,7 @@ fn http(port: u16, request: &str) -> String {
 
 #[test]
 fn prometheus_finds_the_figures_under_the_names_of_the_exporter_for_redis() {
-    let port = free_port();
+    let port = free_address().port();
     let server = Server::ours("redis-7.2", &["--metrics-port", &port.to_string()]);
     let mut client = server.client();
     for command in

@@ -31,14 +31,14 @@ fn a_sleeping_command_holds_up_nobody_who_needs_no_data() {
     let mut clients = Clients::of(&server);
     let mut parked = clients.put_to_sleep(&server);
     for _ in 0..ROUND_TRIPS {
-        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut clients.awake, &["PING"]), Reply::simple("PONG"));
         assert_eq!(call(&mut clients.awake, &["ECHO", "hello"]), bulk("hello"));
     }
     // A new connection is accepted by the same thread.
-    assert_eq!(call(&mut server.client(), &["PING"]), simple("PONG"));
+    assert_eq!(call(&mut server.client(), &["PING"]), Reply::simple("PONG"));
     assert!(is_silent(&parked), "a read was answered although all shards are held");
     assert!(is_silent(&clients.asleep), "the sleep ended before the others were served");
-    assert_eq!(clients.asleep.reply().expect("a reply"), simple("OK"));
+    assert_eq!(clients.asleep.reply().expect("a reply"), Reply::simple("OK"));
     assert_eq!(parked.reply().expect("a reply"), bulk("v"));
 }
 
@@ -50,11 +50,11 @@ fn statistics_are_reset_elsewhere() {
     let mut resetting = server.client();
     resetting.send_raw(&encode(&["CONFIG", "RESETSTAT"])).expect("it is read");
     for _ in 0..ROUND_TRIPS {
-        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut clients.awake, &["PING"]), Reply::simple("PONG"));
     }
     assert!(is_silent(&clients.asleep), "the sleep ended before the others were served");
     assert_eq!(parked.reply().expect("a reply"), bulk("v"));
-    assert_eq!(resetting.reply().expect("a reply"), simple("OK"));
+    assert_eq!(resetting.reply().expect("a reply"), Reply::simple("OK"));
 }
 
 #[test]
@@ -64,10 +64,11 @@ fn parked_commands_keep_their_order_with_those_behind_them() {
     let mut parked = clients.put_to_sleep(&server);
     send(&mut parked, &[&["PING"], &["SET", "k", "w"], &["GET", "k"], &["DEL", "k"], &["GET", "k"]]);
     for _ in 0..ROUND_TRIPS {
-        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut clients.awake, &["PING"]), Reply::simple("PONG"));
     }
     assert!(is_silent(&parked) && is_silent(&clients.asleep));
-    let expected = [bulk("v"), simple("PONG"), simple("OK"), bulk("w"), Reply::Integer(1), Reply::Nil];
+    let expected =
+        [bulk("v"), Reply::simple("PONG"), Reply::simple("OK"), bulk("w"), Reply::Integer(1), Reply::Nil];
     assert_eq!(replies(&mut parked, expected.len()), expected);
 }
 
@@ -90,12 +91,12 @@ fn commands_behind_an_offloaded_one_keep_their_order() {
     );
     let keys = Reply::Items(shardis_tests::reply::Kind::Array, vec![bulk("k")]);
     let expected = [
-        simple("OK"),
-        simple("OK"),
+        Reply::simple("OK"),
+        Reply::simple("OK"),
         bulk("v"),
         keys,
-        simple("PONG"),
-        simple("OK"),
+        Reply::simple("PONG"),
+        Reply::simple("OK"),
         Reply::Integer(1),
         Reply::Integer(0),
     ];
@@ -124,7 +125,7 @@ fn a_pipeline_cut_anywhere_behind_an_offloaded_command_is_read_as_it_was_written
         assert!(info.text().is_some_and(|text| text.starts_with(b"# Server")), "{info:?}");
         client.send_raw(&pipeline[cut..]).expect("it is read");
         let replies = replies(&mut client, words.len());
-        let expected = [simple("OK"), bulk(like_a_command), bulk(like_a_command), bulk("later")];
+        let expected = [Reply::simple("OK"), bulk(like_a_command), bulk(like_a_command), bulk("later")];
         assert_eq!(
             [&replies[0], &replies[2], &replies[4], &replies[5]].map(Clone::clone),
             expected,
@@ -137,14 +138,14 @@ fn a_pipeline_cut_anywhere_behind_an_offloaded_command_is_read_as_it_was_written
 fn an_offloaded_command_runs_for_its_own_client() {
     let server = ours();
     let mut client = Client::connect_speaking(server.address(), 3).expect("it accepts");
-    assert_eq!(call(&mut client, &["SELECT", "5"]), simple("OK"));
+    assert_eq!(call(&mut client, &["SELECT", "5"]), Reply::simple("OK"));
     fill(&mut client, MANY_KEYS);
     assert_eq!(call(&mut client, &["KEYS", "*"]).items().len(), MANY_KEYS);
     let names = names(MANY_KEYS + 1);
     let command = Vec::from_iter(["MGET"].into_iter().chain(names.iter().map(String::as_str)));
     let values = call(&mut client, &command);
     assert_eq!(values.items().last(), Some(&Reply::Null), "its protocol is still the third");
-    assert_eq!(call(&mut client, &["SELECT", "0"]), simple("OK"));
+    assert_eq!(call(&mut client, &["SELECT", "0"]), Reply::simple("OK"));
     assert_eq!(call(&mut client, &["KEYS", "*"]).items(), []);
 }
 
@@ -155,7 +156,7 @@ fn a_walk_over_many_keys_answers_once_and_lets_others_in() {
     fill(&mut walking, KEYS_TO_WALK);
     for pattern in ["*", "nothing*", "key:1*"] {
         walking.send_raw(&encode(&["KEYS", pattern])).expect("it is read");
-        assert_eq!(call(&mut others, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut others, &["PING"]), Reply::simple("PONG"));
         assert_eq!(call(&mut others, &["GET", "key:7"]), bulk("7"));
         let names = names(KEYS_TO_WALK);
         let expected = match pattern {
@@ -175,10 +176,10 @@ fn a_client_that_leaves_during_its_command_harms_nobody() {
     drop(clients.asleep);
     drop(gone_while_parked);
     for _ in 0..ROUND_TRIPS {
-        assert_eq!(call(&mut clients.awake, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut clients.awake, &["PING"]), Reply::simple("PONG"));
     }
     assert_eq!(parked.reply().expect("a reply"), bulk("v"));
-    assert_eq!(call(&mut clients.awake, &["SET", "k", "after"]), simple("OK"));
+    assert_eq!(call(&mut clients.awake, &["SET", "k", "after"]), Reply::simple("OK"));
     assert_eq!(call(&mut parked, &["GET", "k"]), bulk("after"));
     let connected = || {
         let list = server.client().call(&["CLIENT", "LIST"]).expect("a reply");
@@ -194,10 +195,10 @@ fn several_long_commands_wait_for_each_other_and_for_nobody_else() {
     sleeping.iter_mut().for_each(|client| send(client, &[&["DEBUG", "SLEEP", "0.1"], &["PING"]]));
     let mut awake = server.client();
     for _ in 0..ROUND_TRIPS {
-        assert_eq!(call(&mut awake, &["PING"]), simple("PONG"));
+        assert_eq!(call(&mut awake, &["PING"]), Reply::simple("PONG"));
     }
     for client in &mut sleeping {
-        assert_eq!(replies(client, 2), [simple("OK"), simple("PONG")]);
+        assert_eq!(replies(client, 2), [Reply::simple("OK"), Reply::simple("PONG")]);
     }
 }
 
@@ -237,7 +238,7 @@ fn flushes_take_everything_before_them_and_nothing_behind() {
         fill(&mut client, KEYS_TO_WALK);
         assert!(used_memory(&mut client) > empty_bytes + KEYS_TO_WALK as u64);
         send(&mut client, &[command, &["SET", "later", "v"], &["DBSIZE"], &["DEL", "later"]]);
-        let expected = [simple("OK"), simple("OK"), Reply::Integer(1), Reply::Integer(1)];
+        let expected = [Reply::simple("OK"), Reply::simple("OK"), Reply::Integer(1), Reply::Integer(1)];
         assert_eq!(replies(&mut client, expected.len()), expected, "{command:?}");
         let is_given_back = || used_memory(&mut client) < empty_bytes + KEYS_TO_WALK as u64;
         assert!(eventually(PATIENCE, is_given_back), "{command:?} keeps memory");
@@ -265,7 +266,7 @@ fn a_command_that_is_offloaded_counts_its_lookups_once() {
     ] {
         call(&mut client, &["CONFIG", "RESETSTAT"]);
         call(&mut client, command);
-        assert_eq!(info(&mut client, "stats", "keyspace_hits"), hits, "{command:?}");
+        assert_eq!(client.figure("keyspace_hits"), hits, "{command:?}");
     }
 }
 
@@ -308,7 +309,7 @@ struct Clients {
 impl Clients {
     fn of(server: &Server) -> Clients {
         let mut clients = Clients { asleep: server.client(), awake: server.client() };
-        assert_eq!(call(&mut clients.awake, &["SET", "k", "v"]), simple("OK"));
+        assert_eq!(call(&mut clients.awake, &["SET", "k", "v"]), Reply::simple("OK"));
         clients
     }
 
@@ -325,7 +326,7 @@ impl Clients {
             let mut client = server.client();
             client.send_raw(&encode(&["GET", "k"])).expect("it is read");
             // By then the thread has seen the command before.
-            (0..10).for_each(|_| assert_eq!(call(&mut self.awake, &["PING"]), simple("PONG")));
+            (0..10).for_each(|_| assert_eq!(call(&mut self.awake, &["PING"]), Reply::simple("PONG")));
             let is_parked = is_silent(&client);
             parked = Some(client);
             is_parked
@@ -351,7 +352,7 @@ fn fill(client: &mut Client, count: usize) {
         let mut command = vec!["MSET".to_owned()];
         let pairs = chunk.iter().enumerate().map(|(index, name)| [name.clone(), (first + index).to_string()]);
         command.extend(pairs.flatten());
-        assert_eq!(client.call(&command).expect("a reply"), simple("OK"));
+        assert_eq!(client.call(&command).expect("a reply"), Reply::simple("OK"));
     }
 }
 
@@ -360,15 +361,7 @@ fn names(count: usize) -> Vec<String> {
 }
 
 fn used_memory(client: &mut Client) -> u64 {
-    info(client, "memory", "used_memory")
-}
-
-/// A figure in a section of INFO.
-fn info(client: &mut Client, section: &str, name: &str) -> u64 {
-    let reply = call(client, &["INFO", section]);
-    let text = String::from_utf8_lossy(reply.text().expect("a text")).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:"))).expect("INFO tells it");
-    line.parse().expect("a number")
+    client.figure("used_memory")
 }
 
 fn send(client: &mut Client, commands: &[&[&str]]) {
@@ -382,10 +375,6 @@ fn replies(client: &mut Client, count: usize) -> Vec<Reply> {
 
 fn call(client: &mut Client, command: &[&str]) -> Reply {
     client.call(command).unwrap_or_else(|error| panic!("{}: {error}", command[0]))
-}
-
-fn simple(text: &str) -> Reply {
-    Reply::Simple(text.into())
 }
 
 fn bulk(text: &str) -> Reply {

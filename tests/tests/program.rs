@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use shardis_tests::client::{Client, PATIENCE};
 use shardis_tests::reply::Reply;
-use shardis_tests::server::eventually;
+use shardis_tests::server::{eventually, free_address};
 
 const READY: &str = "Ready to accept connections";
 /// The last line of its log.
@@ -42,7 +42,7 @@ fn version_and_help_are_printed() {
 #[test]
 fn the_log_says_where_it_listens_and_when_it_is_ready() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let program = place.start(&["--port", &port.to_string(), "--unixsocket", "socket"]).ready();
     let log = program.output();
     let socket = place.path("socket");
@@ -60,7 +60,7 @@ fn the_log_says_where_it_listens_and_when_it_is_ready() {
 #[test]
 fn settings_come_from_file_standard_input_and_options_in_this_order() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     place.write("more.conf", "hz 11\ntimeout 11\n");
     place.write(
         "redis.conf",
@@ -139,7 +139,7 @@ fn one_start_tells_all_that_is_wrong() {
 #[test]
 fn what_promises_nothing_untrue_is_accepted() {
     let place = Place::new();
-    let port = free_port().to_string();
+    let port = free_address().port().to_string();
     place.write("redis.conf", "save 900 1\nappendonly no\ncluster-enabled no\nmaxmemory 0\ndaemonize no\n");
     let words = [
         "redis.conf",
@@ -169,7 +169,7 @@ fn a_configuration_file_that_is_missing_is_named() {
 #[test]
 fn every_address_of_bind_is_listened_on() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     // 192.0.2.1 belongs to documents, to no machine.
     let words = ["--port", &port.to_string(), "--bind", "127.0.0.1", "127.0.0.2", "-192.0.2.1", "-::1"];
     let program = place.start(&words).ready();
@@ -219,7 +219,7 @@ fn port_0_means_no_tcp() {
 #[test]
 fn a_socket_file_has_its_permissions_and_replaces_that_of_a_dead_server() {
     let place = Place::new();
-    let port = free_port().to_string();
+    let port = free_address().port().to_string();
     let words = ["--port", &port, "--unixsocket", "socket", "--unixsocketperm", "700"];
     let mut program = place.start(&words).ready();
     program.child.kill().expect("it runs");
@@ -239,7 +239,7 @@ fn a_socket_file_has_its_permissions_and_replaces_that_of_a_dead_server() {
 #[test]
 fn a_password_is_asked_for() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let program = place.start(&["--port", &port.to_string(), "--requirepass", "se cret"]).ready();
     let mut client = program.client(port);
     assert_eq!(texts(&mut client, &["GET", "k"]), ["NOAUTH Authentication required."]);
@@ -253,7 +253,7 @@ fn protected_mode_keeps_strangers_out_until_it_is_told_otherwise() {
         return eprintln!("SKIPPED: this machine has no address but loopback");
     };
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let program = place.start(&["--port", &port.to_string(), "--bind", "0.0.0.0"]).ready();
     let greeting = || {
         let mut stream = TcpStream::connect((address, port)).expect("it accepts");
@@ -278,7 +278,7 @@ fn protected_mode_keeps_strangers_out_until_it_is_told_otherwise() {
 #[test]
 fn signals_end_it_cleanly_and_free_its_sockets() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     for signal in ["TERM", "INT"] {
         let words = ["--port", &port.to_string(), "--unixsocket", "socket"];
         let mut program = place.start(&words).ready();
@@ -300,7 +300,7 @@ fn signals_end_it_cleanly_and_free_its_sockets() {
 #[test]
 fn a_repeated_sigterm_does_not_cut_the_end_short() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let mut program = place.start(&["--port", &port.to_string()]).ready();
     // Something long holds up the end; it is under way when a read of its key waits.
     let text = "a".repeat(11_000);
@@ -324,7 +324,7 @@ fn a_repeated_sigterm_does_not_cut_the_end_short() {
 #[test]
 fn a_program_that_would_listen_nowhere_does_not_start() {
     let place = Place::new();
-    let port = free_port().to_string();
+    let port = free_address().port().to_string();
     // 192.0.2.1 belongs to documents, to no machine.
     for words in
         [&["--port", "0", "--save", ""][..], &["--port", &port, "--bind", "-192.0.2.1"], &["--bind", ""]]
@@ -338,7 +338,7 @@ fn a_program_that_would_listen_nowhere_does_not_start() {
 #[test]
 fn the_limit_on_open_files_is_raised_as_far_as_it_may_be() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let program = place.start_limited("-S -n 64", &["--port", &port.to_string()]).ready();
     let log = program.output();
     assert!(log.contains("Increased maximum number of open files to "), "{log}");
@@ -350,7 +350,7 @@ fn the_limit_on_open_files_is_raised_as_far_as_it_may_be() {
 #[test]
 fn no_more_clients_are_promised_than_files_may_be_open() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let words = ["--port", &port.to_string(), "--threads", "1"];
     let program = place.start_limited("-n 64", &words).ready();
     let log = program.output();
@@ -379,7 +379,7 @@ fn no_more_clients_are_promised_than_files_may_be_open() {
 #[test]
 fn clients_that_come_all_at_once_are_counted_one_by_one() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let words = ["--port", &port.to_string(), "--maxclients", "5", "--threads", "2"];
     let program = place.start(&words).ready();
     program.signal("STOP");
@@ -398,7 +398,7 @@ fn clients_that_come_all_at_once_are_counted_one_by_one() {
 #[test]
 fn any_keepalive_lets_clients_in() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let program = place.start(&["--port", &port.to_string(), "--loglevel", "verbose"]).ready();
     for seconds in ["1", "2", "3", "32768", "2147483647", "0"] {
         let mut client = program.client(port);
@@ -411,7 +411,7 @@ fn any_keepalive_lets_clients_in() {
 #[test]
 fn a_closed_terminal_does_not_end_it() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let program = place.start(&["--port", &port.to_string()]).ready();
     program.signal("HUP");
     assert_eq!(texts(&mut program.client(port), &["PING"]), ["PONG"]);
@@ -420,7 +420,7 @@ fn a_closed_terminal_does_not_end_it() {
 #[test]
 fn a_client_can_end_it() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let mut program = place.start(&["--port", &port.to_string()]).ready();
     let mut client = program.client(port);
     client.send_raw(b"SHUTDOWN NOSAVE\r\n").expect("it is read");
@@ -432,7 +432,7 @@ fn a_client_can_end_it() {
 #[test]
 fn a_log_file_gets_what_would_be_printed() {
     let place = Place::new();
-    let port = free_port();
+    let port = free_address().port();
     let words = ["--port", &port.to_string(), "--logfile", "server.log", "--loglevel", "warning"];
     let mut program = place.start(&words);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -567,11 +567,6 @@ fn our_program() -> PathBuf {
     let program =
         std::env::var_os("SHARDIS_BIN").map_or_else(|| beside.join("shardis-server"), PathBuf::from);
     program.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("it is bound").port()
 }
 
 fn has_ipv6() -> bool {
