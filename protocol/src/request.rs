@@ -112,6 +112,11 @@ impl OwnedRequest {
         Request { bytes: &self.bytes, spans: &self.spans }
     }
 
+    /// The length of all its words together.
+    pub fn words_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The memory behind it.
     pub fn memory_bytes(&self) -> usize {
         self.bytes.capacity() + self.spans.capacity() * size_of::<Span>()

@@ -24,6 +24,7 @@ use crate::log::{Log, Sink};
 use crate::net::listener::{self, Door, Listener, Peer};
 use crate::net::thread;
 use crate::observe::stats::Stats;
+use crate::observe::thresholds::Thresholds;
 use crate::session::{Session, Value};
 use crate::state::{Listening, State};
 
@@ -194,6 +195,7 @@ impl ServerBuilder {
             replication_id: Mutex::new(random.fill_hex(RUN_ID_DIGITS)),
             started_ms: self.clock.now_ms(),
             keyspace,
+            thresholds: Thresholds::of(&config),
             config,
             clock: self.clock,
             commands,

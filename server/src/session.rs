@@ -6,9 +6,10 @@ use std::sync::Arc;
 use shardis_protocol::{OwnedRequest, Reply, Version};
 
 use crate::client::{Client, ClientInfo};
-use crate::dispatch::cost::{self, Cost, Thresholds};
+use crate::dispatch::cost;
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::observe::stats::ThreadStats;
+use crate::observe::thresholds::Cost;
 use crate::state::State;
 use crate::value;
 pub use crate::value::Value;
@@ -67,10 +68,9 @@ impl Session {
         let plan = Plan::with_hash(state, request, second_hash);
         let now_ms = state.clock.now_ms();
         let mut ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms };
-        let thresholds = Thresholds::of(&state.config);
         // Nothing was sent: a call is as long as its words.
-        let request_bytes = request.iter().map(<[u8]>::len).sum();
-        let entry = plan.entry.filter(|entry| thresholds.singles_out(entry, request_bytes));
+        let request_bytes = self.request.words_bytes();
+        let entry = plan.entry.filter(|entry| state.thresholds.singles_out(entry, request_bytes));
         let started = entry.map(|_| state.clock.tick());
         let mut outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
         if matches!(outcome, Outcome::Offload) {
@@ -93,7 +93,7 @@ impl Session {
         if let Some(entry) = plan.entry {
             let took = started.map(|started| started.elapsed());
             let cost = Cost { took, request_bytes, reply_bytes: self.reply.len() };
-            cost::note(&ctx, &thresholds, &self.client.info, entry, request, cost);
+            cost::note(&ctx, &self.client.info, entry, request, cost);
         }
         // It has asked for no answer.
         if self.reply.is_empty() {

@@ -19,6 +19,7 @@ use crate::log::Log;
 use crate::observe::command_log::CommandLog;
 use crate::observe::latency::LatencyMonitor;
 use crate::observe::stats::Stats;
+use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
 
 /// One server.
@@ -37,6 +38,8 @@ pub struct State {
     pub pause: Pause,
     /// What the threads count.
     pub stats: Arc<Stats>,
+    /// From what on commands are.
+    pub thresholds: Thresholds,
     /// The commands that were worth remembering.
     pub command_log: CommandLog,
     /// What has held clients up.
@@ -163,6 +166,7 @@ impl State {
     pub fn apply_settings(&self) {
         self.tell_stored();
         self.keyspace.set_access(eviction::access(&self.config));
+        self.thresholds.apply(&self.config);
         self.memory_limit.void_credit();
     }
 }

@@ -116,11 +116,11 @@ impl<'a> Decoder<'a> {
             b',' => Value::Double(shardis_protocol::number::parse_f64(line).unwrap_or(f64::NAN)),
             b'#' => Value::Boolean(line == b"t"),
             b'(' => Value::BigNumber(text(line)),
-            b'$' => number(line).and_then(|len| self.bulk(len)).map_or(Value::Null, Value::Bulk),
-            b'=' => number(line).and_then(|len| self.bulk(len)).map_or(Value::Null, verbatim),
-            b'*' | b'>' => number(line).and_then(|len| self.values(len)).map_or(Value::Null, Value::Array),
-            b'~' => number(line).and_then(|len| self.values(len)).map_or(Value::Null, Value::Set),
-            b'%' => number(line).map_or(Value::Null, |len| self.pairs(len)),
+            b'$' => length(line).and_then(|len| self.bulk(len)).map_or(Value::Null, Value::Bulk),
+            b'=' => length(line).and_then(|len| self.bulk(len)).map_or(Value::Null, verbatim),
+            b'*' | b'>' => length(line).map_or(Value::Null, |len| Value::Array(self.values(len))),
+            b'~' => length(line).map_or(Value::Null, |len| Value::Set(self.values(len))),
+            b'%' => length(line).map_or(Value::Null, |len| self.pairs(len)),
             _ => Value::Null,
         }
     }
@@ -132,21 +132,25 @@ impl<'a> Decoder<'a> {
         line
     }
 
-    fn bulk(&mut self, len: i64) -> Option<Vec<u8>> {
-        let len = usize::try_from(len).ok()?;
-        let bytes = self.rest.get(..len)?.to_vec();
-        self.rest = self.rest.get(len + 2..).unwrap_or_default();
-        Some(bytes)
+    fn bulk(&mut self, len: usize) -> Option<Vec<u8>> {
+        let (bytes, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest.get(2..).unwrap_or_default();
+        Some(bytes.to_vec())
     }
 
-    fn values(&mut self, len: i64) -> Option<Vec<Value>> {
-        let len = usize::try_from(len).ok()?;
-        Some((0..len).map(|_| self.value()).collect())
+    fn values(&mut self, len: usize) -> Vec<Value> {
+        (0..len).map(|_| self.value()).collect()
     }
 
-    fn pairs(&mut self, len: i64) -> Value {
+    fn pairs(&mut self, len: usize) -> Value {
         Value::Map((0..len).map(|_| (self.value(), self.value())).collect())
     }
+}
+
+/// A length as we write it; `None` for that of what is not there.
+fn length(line: &[u8]) -> Option<usize> {
+    line.iter()
+        .try_fold(0, |length, &byte| byte.is_ascii_digit().then(|| length * 10 + usize::from(byte - b'0')))
 }
 
 fn text(line: &[u8]) -> String {

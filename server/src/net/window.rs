@@ -9,10 +9,11 @@ use shardis_storage::Ahead;
 use smallvec::SmallVec;
 
 use crate::client::Client;
-use crate::dispatch::cost::{self, Cost, Thresholds};
+use crate::dispatch::cost;
 use crate::dispatch::{self, Context, Outcome, Plan};
 use crate::jobs::Ticket;
 use crate::observe::stats::Took;
+use crate::observe::thresholds::Cost;
 
 /// Commands that are planned together: enough to keep the memory busy. More would evict each other's lines from the first-level
 /// cache; of 32, 64 and 128 this is the fastest for batches of 100.
@@ -232,7 +233,6 @@ fn request<'a>(input: &'a [u8], spans: &'a [Span], inline: &'a [OwnedRequest], w
 
 /// The measuring of a window's commands; `cost` tells which of them are timed by themselves.
 struct Timing {
-    thresholds: Thresholds,
     started: Instant,
     /// Whether there is no other command to share the time with.
     is_alone: bool,
@@ -252,7 +252,6 @@ impl Timing {
     fn start(ctx: &Context<'_>, frames: &Frames<'_>) -> Timing {
         let started = ctx.state.clock.tick();
         Timing {
-            thresholds: Thresholds::of(&ctx.state.config),
             started,
             is_alone: frames.len() == 1,
             single: None,
@@ -268,7 +267,7 @@ impl Timing {
     fn start_of(&mut self, ctx: &Context<'_>, plan: Plan<'_>, request_bytes: usize) {
         self.request_bytes = request_bytes;
         self.single = match plan.entry {
-            Some(entry) if self.is_alone || self.thresholds.singles_out(entry, request_bytes) => {
+            Some(entry) if self.is_alone || ctx.state.thresholds.singles_out(entry, request_bytes) => {
                 Some(self.last_ended.unwrap_or_else(|| ctx.state.clock.tick()))
             }
             _ => None,
@@ -290,7 +289,7 @@ impl Timing {
         let Some(started) = self.single else {
             self.shared |= 1 << at;
             self.last_ended = None;
-            if self.thresholds.is_large_reply(reply_bytes) {
+            if ctx.state.thresholds.is_large_reply(reply_bytes) {
                 self.note(ctx, client, request, plan, Cost { reply_bytes, ..Cost::default() }, outcome);
             }
             return;
@@ -299,8 +298,6 @@ impl Timing {
         let took = now - started;
         self.last_ended = Some(now);
         self.singles += took;
-        // It may have changed them.
-        self.thresholds = Thresholds::of(&ctx.state.config);
         let cost = Cost { took: Some(took), request_bytes: self.request_bytes, reply_bytes };
         self.note(ctx, client, request, plan, cost, outcome);
     }
@@ -316,7 +313,7 @@ impl Timing {
         outcome: &Outcome,
     ) {
         if let (Some(entry), Outcome::Done) = (plan.entry, outcome) {
-            cost::note(ctx, &self.thresholds, &client.info, entry, request, cost);
+            cost::note(ctx, &client.info, entry, request, cost);
         }
     }
 
@@ -326,11 +323,11 @@ impl Timing {
             return;
         }
         let took = self.started.elapsed().saturating_sub(self.singles);
-        cost::note_shared(ctx, &self.thresholds, took);
+        cost::note_shared(ctx, took);
         let share = Took::new(took.as_nanos() as u64 / u64::from(count));
         for (at, frame) in frames.iter().enumerate() {
             if let Some(entry) = frame.plan.entry.filter(|_| self.shared >> at & 1 == 1) {
-                ctx.stats.command(entry.id).took(share, self.thresholds.is_tracked);
+                ctx.stats.command(entry.id).took(share, ctx.state.thresholds.is_tracked());
             }
         }
     }

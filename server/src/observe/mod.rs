@@ -8,3 +8,4 @@ pub mod latency;
 pub mod memory;
 pub mod metrics;
 pub mod stats;
+pub mod thresholds;

@@ -16,11 +16,12 @@ use crate::client::Client;
 use crate::client::ClientInfo;
 use crate::client::registry::{Unblock, Waiting};
 use crate::command::Error;
-use crate::dispatch::cost::{self, Cost, Thresholds};
+use crate::dispatch::cost;
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::jobs::Ticket;
 use crate::net::thread::Thread;
 use crate::observe::stats::ThreadStats;
+use crate::observe::thresholds::Cost;
 use crate::state::State;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -205,5 +206,5 @@ fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, re
 fn note_cost(ctx: &Context<'_>, info: &ClientInfo, request: Request<'_>, took: Duration, reply_bytes: usize) {
     let Some(entry) = ctx.state.commands.resolvable(request) else { return };
     let cost = Cost { took: Some(took), request_bytes: cost::request_bytes(request), reply_bytes };
-    cost::note(ctx, &Thresholds::of(&ctx.state.config), info, entry, request, cost);
+    cost::note(ctx, info, entry, request, cost);
 }
