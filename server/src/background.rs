@@ -42,14 +42,13 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
         if state.is_background_paused.load(Ordering::Relaxed) {
             continue;
         }
-        let is_paused = state.pause.is_on(&state.clock);
-        if !state.is_expiry_paused.load(Ordering::Relaxed) && !is_paused {
+        if !state.is_expiry_paused.load(Ordering::Relaxed) && !state.pause.is_on(&state.clock) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
         // Memory grows in other ways than by commands.
-        if state.config.maxmemory.value() != 0 && !is_paused {
+        if state.config.maxmemory.value() != 0 {
             state.memory_limit.void_credit();
-            state.memory_limit.make_room(&state, &stats);
+            state.memory_limit.make_room(&state, &stats, true);
         }
         limits::evict(&state);
         // By the clock and not by counting periods: a manual clock may jump over many.
