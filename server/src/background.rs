@@ -9,6 +9,7 @@ use shardis_storage::ExpiryCycle;
 
 use crate::client::limits;
 use crate::dispatch::settle;
+use crate::eviction::Room;
 use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -48,7 +49,11 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
         // Memory grows in other ways than by commands.
         if state.config.maxmemory.value() != 0 {
             state.memory_limit.void_credit();
-            state.memory_limit.make_room(&state, &stats, true);
+            // Everybody is served between two slices, each as long as a command may be kept waiting for room.
+            while state.memory_limit.make_room(&state, &stats, true) == Room::Soon {
+                tokio::task::yield_now().await;
+                state.memory_limit.void_credit();
+            }
         }
         limits::evict(&state);
         // By the clock and not by counting periods: a manual clock may jump over many.

@@ -28,6 +28,15 @@ pub struct MemoryLimit {
     epoch: AtomicU64,
     /// Whether somebody found no room in this epoch.
     is_denying: AtomicBool,
+    excess: Mutex<Excess>,
+}
+
+/// For how long there has been too much.
+#[derive(Debug, Default)]
+struct Excess {
+    /// Since when, in time that has elapsed on the clock.
+    since: Option<Duration>,
+    before: Duration,
 }
 
 #[derive(Debug)]
@@ -62,8 +71,10 @@ enum Verdict {
 /// Whether there is room for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// There is, or will be soon.
+    /// There is.
     Enough,
+    /// There is none, and there are more keys to evict than there was time for.
+    Soon,
     /// There is none, and nothing to evict.
     None,
 }
@@ -98,6 +109,7 @@ impl MemoryLimit {
             evictor: Mutex::new(Evictor { gauge, hand: Hand::default(), random }),
             epoch: AtomicU64::new(1),
             is_denying: AtomicBool::new(false),
+            excess: Mutex::default(),
         }
     }
 
@@ -109,6 +121,27 @@ impl MemoryLimit {
         credit.bytes.store(left.min(credit.share.load(Ordering::Relaxed)), Ordering::Relaxed);
         if growth < 0 {
             self.note_freed();
+        }
+    }
+
+    /// How long there has been more than there may be: all together since the statistics were reset, and this time.
+    pub fn excess(&self, now: Duration) -> (Duration, Duration) {
+        let excess = self.excess.lock();
+        let current = excess.since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        (excess.before + current, current)
+    }
+
+    /// Counts what is past as nothing.
+    pub fn reset_excess(&self) {
+        self.excess.lock().before = Duration::ZERO;
+    }
+
+    fn note_excess(&self, is_exceeded: bool, now: Duration) {
+        let mut excess = self.excess.lock();
+        if is_exceeded {
+            excess.since.get_or_insert(now);
+        } else if let Some(since) = excess.since.take() {
+            excess.before += now.saturating_sub(since);
         }
     }
 
@@ -178,7 +211,12 @@ impl MemoryLimit {
         };
         let shares = 2 * state.stats.threads().max(1);
         stats.memory_credit.give(limit.saturating_sub(used).min(margin) / shares, verdict, epoch);
-        if is_full { Room::None } else { Room::Enough }
+        self.note_excess(used > limit, state.clock.elapsed());
+        match (used > limit, is_full) {
+            (false, _) => Room::Enough,
+            (true, false) => Room::Soon,
+            (true, true) => Room::None,
+        }
     }
 }
 

@@ -137,6 +137,7 @@ fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
     }
     call.state.stats.reset();
     call.state.keyspace.reset_counters();
+    call.state.memory_limit.reset_excess();
     call.state.expiry.lock().reset_counters();
     call.state.executor.reset_freed();
     call.ok()

@@ -50,7 +50,7 @@ fn within_memory(ctx: &Context<'_>, entry: &Entry) -> Result<(), Error> {
     let needs_more = entry.flags.contains(Flags::DENY_OOM);
     match ctx.state.memory_limit.make_room(ctx.state, ctx.stats, needs_more) {
         Room::None if needs_more => Err(Error::OUT_OF_MEMORY),
-        Room::None | Room::Enough => Ok(()),
+        Room::None | Room::Soon | Room::Enough => Ok(()),
     }
 }
 

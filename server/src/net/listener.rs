@@ -75,6 +75,7 @@ impl Door {
     /// Lets an accepted connection in. It is a client from here on, and counted: a thread that is busy does not let the
     /// next ones in above the limit.
     pub fn enter(&self, state: &State, peer: Peer, addr: String, laddr: String, fd: i32) {
+        state.log.verbose(format_args!("Accepted {addr}"));
         let info = ClientInfo::new(state.clients.next_id(), addr, laddr, fd, state.clock.now_ms());
         let client = Client::new(&state.clients, info, state.is_open());
         let thread = self.threads.iter().min_by_key(|thread| thread.load());
@@ -231,10 +232,9 @@ pub(super) async fn refused_by_system(state: &State, error: &io::Error) {
 
 /// Whether a connection may stay; if not, it is told why.
 fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &mut impl Write) -> bool {
-    let is_foreign = ip.is_some_and(|ip| !ip.to_canonical().is_loopback());
     let refusal: &[u8] = if state.clients.len() as i64 >= state.config.maxclients.value() {
         b"-ERR max number of clients reached\r\n"
-    } else if is_foreign && state.config.protected_mode.value() && state.is_open() {
+    } else if ip.is_some_and(|ip| is_kept_out(state, ip)) {
         PROTECTED_MODE
     } else {
         stats.connections_received.add(1);
@@ -244,6 +244,11 @@ fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &m
     // Whoever does not take these few bytes at once is refused without a word.
     let _ = stream.write(refusal);
     false
+}
+
+/// Whether protected mode keeps out whoever comes from there.
+pub(super) fn is_kept_out(state: &State, ip: IpAddr) -> bool {
+    !ip.to_canonical().is_loopback() && state.config.protected_mode.value() && state.is_open()
 }
 
 fn configure(stream: &std::net::TcpStream, state: &State) -> io::Result<()> {
