@@ -45,6 +45,9 @@ impl Error {
     /// A value beyond `proto-max-bulk-len`.
     pub const STRING_TOO_LONG: Error =
         Error::fixed(&"ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+    /// SORT by numbers that are none.
+    pub const SORT_NOT_NUMBERS: Error =
+        Error::fixed(&"ERR One or more scores can't be converted into double");
     /// The source key does not exist.
     pub const NO_SUCH_KEY: Error = Error::fixed(&"ERR no such key");
     /// Source and destination are one.

@@ -25,10 +25,12 @@ pub struct KeySpec {
 pub enum Begin {
     /// At this word of the call; the name is word 0.
     Index(u16),
+    /// The model has no words for it.
+    Unknown,
 }
 
 /// How keys are found from the beginning on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Find {
     /// From the beginning to `last` (relative to the beginning; negative from the end of the call) in steps.
     Range {
@@ -44,6 +46,10 @@ pub enum Find {
         /// The distance from key to key.
         step: u16,
     },
+    /// By a look at the whole call, which finds one key or none.
+    Search(fn(Request<'_>) -> Option<usize>),
+    /// Not in the call: patterns there name them together with data.
+    Content,
 }
 
 /// What a command does to a key: bits, named as in `COMMAND INFO`.
@@ -105,6 +111,16 @@ pub const fn keys(first: u16, last: i16, step: u16) -> KeySpec {
 /// A count at word `index`, the keys behind it, one every `step` words.
 pub const fn numbered(index: u16, step: u16) -> KeySpec {
     KeySpec::new(Find::Count { first: 1, step }, index)
+}
+
+/// A key that stands where `search` finds it, if it does.
+pub const fn searched(search: fn(Request<'_>) -> Option<usize>) -> KeySpec {
+    KeySpec { begin: Begin::Unknown, ..KeySpec::new(Find::Search(search), 0) }
+}
+
+/// Keys that patterns in the call name together with data.
+pub const fn named_by_content() -> KeySpec {
+    KeySpec { begin: Begin::Unknown, ..KeySpec::new(Find::Content, 0) }
 }
 
 impl KeySpec {
@@ -182,8 +198,10 @@ impl KeySpec {
     /// The positions of this specification's keys in a call: `None` when the call has no such positions (a count that is
     /// no number or exceeds the call).
     pub fn positions(&self, request: Request<'_>) -> Option<Positions> {
-        let Begin::Index(begin) = self.begin;
-        let begin = usize::from(begin);
+        let begin = match self.begin {
+            Begin::Index(begin) => usize::from(begin),
+            Begin::Unknown => 0,
+        };
         let words = request.len();
         match self.find {
             Find::Range { last, step } => {
@@ -202,6 +220,11 @@ impl KeySpec {
                 let last = (count - 1).checked_mul(step)?.checked_add(first)?;
                 (last < words).then_some(Positions { next: first, end: last + 1, step })
             }
+            Find::Search(search) => {
+                let range = search(request).map_or(0..0, |at| at..words.min(at + 1));
+                Some(Positions { next: range.start, end: range.end, step: 1 })
+            }
+            Find::Content => Some(Positions { next: 0, end: 0, step: 1 }),
         }
     }
 }

@@ -16,7 +16,7 @@ use shardis_storage::{Transaction, View};
 pub use self::args::Args;
 pub use self::call::{Call, Done, Flow};
 pub use self::error::Error;
-pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, numbered};
+pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
 use crate::client::Client;
 use crate::config::Personality;
 use crate::jobs::Job;
@@ -35,6 +35,8 @@ pub struct Command {
     pub keys: &'static [KeySpec],
     /// Which shards the command locks when its keys do not say so.
     pub reach: Reach,
+    /// Whether a call touches keys that only running it tells.
+    pub discovers: fn(Request<'_>) -> bool,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -355,6 +357,7 @@ impl Command {
             arity: Arity::Exactly(1),
             keys: &[],
             reach: Reach::Keys,
+            discovers: |_| false,
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -410,6 +413,12 @@ impl Command {
     /// The number of words.
     pub const fn arity(mut self, arity: Arity) -> Command {
         self.arity = arity;
+        self
+    }
+
+    /// Says which calls touch keys that only running them tells.
+    pub const fn discovers(mut self, discovers: fn(Request<'_>) -> bool) -> Command {
+        self.discovers = discovers;
         self
     }
 

@@ -14,7 +14,7 @@
 //! A syntax line is part of a declaration and never input of a client; nothing is checked against it when a command is
 //! called. That it agrees with the arity and the keys of its command is checked by the table's tests.
 
-use super::Command;
+use super::{Command, Find};
 
 /// An argument, or a group of arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +89,11 @@ impl Kind {
 /// The arguments of a command, from its syntax line and its key specifications.
 pub fn arguments(command: &Command) -> Vec<Argument> {
     let mut arguments = parse(command.syntax);
-    if let Some(last) = command.keys.len().checked_sub(1) {
-        number_keys(&mut arguments, &mut (0..=last).chain(std::iter::repeat(last)));
+    let is_content = |index: &usize| matches!(command.keys[*index].find, Find::Content);
+    let (content, named): (Vec<_>, Vec<_>) = (0..command.keys.len()).partition(is_content);
+    if let Some(&last) = named.last() {
+        let mut specs = named.into_iter().chain(std::iter::repeat(last));
+        number_keys(&mut arguments, content.first().copied(), &mut specs);
     }
     arguments
 }
@@ -100,13 +103,16 @@ pub fn parse(syntax: &'static str) -> Vec<Argument> {
     Parser { lexemes: lexemes(syntax), at: 0 }.sequence()
 }
 
-/// Gives each key the next specification; the last one serves all keys that are left.
-fn number_keys(arguments: &mut [Argument], specs: &mut impl Iterator<Item = usize>) {
+/// Gives each key the next specification, where the last one serves all keys that are left, and each pattern the one of keys
+/// that patterns name.
+fn number_keys(arguments: &mut [Argument], content: Option<usize>, specs: &mut impl Iterator<Item = usize>) {
     for argument in arguments {
-        if argument.kind == Kind::Key {
-            argument.key_spec_index = specs.next();
-        }
-        number_keys(&mut argument.arguments, specs);
+        argument.key_spec_index = match argument.kind {
+            Kind::Key => specs.next(),
+            Kind::Pattern => content,
+            _ => None,
+        };
+        number_keys(&mut argument.arguments, content, specs);
     }
 }
 
@@ -145,8 +151,12 @@ impl Parser {
                         Some("[" | "<") => self.group(),
                         _ => self.word(),
                     };
+                    let display_text = match (name, argument.kind) {
+                        (Some(name), Kind::PureToken) => name.to_owned(),
+                        _ => argument.display_text,
+                    };
                     let name = name.map_or(argument.name, str::to_owned);
-                    arguments.push(Argument { name, since: self.since(), ..argument });
+                    arguments.push(Argument { name, display_text, since: self.since(), ..argument });
                 }
             }
         }

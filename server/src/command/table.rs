@@ -400,7 +400,10 @@ fn key_range(specs: &[KeySpec]) -> (KeyRange, bool) {
     let mut whole = KeyRange::default();
     let mut movable = false;
     for spec in specs {
-        let Begin::Index(first) = spec.begin;
+        let Begin::Index(first) = spec.begin else {
+            movable = true;
+            continue;
+        };
         let first = first as i16;
         match spec.find {
             Find::Range { last, step } if whole.step == 0 => {
@@ -409,7 +412,7 @@ fn key_range(specs: &[KeySpec]) -> (KeyRange, bool) {
             Find::Range { last, step: 1 } if whole.step == 1 && whole.last == first - 1 => {
                 whole.last = if last < 0 { last } else { first + last };
             }
-            Find::Range { .. } | Find::Count { .. } => movable = true,
+            Find::Range { .. } | Find::Count { .. } | Find::Search(_) | Find::Content => movable = true,
         }
     }
     (whole, movable)

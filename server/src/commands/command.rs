@@ -249,7 +249,8 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
     }
     let mut keys = Vec::new();
     for spec in entry.command.keys {
-        match spec.positions(request).filter(|positions| positions.len() > 0) {
+        let is_optional = matches!(spec.find, Find::Search(_) | Find::Content);
+        match spec.positions(request).filter(|positions| positions.len() > 0 || is_optional) {
             Some(positions) => {
                 let access = spec.access_in(request, call.dialect());
                 keys.extend(positions.filter_map(|at| request.arg(at)).map(|key| (key, access)));
@@ -331,8 +332,11 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     let mut fields = Fields::begin(reply);
     fields.text("notes", spec.notes);
     write_names(fields.value("flags"), spec.access.names());
-    let Begin::Index(index) = spec.begin;
-    write_search(fields.value("begin_search"), "index", &[("index", index.into())]);
+    let begin = fields.value("begin_search");
+    match spec.begin {
+        Begin::Index(index) => write_search(begin, "index", &[("index", index.into())]),
+        Begin::Unknown => write_search(begin, "unknown", &[]),
+    }
     let find = fields.value("find_keys");
     match spec.find {
         Find::Range { last, step } => {
@@ -345,6 +349,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
                 &[("keynumidx", 0), ("firstkey", first.into()), ("keystep", step.into())],
             );
         }
+        Find::Search(_) | Find::Content => write_search(find, "unknown", &[]),
     }
     fields.end();
 }

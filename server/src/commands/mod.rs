@@ -25,6 +25,7 @@ mod persistence;
 mod replication;
 mod scripting;
 mod server;
+mod sort;
 mod string;
 mod wait;
 
@@ -34,6 +35,7 @@ use crate::command::Family;
 pub static FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &keys::FAMILY,
+    &sort::FAMILY,
     &wait::FAMILY,
     &hash::FAMILY,
     &list::FAMILY,

@@ -104,6 +104,8 @@ pub struct Dialect {
     pub strict_cursors: bool,
     /// Whether SCAN refuses types that do not exist, and `NOVALUES` in words of its own.
     pub strict_scan_options: bool,
+    /// Whether SORT reads numbers as C does: behind space, in hexadecimal, and nothing as zero.
+    pub sort_reads_as_c: bool,
     /// Whether SET with a comparison counts as an access to the old value.
     pub comparing_accesses: bool,
     /// Whether GETEX checks the time before it looks at the key.
@@ -190,6 +192,7 @@ const REDIS_72: Dialect = Dialect {
     answers_without_cluster: false,
     strict_cursors: false,
     strict_scan_options: false,
+    sort_reads_as_c: true,
     comparing_accesses: true,
     getex_time_first: false,
     raw_bytes_min: |_| 45,
@@ -222,6 +225,7 @@ const VALKEY_91: Dialect = Dialect {
     answers_without_cluster: true,
     strict_cursors: true,
     strict_scan_options: true,
+    sort_reads_as_c: false,
     comparing_accesses: false,
     getex_time_first: true,
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.

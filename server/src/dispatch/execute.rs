@@ -81,7 +81,9 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
         Some(shard) => Scope::One(shard),
         None => {
             (route, keys) = Route::new(ctx.state, entry, call.request());
-            if call.should_offload(keys) {
+            // Who discovers shards must be ready to wait for each of them.
+            let must_wait = matches!(route, Route::Discovered) && ctx.runner == Runner::Network;
+            if must_wait || call.should_offload(keys) {
                 return Handled::Offload;
             }
             route.scope()

@@ -21,6 +21,8 @@ pub enum Route {
     Every,
     /// One after the other.
     Walk,
+    /// Those that turn out to be needed.
+    Discovered,
 }
 
 /// Keys of a call whose shards are listed without allocating.
@@ -37,6 +39,7 @@ impl Route {
     /// The route of any call, and how many keys it names.
     pub fn new(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {
         match entry.command.reach {
+            Reach::Keys if (entry.command.discovers)(request) => (Route::Discovered, 0),
             Reach::Keys => Route::of_keys(state, entry, request),
             Reach::Every => (Route::Every, 0),
             Reach::Walk => (Route::Walk, 0),
@@ -67,6 +70,7 @@ impl Route {
             Route::Several(shards) => Scope::Several(shards),
             Route::Every => Scope::Every,
             Route::Walk => Scope::Walk,
+            Route::Discovered => Scope::Discovered,
         }
     }
 }

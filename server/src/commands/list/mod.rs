@@ -15,6 +15,6 @@ pub static FAMILY: Family = Family::new(
 );
 
 /// How large a list stays compact.
-fn limit(call: &Call<'_>) -> ListLimit {
+pub fn limit(call: &Call<'_>) -> ListLimit {
     ListLimit::from_setting(call.state.config.list_max_listpack_size.value())
 }
