@@ -62,6 +62,21 @@ impl Error {
     pub const DECREMENT_OVERFLOW: Error = Error::fixed(&"ERR decrement would overflow");
     /// A sum of floating point numbers that is none.
     pub const FLOAT_OVERFLOW: Error = Error::fixed(&"ERR increment would produce NaN or Infinity");
+    /// An integer argument that cannot be negated.
+    pub const OUT_OF_RANGE_NEGATABLE: Error = Error::fixed(
+        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    /// LSET of an element that is not there.
+    pub const INDEX_OUT_OF_RANGE: Error = Error::fixed(&"ERR index out of range");
+    /// LPOS of no element in particular.
+    pub const RANK_ZERO: Error = Error::fixed(
+        &"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start \
+         from the end of the list",
+    );
+    /// LPOS of fewer than no elements.
+    pub const COUNT_NEGATIVE: Error = Error::fixed(&"ERR COUNT can't be negative");
+    /// LPOS among fewer than no elements.
+    pub const MAXLEN_NEGATIVE: Error = Error::fixed(&"ERR MAXLEN can't be negative");
     /// SETRANGE before the beginning.
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed(&"ERR offset is out of range");
     /// A digest that is too short or too long.
@@ -105,6 +120,10 @@ impl Error {
     pub const OUT_OF_MEMORY: Error = Error::fixed(&"OOM command not allowed when used memory > 'maxmemory'.");
     /// HINCRBY of a field that is no number.
     pub const HASH_NOT_INTEGER: Error = Error::fixed(&"ERR hash value is not an integer");
+    /// HINCRBYFLOAT of a field that is no number.
+    pub const HASH_NOT_FLOAT: Error = Error::fixed(&"ERR hash value is not a float");
+    /// HINCRBYFLOAT by a number without end.
+    pub const NAN_OR_INFINITY: Error = Error::fixed(&"ERR value is NaN or Infinity");
     /// COMMAND GETKEYS of what is no command.
     pub const INVALID_COMMAND: Error = Error::fixed(&"ERR Invalid command specified");
     /// COMMAND GETKEYS of a command without keys.

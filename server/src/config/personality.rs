@@ -118,6 +118,10 @@ pub struct Dialect {
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
     pub only_quicklists: bool,
+    /// Whether LSET cuts its index to 32 bits.
+    pub lset_cuts_index: bool,
+    /// Whether LPOS and LREM refuse a number that cannot be negated; else they search from the end without limit.
+    pub unnegatable_is_refused: bool,
 }
 
 impl Dialect {
@@ -155,6 +159,8 @@ const REDIS_70: Dialect = Dialect {
     pushes_after_reply: false,
     hset_counts_first: false,
     only_quicklists: true,
+    lset_cuts_index: false,
+    unnegatable_is_refused: false,
     ..REDIS_72
 };
 
@@ -197,6 +203,8 @@ const REDIS_72: Dialect = Dialect {
     hset_counts_first: true,
     shares_integers: true,
     only_quicklists: false,
+    lset_cuts_index: true,
+    unnegatable_is_refused: true,
 };
 
 const VALKEY_91: Dialect = Dialect {

@@ -18,6 +18,8 @@ pub type Frame = (Vec<u8>, Reply);
 enum Rule {
     /// The same elements in any order, `width` of which belong together.
     Unordered { width: usize },
+    /// By chance: an element, or as many of them.
+    Sample,
     /// The same, where the hash is a table.
     UnorderedInTable { width: usize },
     /// A complete SCAN: the same keys. A page has nothing to compare, neither order nor cursor.
@@ -34,13 +36,14 @@ enum Rule {
 
 /// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one
 /// does.
-const RULES: [(&str, &str, Rule); 23] = [
+const RULES: [(&str, &str, Rule); 24] = [
     ("KEYS", "", Rule::Unordered { width: 1 }),
     ("CONFIG", "GET", Rule::Unordered { width: 2 }),
     ("SCAN", "", Rule::Scan),
     ("HGETALL", "", Rule::UnorderedInTable { width: 2 }),
     ("HKEYS", "", Rule::UnorderedInTable { width: 1 }),
     ("HVALS", "", Rule::UnorderedInTable { width: 1 }),
+    ("HRANDFIELD", "", Rule::Sample),
     ("TTL", "", Rule::Rounded { exact: "PTTL", span: true }),
     ("EXPIRETIME", "", Rule::Rounded { exact: "PEXPIRETIME", span: false }),
     ("PTTL", "", Rule::Near),
@@ -136,6 +139,10 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
             circumstances.probed.is_some_and(|(_, (bytes, _))| bytes.ends_with(b"hashtable\r\n"))
                 && same_groups(ours, theirs, width)
         }
+        (Some(Rule::Sample), Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
+            (our_kind, ours.len()) == (their_kind, theirs.len())
+        }
+        (Some(Rule::Sample), ours, theirs) => ours.text().is_some() && theirs.text().is_some(),
         (Some(Rule::Scan), _, _) => match (ours.items(), theirs.items()) {
             ([our_cursor, ours], [their_cursor, theirs]) => {
                 let complete = |cursor: &Reply| step.words[1] == b"0" && cursor.text() == Some(b"0");
@@ -264,6 +271,14 @@ mod tests {
         assert!(holds("RANDOMKEY", b"$1\r\na\r\n", b"$1\r\nb\r\n", b"_\r\n"));
         assert!(!holds("RANDOMKEY", b"$1\r\na\r\n", b"$-1\r\n", b"_\r\n"));
         assert!(!holds("RANDOMKEY x", b"-ERR a\r\n", b"-ERR b\r\n", b"_\r\n"));
+    }
+
+    #[test]
+    fn what_comes_by_chance_is_as_much() {
+        assert!(holds("HRANDFIELD h -2", AB, b"*2\r\n$1\r\na\r\n$1\r\na\r\n", b"_\r\n"));
+        assert!(!holds("HRANDFIELD h 2", AB, b"*1\r\n$1\r\na\r\n", b"_\r\n"));
+        assert!(holds("HRANDFIELD h", b"$1\r\na\r\n", b"$1\r\nb\r\n", b"_\r\n"));
+        assert!(!holds("HRANDFIELD h", b"$1\r\na\r\n", b"$-1\r\n", b"_\r\n"));
     }
 
     #[test]

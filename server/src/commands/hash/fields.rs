@@ -60,6 +60,32 @@ fn set_fields(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Result<usize, E
     Ok(added)
 }
 
+pub static HSETNX: Command = Command::write("HSETNX", hsetnx)
+    .syntax("key field value")
+    .arity(Exactly(4))
+    .keys(&[key(1).read_write().inserts()])
+    .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Sets the value of a field in a hash only when the field doesn't exist.");
+
+fn hsetnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let key = call.next_key()?;
+    let (field, value) = (call.args.take()?, call.args.take()?);
+    let context = context(call, &key);
+    let mut hash = txn.upsert::<Hash>(&key)?;
+    if hash.contains(field) {
+        return call.integer(0);
+    }
+    hash.change(|hash| {
+        if call.dialect().hset_counts_first {
+            hash.expect_fields(1, &context);
+        }
+        (true, hash.set(field, value, &context))
+    });
+    call.integer(1)
+}
+
 pub static HGET: Command = Command::read("HGET", hget)
     .syntax("key field")
     .arity(Exactly(3))
@@ -114,6 +140,22 @@ fn hexists(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let field = call.args.take()?;
     let exists = view.read::<Hash>(&key)?.is_some_and(|hash| hash.contains(field));
     call.integer(i64::from(exists))
+}
+
+pub static HSTRLEN: Command = Command::read("HSTRLEN", hstrlen)
+    .syntax("key field")
+    .arity(Exactly(3))
+    .keys(&[key(1).read_only()])
+    .flags(Flags::FAST)
+    .since("3.2.0")
+    .complexity("O(1)")
+    .summary("Returns the length of the value of a field.");
+
+fn hstrlen(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    let key = call.next_key()?;
+    let field = call.args.take()?;
+    let value = view.read::<Hash>(&key)?.and_then(|hash| hash.field(field));
+    call.integer(value.map_or(0, |value| value.len()))
 }
 
 pub static HDEL: Command = Command::write("HDEL", hdel)

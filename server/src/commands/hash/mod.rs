@@ -3,6 +3,7 @@
 mod all;
 mod counter;
 mod fields;
+mod random;
 
 use shardis_storage::Key;
 use shardis_storage::types::hash::HashContext;
@@ -15,15 +16,19 @@ pub static FAMILY: Family = Family::new(
     &[
         &fields::HSET,
         &fields::HMSET,
+        &fields::HSETNX,
         &fields::HGET,
         &fields::HMGET,
         &fields::HEXISTS,
+        &fields::HSTRLEN,
         &fields::HDEL,
         &fields::HLEN,
         &all::HGETALL,
         &all::HKEYS,
         &all::HVALS,
+        &random::HRANDFIELD,
         &counter::HINCRBY,
+        &counter::HINCRBYFLOAT,
     ],
 );
 

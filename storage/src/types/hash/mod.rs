@@ -166,6 +166,27 @@ impl Hash {
         }
     }
 
+    /// So many different fields with their values, each as likely as another; all of them if there are not more.
+    pub fn sample(&self, count: usize, random: &mut Random) -> Vec<(Element<'_>, Element<'_>)> {
+        let mut left = self.len();
+        let mut wanted = count.min(left);
+        if let Form::Table(fields) = &self.form
+            && wanted <= left / SPARSE_SAMPLE_SHARE
+            && let Some(sparse) = fields.sample(wanted, random)
+        {
+            return sparse.into_iter().map(|(field, value)| (field.into(), value.into())).collect();
+        }
+        let mut chosen = Vec::with_capacity(wanted);
+        for pair in self.iter() {
+            if random.below(left as u64) < wanted as u64 {
+                chosen.push(pair);
+                wanted -= 1;
+            }
+            left -= 1;
+        }
+        chosen
+    }
+
     /// Makes ready for as many field arguments in one command, repeated ones counted too: more than a small
     /// hash may have make a table of it at once, as in Redis.
     pub fn expect_fields(&mut self, fields: usize, context: &HashContext) {
@@ -251,6 +272,9 @@ impl fmt::Debug for Hash {
     }
 }
 
+/// Where so small a part of a large hash is wanted, it is found sooner by chance than by going through all of it.
+const SPARSE_SAMPLE_SHARE: usize = 3;
+
 fn find(packed: &Packed, field: &[u8]) -> Option<Position> {
     packed.find(field, 2)
 }
@@ -332,6 +356,26 @@ mod tests {
             assert!(seen.values().all(|count| (100..300).contains(count)), "{seen:?}");
         }
         assert_eq!(Hash::new().random_entry(&mut Random::seeded(1)), None);
+    }
+
+    #[test]
+    fn a_sample_has_different_fields_each_about_equally_often_in_both_forms() {
+        for (fields, count) in [(10, 4), (600, 500), (600, 60), (10, 100)] {
+            let hash = filled(fields);
+            let mut random = Random::seeded(4);
+            let mut seen = BTreeMap::<Vec<u8>, usize>::new();
+            let rounds = 60_000 / count;
+            for _ in 0..rounds {
+                let sample = hash.sample(count, &mut random);
+                let distinct: BTreeSet<_> = sample.iter().map(|(field, _)| field.to_vec()).collect();
+                assert_eq!((sample.len(), distinct.len()), (count.min(fields), count.min(fields)));
+                distinct.into_iter().for_each(|field| *seen.entry(field).or_default() += 1);
+            }
+            let mean = rounds * count.min(fields) / fields;
+            assert_eq!(seen.len(), fields);
+            assert!(seen.values().all(|times| (mean / 4..=mean * 4).contains(times)), "{seen:?}");
+        }
+        assert!(Hash::new().sample(3, &mut Random::seeded(1)).is_empty());
     }
 
     #[test]
