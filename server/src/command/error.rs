@@ -122,6 +122,22 @@ impl Error {
     pub const HASH_NOT_INTEGER: Error = Error::fixed(&"ERR hash value is not an integer");
     /// HINCRBYFLOAT of a field that is no number.
     pub const HASH_NOT_FLOAT: Error = Error::fixed(&"ERR hash value is not a float");
+    /// The fields are not where they belong.
+    pub const FIELDS_MISSING: Error =
+        Error::fixed(&"ERR Mandatory argument FIELDS is missing or not at the right position");
+    /// A number of fields that is not positive or no number.
+    pub const FIELDS_NOT_POSITIVE: Error = Error::fixed(&"ERR Number of fields must be a positive integer");
+    /// The same for HEXPIRE.
+    pub const NUMFIELDS_PARAMETER: Error =
+        Error::fixed(&"ERR Parameter `numFields` should be greater than 0");
+    /// A number of fields that are not there, or of fewer than are.
+    pub const FIELDS_UNEQUAL: Error =
+        Error::fixed(&"ERR The `numfields` parameter must match the number of arguments");
+    /// All of these in Valkey.
+    pub const NUMFIELDS: Error =
+        Error::fixed(&"ERR numfields should be greater than 0 and match the provided number of fields");
+    /// A negative time for fields.
+    pub const NEGATIVE_EXPIRE: Error = Error::fixed(&"ERR invalid expire time, must be >= 0");
     /// HINCRBYFLOAT by a number without end.
     pub const NAN_OR_INFINITY: Error = Error::fixed(&"ERR value is NaN or Infinity");
     /// COMMAND GETKEYS of what is no command.
@@ -271,6 +287,8 @@ impl Error {
         Error::fixed(&"ERR The value stored at the specified key is not represented using an hash table");
     /// DEBUG LISTPACK of another value.
     pub const NOT_A_LISTPACK: Error = Error::fixed(&"ERR Not a listpack encoded object.");
+    /// DEBUG QUICKLIST of another value.
+    pub const NOT_A_QUICKLIST: Error = Error::fixed(&"ERR Not a quicklist encoded object.");
     /// DEBUG SDSLEN of another value.
     pub const NOT_AN_SDS: Error = Error::fixed(&"ERR Not an sds encoded string.");
     /// DEBUG QUICKLIST-PACKED-THRESHOLD of what is no size.

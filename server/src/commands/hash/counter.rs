@@ -26,12 +26,12 @@ fn hincrby(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let increment = call.args.integer()?;
     let context = context(call, &key);
     let mut hash = txn.upsert::<Hash>(&key)?;
-    let current = match hash.field(field) {
+    let current = match hash.field(field, context.now_ms) {
         Some(value) => value.as_i64().ok_or(Error::HASH_NOT_INTEGER)?,
         None => 0,
     };
     let sum = current.checked_add(increment).ok_or(Error::OVERFLOW)?;
-    hash.change(|hash| (true, hash.set(field, itoa::Buffer::new().format(sum).as_bytes(), &context)));
+    hash.change(|hash| (true, hash.update(field, itoa::Buffer::new().format(sum).as_bytes(), &context)));
     call.integer(sum)
 }
 
@@ -56,7 +56,7 @@ fn hincrbyfloat(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     let context = context(call, &key);
     let mut hash = txn.upsert::<Hash>(&key)?;
-    let current = match hash.field(field) {
+    let current = match hash.field(field, context.now_ms) {
         Some(value) => LongDouble::parse(&value.to_vec()).ok_or(Error::HASH_NOT_FLOAT)?,
         None => LongDouble::from(0),
     };
@@ -66,6 +66,6 @@ fn hincrbyfloat(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     let mut text = Vec::new();
     sum.format(&mut text);
-    hash.change(|hash| (true, hash.set(field, &text, &context)));
+    hash.change(|hash| (true, hash.update(field, &text, &context)));
     call.bulk(&text)
 }

@@ -74,7 +74,7 @@ fn hsetnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let (field, value) = (call.args.take()?, call.args.take()?);
     let context = context(call, &key);
     let mut hash = txn.upsert::<Hash>(&key)?;
-    if hash.contains(field) {
+    if hash.contains(field, context.now_ms) {
         return call.integer(0);
     }
     hash.change(|hash| {
@@ -98,7 +98,7 @@ pub static HGET: Command = Command::read("HGET", hget)
 fn hget(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let field = call.args.take()?;
-    match view.read::<Hash>(&key)?.and_then(|hash| hash.field(field)) {
+    match view.read::<Hash>(&key)?.and_then(|hash| hash.field(field, call.now_ms)) {
         Some(value) => call.element(value),
         None => call.null(),
     }
@@ -118,7 +118,7 @@ fn hmget(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let hash = view.read::<Hash>(&key)?;
     call.reply.array(call.args.len());
     while let Some(field) = call.args.next() {
-        match hash.and_then(|hash| hash.field(field)) {
+        match hash.and_then(|hash| hash.field(field, call.now_ms)) {
             Some(value) => call.element(value)?,
             None => call.null()?,
         };
@@ -138,7 +138,7 @@ pub static HEXISTS: Command = Command::read("HEXISTS", hexists)
 fn hexists(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let field = call.args.take()?;
-    let exists = view.read::<Hash>(&key)?.is_some_and(|hash| hash.contains(field));
+    let exists = view.read::<Hash>(&key)?.is_some_and(|hash| hash.contains(field, call.now_ms));
     call.integer(i64::from(exists))
 }
 
@@ -154,7 +154,7 @@ pub static HSTRLEN: Command = Command::read("HSTRLEN", hstrlen)
 fn hstrlen(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let field = call.args.take()?;
-    let value = view.read::<Hash>(&key)?.and_then(|hash| hash.field(field));
+    let value = view.read::<Hash>(&key)?.and_then(|hash| hash.field(field, call.now_ms));
     call.integer(value.map_or(0, |value| value.len()))
 }
 
@@ -172,8 +172,10 @@ fn hdel(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let Some(mut hash) = txn.edit::<Hash>(&key)? else { return call.integer(0) };
     let removed = hash.change(|hash| {
-        let removed = call.args.rest().filter(|field| hash.remove(field)).count();
-        (removed > 0, removed)
+        let len = hash.len();
+        let removed = call.args.rest().filter(|field| hash.remove(field, call.now_ms)).count();
+        // What has expired goes too, and does not count.
+        (hash.len() < len, removed)
     });
     call.integer(removed)
 }

@@ -24,7 +24,7 @@ fn hrandfield(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     // Nobody waits for the server's generator while fields are gathered.
     let mut random = Random::seeded(call.state.random().u64());
     if call.args.is_empty() {
-        return match view.read::<Hash>(&key)?.and_then(|hash| hash.random_entry(&mut random)) {
+        return match view.read::<Hash>(&key)?.and_then(|hash| hash.random_entry(&mut random, call.now_ms)) {
             Some((field, _)) => call.element(field),
             None => call.null(),
         };
@@ -48,7 +48,7 @@ fn hrandfield(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     if is_repeating {
         return reply_repeated(call, hash, number, with_values, &mut random);
     }
-    let pairs = hash.sample(number, &mut random);
+    let pairs = hash.sample(number, &mut random, call.now_ms);
     reply_len(call, pairs.len(), with_values);
     for pair in pairs {
         reply_pair(call, pair, with_values)?;
@@ -67,9 +67,11 @@ fn reply_repeated(
     if count > OUTPUT_BYTES_MAX / ARGUMENT_BYTES_MIN {
         return Err(Error::OUT_OF_RANGE);
     }
+    // Either there is a field every time, or all have expired.
+    let count = if hash.random_entry(random, call.now_ms).is_some() { count } else { 0 };
     reply_len(call, count, with_values);
     for _ in 0..count {
-        let Some(pair) = hash.random_entry(random) else { break };
+        let Some(pair) = hash.random_entry(random, call.now_ms) else { break };
         reply_pair(call, pair, with_values)?;
         if call.reply.len() > OUTPUT_BYTES_MAX {
             return Err(Error::OUT_OF_RANGE);

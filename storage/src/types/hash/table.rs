@@ -6,7 +6,6 @@ use std::collections::HashSet;
 use super::entry::FieldEntry;
 use crate::random::Random;
 use crate::table::{Hasher, Table};
-use crate::types::allocation::allocation_bytes;
 
 /// Fields and values in a table.
 pub(super) struct Fields {
@@ -25,9 +24,9 @@ impl Fields {
         self.table.len()
     }
 
-    /// Heap bytes: this structure, the table and the entries.
+    /// Heap bytes of the table and the entries.
     pub fn memory_bytes(&self) -> usize {
-        allocation_bytes(size_of::<Fields>()) + self.table.memory_bytes() + self.entry_bytes
+        self.table.memory_bytes() + self.entry_bytes
     }
 
     /// Fields that the table has room for.
