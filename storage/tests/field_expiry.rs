@@ -1,7 +1,9 @@
 //! Deadlines of fields in a keyspace, against a plain model: whatever becomes of their keys, the books say how many hashes
 //! have any, nobody sees what has expired, and the cycle removes it and what becomes empty by that.
 
-use std::collections::BTreeMap;
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use shardis_storage::types::hash::{Hash, HashContext};
 use shardis_storage::{
@@ -130,7 +132,7 @@ impl World {
                 let Some(hash) = txn.read::<Hash>(&key).unwrap() else { return assert!(own.is_empty()) };
                 hash.check_invariants();
                 let seen = hash.iter(now_ms).map(|(field, _)| String::from_utf8(field.to_vec()).unwrap());
-                assert!(seen.collect::<std::collections::BTreeSet<_>>().iter().eq(own.keys()));
+                assert!(seen.collect::<BTreeSet<_>>().iter().eq(own.keys()));
             });
         }
         self.keyspace.check_invariants();
