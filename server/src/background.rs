@@ -97,8 +97,11 @@ fn expire_slice(state: &State, cycle: &mut ExpiryCycle, averages: &mut Averages)
     let (mut sampled, mut expired) = (0, 0);
     loop {
         let step = cycle.step(&state.keyspace, state.clock.now_ms(), STEP_BUCKETS);
-        sampled += step.sampled;
-        expired += step.expired;
+        sampled += step.sampled + step.fields.sampled;
+        expired += step.expired + step.fields.removed;
+        if step.fields.removed > 0 {
+            state.expiry.lock().fields += step.fields.removed as u64;
+        }
         averages.note(state, &step);
         settle::finish(state, step.settled);
         if step.is_round || started.elapsed() >= SLICE {

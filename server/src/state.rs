@@ -91,6 +91,8 @@ pub(crate) struct ExpiryReport {
     pub average_ttl_ms: Vec<i64>,
     /// How many in a hundred keys with a deadline are probably past it: a mean in which the latest cycles count most.
     pub stale_percent: f64,
+    /// Fields removed because their time had come.
+    pub fields: u64,
     /// Cycles that had to stop because their time was over.
     pub interrupted: u64,
     /// The time it took.

@@ -24,7 +24,7 @@ const STRING_BYTES_MAX: usize = 80_000;
 const SEEDS: u64 = 50;
 const STEPS: usize = 2_000;
 /// Small, so that hashes change to their large form.
-const HASH_CONTEXT: HashContext = HashContext { entries_max: 8, value_bytes_max: 64, seed: 3 };
+const HASH_CONTEXT: HashContext = HashContext { entries_max: 8, value_bytes_max: 64, seed: 3, now_ms: 0 };
 
 struct World {
     keyspace: Keyspace,
@@ -477,7 +477,7 @@ impl Step<'_, '_> {
         let removed = match self.txn.edit::<Hash>(key) {
             Ok(Some(mut hash)) => {
                 let removed = hash.change(|hash| {
-                    let removed = fields.iter().filter(|field| hash.remove(field)).count();
+                    let removed = fields.iter().filter(|field| hash.remove(field, 0)).count();
                     (removed > 0, removed)
                 });
                 hash.check_invariants();
@@ -527,7 +527,7 @@ fn read(entry: EntryRef<'_>) -> (Value, Option<i64>) {
         Kind::String => Value::String(entry.string().unwrap().to_vec()),
         Kind::List => Value::List(entry.object::<List>().unwrap().iter().map(|item| item.to_vec()).collect()),
         Kind::Hash => {
-            let pairs = entry.object::<Hash>().unwrap().iter();
+            let pairs = entry.object::<Hash>().unwrap().iter(0);
             Value::Hash(pairs.map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
         }
     };

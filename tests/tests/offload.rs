@@ -261,6 +261,8 @@ fn a_command_that_is_offloaded_counts_its_lookups_once() {
         (&["HGETALL", "hash"], 1),
         (&["HKEYS", "hash"], 1),
         (&["HVALS", "hash"], 1),
+        (&["HRANDFIELD", "hash", "1000000"], 1),
+        (&["LPOS", "list", "nothing"], 1),
         (&["COPY", "hash", "copy"], 1),
         (&["LCS", "one", "two", "LEN"], 2),
     ] {

@@ -51,7 +51,7 @@ const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
 const NO_SCRIPTS: &str = " **Here: there are none yet; what would add one is an error.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 18] = [
+const DIFFERENCES: [(&str, &[&str], &str); 30] = [
     ("bgsave", &["arguments"], SEVEN_TWO),
     ("client|kill", &["arguments"], "the syntax lines have no options inside of choices"),
     ("client|list", &["arguments"], SEVEN_TWO),
@@ -62,6 +62,18 @@ const DIFFERENCES: [(&str, &[&str], &str); 18] = [
     ("cluster|replicate", &["arguments"], SEVEN_TWO),
     ("cluster|setslot", &["arguments"], SEVEN_TWO),
     ("failover", &["arguments"], GROUP_NAME),
+    ("hexpire", &["since"], FIELD_DEADLINES),
+    ("hexpireat", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hexpiretime", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hgetdel", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hgetex", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hpersist", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hpexpire", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hpexpireat", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hpexpiretime", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hpttl", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("hsetex", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
+    ("httl", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
     ("msetex", &["since"], "Redis has it since 8.4; Valkey counts its own versions"),
     ("psetex", DEPRECATION, SEVEN_TWO),
     ("quit", DEPRECATION, SEVEN_TWO),
@@ -79,6 +91,9 @@ const UNLIKE: [(Reference, &str, &str, &str); 3] = [
     (Reference::Valkey, "script|debug", "arity", "the engine is a word of Valkey 9.1"),
 ];
 
+const SINCE_AND_ARGUMENTS: &[&str] = &["since", "arguments"];
+const FIELD_DEADLINES: &str =
+    "Redis has it since 7.4 or 8.0; Valkey counts its own versions, and takes some numbers for keys";
 const DEPRECATION: &[&str] = &["doc_flags", "deprecated_since", "replaced_by"];
 const GROUP_NAME: &str = "a syntax line does not say what a group is called and what leads it";
 const SEVEN_TWO: &str = "so it is in 7.2: Redis 7.0 has it not yet, Valkey 9 no longer";

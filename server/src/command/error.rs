@@ -65,6 +65,21 @@ impl Error {
     pub const DECREMENT_OVERFLOW: Error = Error::fixed(&"ERR decrement would overflow");
     /// A sum of floating point numbers that is none.
     pub const FLOAT_OVERFLOW: Error = Error::fixed(&"ERR increment would produce NaN or Infinity");
+    /// An integer argument that cannot be negated.
+    pub const OUT_OF_RANGE_NEGATABLE: Error = Error::fixed(
+        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    /// LSET of an element that is not there.
+    pub const INDEX_OUT_OF_RANGE: Error = Error::fixed(&"ERR index out of range");
+    /// LPOS of no element in particular.
+    pub const RANK_ZERO: Error = Error::fixed(
+        &"ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start \
+         from the end of the list",
+    );
+    /// LPOS of fewer than no elements.
+    pub const COUNT_NEGATIVE: Error = Error::fixed(&"ERR COUNT can't be negative");
+    /// LPOS among fewer than no elements.
+    pub const MAXLEN_NEGATIVE: Error = Error::fixed(&"ERR MAXLEN can't be negative");
     /// SETRANGE before the beginning.
     pub const OFFSET_OUT_OF_RANGE: Error = Error::fixed(&"ERR offset is out of range");
     /// A digest that is too short or too long.
@@ -108,6 +123,26 @@ impl Error {
     pub const OUT_OF_MEMORY: Error = Error::fixed(&"OOM command not allowed when used memory > 'maxmemory'.");
     /// HINCRBY of a field that is no number.
     pub const HASH_NOT_INTEGER: Error = Error::fixed(&"ERR hash value is not an integer");
+    /// HINCRBYFLOAT of a field that is no number.
+    pub const HASH_NOT_FLOAT: Error = Error::fixed(&"ERR hash value is not a float");
+    /// The fields are not where they belong.
+    pub const FIELDS_MISSING: Error =
+        Error::fixed(&"ERR Mandatory argument FIELDS is missing or not at the right position");
+    /// A number of fields that is not positive or no number.
+    pub const FIELDS_NOT_POSITIVE: Error = Error::fixed(&"ERR Number of fields must be a positive integer");
+    /// The same for HEXPIRE.
+    pub const NUMFIELDS_PARAMETER: Error =
+        Error::fixed(&"ERR Parameter `numFields` should be greater than 0");
+    /// A number of fields that are not there, or of fewer than are.
+    pub const FIELDS_UNEQUAL: Error =
+        Error::fixed(&"ERR The `numfields` parameter must match the number of arguments");
+    /// All of these in Valkey.
+    pub const NUMFIELDS: Error =
+        Error::fixed(&"ERR numfields should be greater than 0 and match the provided number of fields");
+    /// A negative time for fields.
+    pub const NEGATIVE_EXPIRE: Error = Error::fixed(&"ERR invalid expire time, must be >= 0");
+    /// HINCRBYFLOAT by a number without end.
+    pub const NAN_OR_INFINITY: Error = Error::fixed(&"ERR value is NaN or Infinity");
     /// COMMAND GETKEYS of what is no command.
     pub const INVALID_COMMAND: Error = Error::fixed(&"ERR Invalid command specified");
     /// COMMAND GETKEYS of a command without keys.
@@ -255,6 +290,8 @@ impl Error {
         Error::fixed(&"ERR The value stored at the specified key is not represented using an hash table");
     /// DEBUG LISTPACK of another value.
     pub const NOT_A_LISTPACK: Error = Error::fixed(&"ERR Not a listpack encoded object.");
+    /// DEBUG QUICKLIST of another value.
+    pub const NOT_A_QUICKLIST: Error = Error::fixed(&"ERR Not a quicklist encoded object.");
     /// DEBUG SDSLEN of another value.
     pub const NOT_AN_SDS: Error = Error::fixed(&"ERR Not an sds encoded string.");
     /// DEBUG QUICKLIST-PACKED-THRESHOLD of what is no size.

@@ -120,6 +120,23 @@ pub struct Dialect {
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
     pub only_quicklists: bool,
+    /// What a small hash with deadlines of fields is reported as.
+    pub timed_hash_encoding: &'static str,
+    /// The latest deadline that a field may have: Unix milliseconds.
+    pub field_deadline_ms_max: i64,
+    /// Whether the commands over deadlines of fields check their arguments before they look at the key, and have fewer words
+    /// for what is wrong with them.
+    pub fields_checked_first: bool,
+    /// Whether seconds that are left of a field are rounded up, else to the nearest.
+    pub field_seconds_rounded_up: bool,
+    /// Whether DEBUG DIGEST differs where fields have deadlines.
+    pub digest_tells_field_deadlines: bool,
+    /// Whether INFO counts the hashes with deadlines of fields, by database.
+    pub info_counts_timed_hashes: bool,
+    /// Whether LSET cuts its index to 32 bits.
+    pub lset_cuts_index: bool,
+    /// Whether LPOS and LREM refuse a number that cannot be negated; else they search from the end without limit.
+    pub unnegatable_is_refused: bool,
 }
 
 impl Dialect {
@@ -157,6 +174,8 @@ const REDIS_70: Dialect = Dialect {
     pushes_after_reply: false,
     hset_counts_first: false,
     only_quicklists: true,
+    lset_cuts_index: false,
+    unnegatable_is_refused: false,
     ..REDIS_72
 };
 
@@ -200,6 +219,15 @@ const REDIS_72: Dialect = Dialect {
     hset_counts_first: true,
     shares_integers: true,
     only_quicklists: false,
+    // As the first Redis that has them, 7.4.
+    timed_hash_encoding: "listpackex",
+    field_deadline_ms_max: (1 << 46) - 1,
+    fields_checked_first: false,
+    field_seconds_rounded_up: true,
+    digest_tells_field_deadlines: true,
+    info_counts_timed_hashes: false,
+    lset_cuts_index: true,
+    unnegatable_is_refused: true,
 };
 
 const VALKEY_91: Dialect = Dialect {
@@ -231,6 +259,12 @@ const VALKEY_91: Dialect = Dialect {
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.
     raw_bytes_min: |key_bytes| (if key_bytes < 32 { 114_usize } else { 112 }).saturating_sub(key_bytes),
     replaced_deadline_bytes: 8,
+    timed_hash_encoding: "hashtable",
+    field_deadline_ms_max: i64::MAX,
+    fields_checked_first: true,
+    field_seconds_rounded_up: false,
+    digest_tells_field_deadlines: false,
+    info_counts_timed_hashes: true,
     shares_integers: false,
     ..REDIS_72
 };

@@ -108,11 +108,13 @@ impl<'a, N: FnMut() -> Option<usize>> ShardRows<'a, N> {
 
     fn field<'e>(&self, source: &Source, entry: EntryRef<'e>) -> Field<'e> {
         match source {
-            Source::Field(name) => match entry.object::<Hash>().and_then(|hash| hash.field(name)) {
-                Some(Element::Int(value)) => Field::Int(value),
-                Some(Element::Bytes(bytes)) => Field::Bytes(bytes),
-                None => Field::Missing,
-            },
+            Source::Field(name) => {
+                match entry.object::<Hash>().and_then(|hash| hash.field(name, self.subject.now_ms)) {
+                    Some(Element::Int(value)) => Field::Int(value),
+                    Some(Element::Bytes(bytes)) => Field::Bytes(bytes),
+                    None => Field::Missing,
+                }
+            }
             Source::Value => match entry.string() {
                 Some(StringRef::Int(value)) => Field::Int(value),
                 Some(StringRef::Bytes(bytes)) => Field::Bytes(bytes),

@@ -21,6 +21,7 @@ pub struct Edit<'t, 'k, T: Collection> {
     /// Present until the guard drops.
     value: Option<Box<T>>,
     weight_bytes_before: usize,
+    had_deadlines: bool,
     /// What a change means for the key, as long as the collection does not become empty.
     what: What,
     is_changed: bool,
@@ -47,6 +48,7 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
             key: key_bytes,
             hash: key.hash,
             position,
+            had_deadlines: value.has_deadlines(),
             value: Some(value),
             weight_bytes_before,
             what,
@@ -75,11 +77,13 @@ impl<T: Collection> Deref for Edit<'_, '_, T> {
 impl<T: Collection> Drop for Edit<'_, '_, T> {
     fn drop(&mut self) {
         let Some(value) = self.value.take() else { return };
-        let is_empty = value.is_empty();
+        let (is_empty, has_deadlines) = (value.is_empty(), value.has_deadlines());
         let database = self.view.database_mut(self.hash);
         let entry = database.table.at_mut(self.position);
         entry.give_back(value.into_object());
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - self.weight_bytes_before;
+        database.timed_hashes =
+            database.timed_hashes + u32::from(has_deadlines) - u32::from(self.had_deadlines);
         if is_empty {
             let entry = self.view.remove_at(self.hash, self.position);
             self.view.discard(entry);

@@ -271,6 +271,17 @@ impl Entry {
         self.shape().block_bytes() + behind
     }
 
+    /// Whether it is a hash with fields that have deadlines.
+    #[inline]
+    pub fn has_field_deadlines(&self) -> bool {
+        matches!(self.object(), Some(ObjectRef::Hash(hash)) if hash.has_deadlines())
+    }
+
+    /// Whether it is a hash with fields whose deadline may have come.
+    pub fn has_fields_due(&self, now_ms: i64) -> bool {
+        matches!(self.object(), Some(ObjectRef::Hash(hash)) if hash.is_due(now_ms))
+    }
+
     /// How the value is stored, as `OBJECT ENCODING` says it, where strings of `raw_bytes_min` bytes and more do not
     /// share the allocation of their object.
     pub fn encoding_name(&self, raw_bytes_min: usize) -> &'static str {

@@ -200,8 +200,9 @@ impl Keyspace {
             return Ranking::default();
         };
         let only_mortal = eviction.is_of_mortals();
-        let candidates =
-            |database: &Database| if only_mortal { database.deadlines } else { database.table.len() };
+        let candidates = |database: &Database| {
+            if only_mortal { database.deadlines as usize } else { database.table.len() }
+        };
         let Some(db) = txn.shard_at(shard).one_by_chance(candidates, random) else {
             return Ranking::default();
         };

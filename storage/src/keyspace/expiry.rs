@@ -1,12 +1,13 @@
-//! Active expiry: a cycle walks the tables bucket by bucket, one shard locked at a time, and removes what is due. Lazy
-//! expiry, on access, is in `view` and `transaction`.
+//! Active expiry: a cycle walks the tables bucket by bucket, one shard locked at a time, and removes what is due: keys, and
+//! fields of hashes. Lazy expiry, on access, is in `view` and `transaction`, and that of fields in `types::hash`.
 //!
 //! The cycle knows no clock and no budget of time: its driver calls [`ExpiryCycle::step`] as often as it can afford.
 
 use super::scope::{Hold, Patience, Scope};
-use super::transaction::Settled;
+use super::transaction::{Settled, Transaction};
 use super::{Db, Key, Keyspace};
 use crate::table::TableEntry;
+use crate::types::hash::{ExpiredFields, Hash};
 
 /// Where the walk over all tables stands.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct CycleStep {
     pub sampled: usize,
     /// Keys that it removed.
     pub expired: usize,
+    /// Fields with a deadline that it looked at and removed.
+    pub fields: ExpiredFields,
     /// Milliseconds that the sampled live keys have left, added up.
     pub left_ms: i64,
     /// Whether the walk has come round.
@@ -44,7 +47,7 @@ impl ExpiryCycle {
             return done;
         };
         let shard = txn.shard_at(self.shard);
-        let Some(db) = (self.db..keyspace.databases).find(|&db| shard.database(Db(db)).deadlines > 0) else {
+        let Some(db) = (self.db..keyspace.databases).find(|&db| shard.database(Db(db)).is_mortal()) else {
             done.is_round = self.next_shard(keyspace);
             return done;
         };
@@ -54,27 +57,37 @@ impl ExpiryCycle {
         let db = Db(db);
         done.db = db;
         txn.select(db);
-        let mut due: Vec<Box<[u8]>> = Vec::new();
+        let (mut due, mut due_hashes) = (Vec::<Box<[u8]>>::new(), Vec::<Box<[u8]>>::new());
         let database = txn.shard_at(self.shard).database(db);
+        let began = self.bucket;
         for _ in 0..buckets_max {
             self.bucket = database.table.scan(self.bucket, &mut |entry| {
-                let Some(deadline) = entry.deadline_ms() else { return };
-                done.sampled += 1;
-                if deadline <= now_ms {
-                    due.push(entry.key().into());
-                } else {
-                    done.left_ms = done.left_ms.saturating_add(deadline - now_ms);
+                let deadline = entry.deadline_ms();
+                done.sampled += usize::from(deadline.is_some());
+                match deadline {
+                    Some(deadline) if deadline <= now_ms => return due.push(entry.key().into()),
+                    Some(deadline) => done.left_ms = done.left_ms.saturating_add(deadline - now_ms),
+                    None => {}
+                }
+                if database.timed_hashes > 0 && entry.has_fields_due(now_ms) {
+                    due_hashes.push(entry.key().into());
                 }
             });
-            if self.bucket == 0 {
+            if self.bucket == 0 || due_hashes.len() >= HASHES_PER_STEP {
                 break;
             }
         }
         for key in &due {
             done.expired += usize::from(txn.expire(&Key::with_hash(key, keyspace.hash(key))));
         }
+        let mut is_left = false;
+        for key in &due_hashes {
+            is_left |= expire_fields(&mut txn, &keyspace.key(key), &mut done.fields);
+        }
         done.settled = txn.settle();
-        if self.bucket == 0 {
+        if is_left {
+            self.bucket = began;
+        } else if self.bucket == 0 {
             done.is_round = self.next_table(keyspace);
         }
         done
@@ -93,3 +106,25 @@ impl ExpiryCycle {
         self.shard == 0
     }
 }
+
+/// Removes some fields of a hash whose deadline has come. Whether it is worth while to go on with it at once: more are left,
+/// and many of those that were looked at were due.
+fn expire_fields(txn: &mut Transaction<'_>, key: &Key<'_>, fields: &mut ExpiredFields) -> bool {
+    let now_ms = txn.now_ms();
+    txn.note_accesses(false);
+    let Ok(Some(mut hash)) = txn.edit::<Hash>(key) else { return false };
+    let done = hash.change(|hash| {
+        let done = hash.expire_fields(now_ms, FIELDS_PER_HASH);
+        (done.removed > 0, done)
+    });
+    fields.sampled += done.sampled;
+    fields.removed += done.removed;
+    hash.is_due(now_ms) && done.removed * FIELDS_DUE_SHARE > done.sampled
+}
+
+/// Deadlines of one hash that are looked at in one step.
+const FIELDS_PER_HASH: usize = 100;
+/// Hashes of which a step finds so many do not share it with those of the next bucket.
+const HASHES_PER_STEP: usize = 8;
+/// Share of due fields among the sampled ones of a hash above which the next step goes on with it: one in this many.
+const FIELDS_DUE_SHARE: usize = 10;

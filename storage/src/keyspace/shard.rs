@@ -105,14 +105,22 @@ impl Drop for Locked<'_> {
 pub(super) struct Database {
     pub table: Table<Entry>,
     /// Keys that have a deadline.
-    pub deadlines: usize,
+    pub deadlines: u32,
+    /// Hashes with fields that have one. In 32 bits, both leave the slot its two lines; four billion keys in one shard
+    /// would fill hundreds of gigabytes.
+    pub timed_hashes: u32,
     /// Heap bytes of the entries.
     pub weight_bytes: usize,
 }
 
 impl Database {
     pub const fn new() -> Database {
-        Database { table: Table::new(), deadlines: 0, weight_bytes: 0 }
+        Database { table: Table::new(), deadlines: 0, timed_hashes: 0, weight_bytes: 0 }
+    }
+
+    /// Whether anything in it may expire.
+    pub fn is_mortal(&self) -> bool {
+        self.deadlines > 0 || self.timed_hashes > 0
     }
 
     /// Bytes of the entries and the table.
@@ -243,7 +251,7 @@ impl Shard {
         Measure {
             bytes: self.memory_bytes(),
             keys: self.databases.all().map(|database| database.table.len()).sum(),
-            mortal_keys: self.databases.all().map(|database| database.deadlines).sum(),
+            mortal_keys: self.databases.all().map(|database| database.deadlines as usize).sum(),
         }
     }
 
@@ -255,7 +263,8 @@ impl Shard {
     pub fn add_to(&self, totals: &mut ShardTotals) {
         for (database, sum) in self.databases.all().zip(&mut totals.databases) {
             sum.keys += database.table.len();
-            sum.deadlines += database.deadlines;
+            sum.deadlines += database.deadlines as usize;
+            sum.timed_hashes += database.timed_hashes as usize;
             sum.table_bytes += database.table.memory_bytes();
             totals.table_bytes += database.table.memory_bytes();
         }
@@ -268,13 +277,15 @@ impl Shard {
     pub fn check_invariants(&self, hasher: &Hasher, is_ours: impl Fn(KeyHash) -> bool) {
         for database in self.databases.all() {
             database.table.check_invariants(hasher);
-            let (mut deadlines, mut weight_bytes) = (0, 0);
+            let (mut deadlines, mut timed_hashes, mut weight_bytes) = (0, 0, 0);
             for entry in database.table.iter() {
                 assert!(is_ours(hasher.hash(entry.key())), "a key lives in its shard");
-                deadlines += usize::from(entry.deadline_ms().is_some());
+                deadlines += u32::from(entry.deadline_ms().is_some());
+                timed_hashes += u32::from(entry.has_field_deadlines());
                 weight_bytes += entry.weight_bytes();
             }
-            assert_eq!((deadlines, weight_bytes), (database.deadlines, database.weight_bytes));
+            let counted = (database.deadlines, database.timed_hashes, database.weight_bytes);
+            assert_eq!((deadlines, timed_hashes, weight_bytes), counted);
         }
     }
 }
@@ -303,6 +314,8 @@ pub struct DatabaseTotals {
     pub keys: usize,
     /// Keys with a deadline.
     pub deadlines: usize,
+    /// Hashes with fields that have one.
+    pub timed_hashes: usize,
     /// Bytes of tables.
     pub table_bytes: usize,
 }

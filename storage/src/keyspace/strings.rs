@@ -124,8 +124,9 @@ impl Transaction<'_> {
             let new = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
             let old = std::mem::replace(entry, new);
             database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old.weight_bytes();
-            database.deadlines += usize::from(deadline_ms.is_some());
-            database.deadlines -= usize::from(old_deadline.is_some());
+            database.deadlines += u32::from(deadline_ms.is_some());
+            database.deadlines -= u32::from(old_deadline.is_some());
+            database.timed_hashes -= u32::from(old.has_field_deadlines());
             self.0.discard(old);
         }
         self.0.log(key.bytes(), Kind::String, What::Overwritten);

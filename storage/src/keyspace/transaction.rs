@@ -152,7 +152,7 @@ impl<'k> Transaction<'k> {
         let kind = entry.kind();
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
         database.deadlines =
-            database.deadlines + usize::from(deadline_ms.is_some()) - usize::from(old_deadline.is_some());
+            database.deadlines + u32::from(deadline_ms.is_some()) - u32::from(old_deadline.is_some());
         self.0.log(key.bytes, kind, What::Deadline);
         true
     }
@@ -251,7 +251,8 @@ impl<'k> Transaction<'k> {
         let hasher = self.0.keyspace.hasher;
         let database = self.0.database_mut(key.hash);
         database.weight_bytes += entry.weight_bytes();
-        database.deadlines += usize::from(entry.deadline_ms().is_some());
+        database.deadlines += u32::from(entry.deadline_ms().is_some());
+        database.timed_hashes += u32::from(entry.has_field_deadlines());
         database.table.insert(key.hash, entry, &hasher);
     }
 

@@ -435,7 +435,8 @@ impl<'k> View<'k> {
         let database = self.database_mut(hash);
         let entry = database.table.remove_at(position, &hasher);
         database.weight_bytes -= entry.weight_bytes();
-        database.deadlines -= usize::from(entry.deadline_ms().is_some());
+        database.deadlines -= u32::from(entry.deadline_ms().is_some());
+        database.timed_hashes -= u32::from(entry.has_field_deadlines());
         entry
     }
 

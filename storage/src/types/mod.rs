@@ -52,6 +52,11 @@ pub trait Collection: Default + 'static {
     /// How it is stored, as `OBJECT ENCODING` says it.
     fn encoding_name(&self) -> &'static str;
 
+    /// Whether anything in it has a deadline of its own.
+    fn has_deadlines(&self) -> bool {
+        false
+    }
+
     /// The collection as an object.
     fn into_object(self: Box<Self>) -> Object;
 
@@ -161,6 +166,10 @@ impl Collection for Hash {
 
     fn encoding_name(&self) -> &'static str {
         self.encoding().name()
+    }
+
+    fn has_deadlines(&self) -> bool {
+        Hash::has_deadlines(self)
     }
 
     fn into_object(self: Box<Self>) -> Object {

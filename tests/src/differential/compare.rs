@@ -18,12 +18,16 @@ pub type Frame = (Vec<u8>, Reply);
 enum Rule {
     /// The same elements in any order, `width` of which belong together.
     Unordered { width: usize },
+    /// By chance: an element, or as many of them.
+    Sample,
     /// The same, where the hash is a table.
     UnorderedInTable { width: usize },
     /// A complete SCAN: the same keys. A page has nothing to compare, neither order nor cursor.
     Scan,
     /// A moment or a span in milliseconds: as far apart as the two servers' clocks may have been read.
     Near,
+    /// Several moments or spans in such units.
+    NearItems { unit_ms: u64 },
     /// The same in seconds, rounded from what `exact` answers; a `span` may have passed in part when that is asked.
     Rounded { exact: &'static str, span: bool },
     /// Addresses, ids, counters: the same kind of reply.
@@ -34,17 +38,22 @@ enum Rule {
 
 /// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one
 /// does.
-const RULES: [(&str, &str, Rule); 23] = [
+const RULES: [(&str, &str, Rule); 28] = [
     ("KEYS", "", Rule::Unordered { width: 1 }),
     ("CONFIG", "GET", Rule::Unordered { width: 2 }),
     ("SCAN", "", Rule::Scan),
     ("HGETALL", "", Rule::UnorderedInTable { width: 2 }),
     ("HKEYS", "", Rule::UnorderedInTable { width: 1 }),
     ("HVALS", "", Rule::UnorderedInTable { width: 1 }),
+    ("HRANDFIELD", "", Rule::Sample),
     ("TTL", "", Rule::Rounded { exact: "PTTL", span: true }),
     ("EXPIRETIME", "", Rule::Rounded { exact: "PEXPIRETIME", span: false }),
     ("PTTL", "", Rule::Near),
     ("PEXPIRETIME", "", Rule::Near),
+    ("HPTTL", "", Rule::NearItems { unit_ms: 1 }),
+    ("HPEXPIRETIME", "", Rule::NearItems { unit_ms: 1 }),
+    ("HTTL", "", Rule::NearItems { unit_ms: 1000 }),
+    ("HEXPIRETIME", "", Rule::NearItems { unit_ms: 1000 }),
     // Redis shares small integers, and with them their idle time.
     ("OBJECT", "IDLETIME", Rule::Kind),
     ("RANDOMKEY", "", Rule::Kind),
@@ -136,6 +145,10 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
             circumstances.probed.is_some_and(|(_, (bytes, _))| bytes.ends_with(b"hashtable\r\n"))
                 && same_groups(ours, theirs, width)
         }
+        (Some(Rule::Sample), Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
+            (our_kind, ours.len()) == (their_kind, theirs.len())
+        }
+        (Some(Rule::Sample), ours, theirs) => ours.text().is_some() && theirs.text().is_some(),
         (Some(Rule::Scan), _, _) => match (ours.items(), theirs.items()) {
             ([our_cursor, ours], [their_cursor, theirs]) => {
                 let complete = |cursor: &Reply| step.words[1] == b"0" && cursor.text() == Some(b"0");
@@ -143,6 +156,15 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
             }
             _ => false,
         },
+        (
+            Some(Rule::NearItems { unit_ms }),
+            Reply::Items(our_kind, ours),
+            Reply::Items(their_kind, theirs),
+        ) => {
+            let apart = near_ms(circumstances.apart).div_ceil(unit_ms);
+            let are_near = |(ours, theirs)| ours == theirs || are_within(ours, theirs, apart);
+            (our_kind, ours.len()) == (their_kind, theirs.len()) && ours.iter().zip(theirs).all(are_near)
+        }
         (Some(Rule::Near), _, _) => are_near(ours, theirs, circumstances.apart),
         (Some(Rule::Rounded { span, .. }), _, _) => {
             let passed = if span { circumstances.apart } else { Duration::ZERO };
@@ -162,9 +184,16 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
 
 /// Whether two times in milliseconds are the same, for servers that did something at most `apart` one after the other.
 fn are_near(ours: &Reply, theirs: &Reply, apart: Duration) -> bool {
+    are_within(ours, theirs, near_ms(apart))
+}
+
+/// How far apart two times may be: once when the deadline was set, once when it was asked for, each rounded down.
+fn near_ms(apart: Duration) -> u64 {
+    2 * (apart.as_millis() as u64 + 1)
+}
+
+fn are_within(ours: &Reply, theirs: &Reply, apart: u64) -> bool {
     let (Reply::Integer(ours), Reply::Integer(theirs)) = (ours, theirs) else { return false };
-    // Once when the deadline was set, once when it was asked for, each rounded down.
-    let apart = 2 * (apart.as_millis() as u64 + 1);
     *ours >= 0 && *theirs >= 0 && ours.abs_diff(*theirs) <= apart
 }
 
@@ -264,6 +293,28 @@ mod tests {
         assert!(holds("RANDOMKEY", b"$1\r\na\r\n", b"$1\r\nb\r\n", b"_\r\n"));
         assert!(!holds("RANDOMKEY", b"$1\r\na\r\n", b"$-1\r\n", b"_\r\n"));
         assert!(!holds("RANDOMKEY x", b"-ERR a\r\n", b"-ERR b\r\n", b"_\r\n"));
+    }
+
+    #[test]
+    fn each_of_several_times_may_differ_a_little() {
+        assert!(holds(
+            "HPTTL h FIELDS 2 a b",
+            b"*2\r\n:1052\r\n:-1\r\n",
+            b"*2\r\n:1000\r\n:-1\r\n",
+            b"_\r\n"
+        ));
+        assert!(!holds("HPTTL h FIELDS 2 a b", b"*2\r\n:1053\r\n:5\r\n", b"*2\r\n:1000\r\n:5\r\n", b"_\r\n"));
+        assert!(!holds("HPTTL h FIELDS 1 a", b"*1\r\n:0\r\n", b"*1\r\n:-1\r\n", b"_\r\n"));
+        assert!(holds("HTTL h FIELDS 1 a", b"*1\r\n:11\r\n", b"*1\r\n:10\r\n", b"_\r\n"));
+        assert!(!holds("HTTL h FIELDS 1 a", b"*1\r\n:12\r\n", b"*1\r\n:10\r\n", b"_\r\n"));
+    }
+
+    #[test]
+    fn what_comes_by_chance_is_as_much() {
+        assert!(holds("HRANDFIELD h -2", AB, b"*2\r\n$1\r\na\r\n$1\r\na\r\n", b"_\r\n"));
+        assert!(!holds("HRANDFIELD h 2", AB, b"*1\r\n$1\r\na\r\n", b"_\r\n"));
+        assert!(holds("HRANDFIELD h", b"$1\r\na\r\n", b"$1\r\nb\r\n", b"_\r\n"));
+        assert!(!holds("HRANDFIELD h", b"$1\r\na\r\n", b"$-1\r\n", b"_\r\n"));
     }
 
     #[test]

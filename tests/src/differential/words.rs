@@ -106,6 +106,7 @@ pub enum Kind {
     Bulk,
     Integer,
     Small,
+    Signed,
     Offset,
     Index,
     Float,
@@ -121,12 +122,13 @@ pub enum Kind {
     Cursor,
     Name,
     Text,
+    Element,
     Setting,
     PackedLimit,
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 27] = [
+const NAMED: [(&str, Kind); 29] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -137,6 +139,7 @@ const NAMED: [(&str, Kind); 27] = [
     ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
     ("small", Kind::Small),
+    ("signed", Kind::Signed),
     ("offset", Kind::Offset),
     ("index", Kind::Index),
     ("float", Kind::Float),
@@ -152,6 +155,7 @@ const NAMED: [(&str, Kind); 27] = [
     ("cursor", Kind::Cursor),
     ("name", Kind::Name),
     ("text", Kind::Text),
+    ("element", Kind::Element),
     ("setting", Kind::Setting),
     ("packed-limit", Kind::PackedLimit),
 ];
@@ -175,6 +179,7 @@ impl Kind {
             Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),
             Self::Small => number(random, |random| random.i64(0..6)),
+            Self::Signed => number(random, |random| random.i64(-4..5)),
             Self::Offset => number(random, |random| random.i64(0..80)),
             Self::Index => number(random, |random| random.i64(-8..12)),
             Self::Float => float(random),
@@ -190,6 +195,7 @@ impl Kind {
             Self::Cursor => one_of(&CURSORS, random),
             Self::Name => one_of(&NAMES, random),
             Self::Text => value(random),
+            Self::Element => element(random),
             Self::Setting => one_of(&SETTINGS, random),
             Self::PackedLimit => random.u32(0..30).to_string().into(),
         }
@@ -242,6 +248,15 @@ fn value(random: &mut Rng) -> Vec<u8> {
         45..50 => letters(random.usize(63..67), random),
         50..55 => letters(random.usize(80..200), random),
         _ => letters(random.usize(1..10), random),
+    }
+}
+
+/// One of so few values that a list has some of them several times.
+fn element(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..8) {
+        0 => value(random),
+        1..4 => random.i64(0..5).to_string().into(),
+        _ => vec![random.u8(b'a'..b'g')],
     }
 }
 

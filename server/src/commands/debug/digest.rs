@@ -13,7 +13,7 @@ pub(super) fn of_everything(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> D
     if call.should_offload(keys) {
         return Ok(Flow::Offload);
     }
-    let mut digest = Digest::default();
+    let mut digest = Digest::new(call);
     for db in 0..databases {
         let view = of_database(txn, db);
         if view.is_empty() {
@@ -21,10 +21,10 @@ pub(super) fn of_everything(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> D
         }
         digest.mix(&u32::from(db).to_be_bytes());
         view.for_each_key(&mut |key, entry| {
-            let mut whole = Digest::default();
+            let mut whole = Digest::new(call);
             whole.mix(key);
             whole.add_value(entry);
-            digest.combine(&whole.0);
+            digest.combine(&whole.sum);
         });
     }
     call.simple(&digest.to_hex())
@@ -43,7 +43,7 @@ pub(super) fn of_values(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done 
     }
     call.reply.array(args.len());
     for key in args {
-        let mut digest = Digest::default();
+        let mut digest = Digest::new(call);
         if let Some(entry) = txn.inspect(&call.state.keyspace.key(key)) {
             digest.add_value(entry);
         }
@@ -53,22 +53,31 @@ pub(super) fn of_values(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done 
 }
 
 /// A fingerprint under construction.
-#[derive(Default)]
-struct Digest([u8; DIGEST_BYTES]);
+struct Digest {
+    sum: [u8; DIGEST_BYTES],
+    /// By this instant fields have expired.
+    now_ms: i64,
+    tells_field_deadlines: bool,
+}
 
 const DIGEST_BYTES: usize = 20;
 
 impl Digest {
+    fn new(call: &Call<'_>) -> Digest {
+        let tells_field_deadlines = call.dialect().digest_tells_field_deadlines;
+        Digest { sum: Default::default(), now_ms: call.now_ms, tells_field_deadlines }
+    }
+
     /// Adds something, in whatever order.
     fn combine(&mut self, bytes: &[u8]) {
         let sum = Sha1::digest(bytes);
-        self.0.iter_mut().zip(sum).for_each(|(byte, other)| *byte ^= other);
+        self.sum.iter_mut().zip(sum).for_each(|(byte, other)| *byte ^= other);
     }
 
     /// Adds something behind what was added before.
     fn mix(&mut self, bytes: &[u8]) {
         self.combine(bytes);
-        self.0 = Sha1::digest(self.0).into();
+        self.sum = Sha1::digest(self.sum).into();
     }
 
     /// Adds a value: its type, what is in it, and whether it expires.
@@ -85,11 +94,14 @@ impl Digest {
         match entry.any_object() {
             Some(ObjectRef::List(list)) => list.iter().for_each(|element| self.mix_element(element)),
             Some(ObjectRef::Hash(hash)) => {
-                for (field, value) in hash.iter() {
-                    let mut pair = Digest::default();
+                for (field, value) in hash.iter(self.now_ms) {
+                    let mut pair = Digest { sum: Default::default(), ..*self };
                     pair.mix_element(field);
                     pair.mix_element(value);
-                    self.combine(&pair.0);
+                    if self.tells_field_deadlines && hash.deadline_ms(&field.to_vec()).is_some() {
+                        pair.combine(b"!!hexpire!!");
+                    }
+                    self.combine(&pair.sum);
                 }
             }
             None => {}
@@ -107,6 +119,6 @@ impl Digest {
     }
 
     fn to_hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        self.sum.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

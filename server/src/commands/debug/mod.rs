@@ -78,7 +78,7 @@ impl Subcommand {
 
 const ANY: usize = usize::MAX - 1;
 
-const SUBCOMMANDS: [Subcommand; 32] = [
+const SUBCOMMANDS: [Subcommand; 33] = [
     subcommand("ASSERT", 0, ANY, refuse),
     subcommand("CHANGE-REPL-ID", 0, 0, change_replication_id),
     subcommand("CRASH-AND-RECOVER", 0, ANY, refuse),
@@ -99,6 +99,7 @@ const SUBCOMMANDS: [Subcommand; 32] = [
     subcommand("PAUSE-CRON", 1, 1, pause_cron),
     subcommand("POPULATE", 1, 3, populate::populate),
     subcommand("PROTOCOL", 1, 1, protocol::protocol),
+    subcommand("QUICKLIST", 1, 2, object::quicklist),
     subcommand("QUICKLIST-PACKED-THRESHOLD", 1, 1, packed_threshold),
     subcommand("RELOAD", 0, ANY, refuse),
     subcommand("REPLYBUFFER", 2, 2, reply_buffer),

@@ -88,8 +88,18 @@ pub(super) fn listpack(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let entry = txn.inspect(&key).ok_or(Error::NO_SUCH_KEY)?;
     match encoding_of(call, &key, entry) {
-        "listpack" => call.simple("Listpack structure printed on stdout"),
+        "listpack" | "listpackex" => call.simple("Listpack structure printed on stdout"),
         _ => Err(Error::NOT_A_LISTPACK),
+    }
+}
+
+/// The same for a long list.
+pub(super) fn quicklist(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let key = call.next_key()?;
+    let entry = txn.inspect(&key).ok_or(Error::NO_SUCH_KEY)?;
+    match encoding_of(call, &key, entry) {
+        "quicklist" => call.simple("Quicklist structure printed on stdout"),
+        _ => Err(Error::NOT_A_QUICKLIST),
     }
 }
 

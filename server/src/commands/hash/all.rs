@@ -22,13 +22,14 @@ pub static HGETALL: Command = Command::read("HGETALL", hgetall)
 fn hgetall(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let hash = view.read::<Hash>(&key)?;
-    let len = hash.map_or(0, Hash::len);
-    if call.should_offload(len) {
+    if call.should_offload(hash.map_or(0, Hash::len)) {
         view.uncount(&key);
         return Ok(Flow::Offload);
     }
+    let now_ms = call.now_ms;
+    let len = hash.map_or(0, |hash| hash.live_len(now_ms));
     call.reply.map(len);
-    for (field, value) in hash.iter().flat_map(|hash| hash.iter()) {
+    for (field, value) in hash.iter().flat_map(|hash| hash.iter(now_ms)) {
         call.element(field)?;
         call.element(value)?;
     }
@@ -69,13 +70,14 @@ fn reply_halves(
 ) -> Done {
     let key = call.next_key()?;
     let hash = view.read::<Hash>(&key)?;
-    let len = hash.map_or(0, Hash::len);
-    if call.should_offload(len) {
+    if call.should_offload(hash.map_or(0, Hash::len)) {
         view.uncount(&key);
         return Ok(Flow::Offload);
     }
+    let now_ms = call.now_ms;
+    let len = hash.map_or(0, |hash| hash.live_len(now_ms));
     call.reply.array(len);
-    for pair in hash.iter().flat_map(|hash| hash.iter()) {
+    for pair in hash.iter().flat_map(|hash| hash.iter(now_ms)) {
         call.element(half(pair))?;
     }
     Ok(Flow::Done)

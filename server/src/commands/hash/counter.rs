@@ -1,5 +1,6 @@
 //! Fields as numbers.
 
+use shardis_protocol::LongDouble;
 use shardis_storage::Transaction;
 use shardis_storage::types::hash::Hash;
 
@@ -25,11 +26,46 @@ fn hincrby(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let increment = call.args.integer()?;
     let context = context(call, &key);
     let mut hash = txn.upsert::<Hash>(&key)?;
-    let current = match hash.field(field) {
+    let current = match hash.field(field, context.now_ms) {
         Some(value) => value.as_i64().ok_or(Error::HASH_NOT_INTEGER)?,
         None => 0,
     };
     let sum = current.checked_add(increment).ok_or(Error::OVERFLOW)?;
-    hash.change(|hash| (true, hash.set(field, itoa::Buffer::new().format(sum).as_bytes(), &context)));
+    hash.change(|hash| (true, hash.update(field, itoa::Buffer::new().format(sum).as_bytes(), &context)));
     call.integer(sum)
+}
+
+pub static HINCRBYFLOAT: Command = Command::write("HINCRBYFLOAT", hincrbyfloat)
+    .syntax("key field increment:double")
+    .arity(Exactly(4))
+    .keys(&[key(1).read_write().accesses().updates()])
+    .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .since("2.6.0")
+    .complexity("O(1)")
+    .summary(
+        "Increments the floating point value of a field by a number. \
+         Uses 0 as initial value if the field doesn't exist.",
+    );
+
+fn hincrbyfloat(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let key = call.next_key()?;
+    let field = call.args.take()?;
+    let increment = LongDouble::parse(call.args.take()?).ok_or(Error::NOT_FLOAT)?;
+    if increment.is_infinite() {
+        return Err(Error::NAN_OR_INFINITY);
+    }
+    let context = context(call, &key);
+    let mut hash = txn.upsert::<Hash>(&key)?;
+    let current = match hash.field(field, context.now_ms) {
+        Some(value) => LongDouble::parse(&value.to_vec()).ok_or(Error::HASH_NOT_FLOAT)?,
+        None => LongDouble::from(0),
+    };
+    let sum = current + increment;
+    if sum.is_nan() || sum.is_infinite() {
+        return Err(Error::FLOAT_OVERFLOW);
+    }
+    let mut text = Vec::new();
+    sum.format(&mut text);
+    hash.change(|hash| (true, hash.update(field, &text, &context)));
+    call.bulk(&text)
 }

@@ -60,6 +60,32 @@ fn set_fields(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Result<usize, E
     Ok(added)
 }
 
+pub static HSETNX: Command = Command::write("HSETNX", hsetnx)
+    .syntax("key field value")
+    .arity(Exactly(4))
+    .keys(&[key(1).read_write().inserts()])
+    .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .since("2.0.0")
+    .complexity("O(1)")
+    .summary("Sets the value of a field in a hash only when the field doesn't exist.");
+
+fn hsetnx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let key = call.next_key()?;
+    let (field, value) = (call.args.take()?, call.args.take()?);
+    let context = context(call, &key);
+    let mut hash = txn.upsert::<Hash>(&key)?;
+    if hash.contains(field, context.now_ms) {
+        return call.integer(0);
+    }
+    hash.change(|hash| {
+        if call.dialect().hset_counts_first {
+            hash.expect_fields(1, &context);
+        }
+        (true, hash.set(field, value, &context))
+    });
+    call.integer(1)
+}
+
 pub static HGET: Command = Command::read("HGET", hget)
     .syntax("key field")
     .arity(Exactly(3))
@@ -72,7 +98,7 @@ pub static HGET: Command = Command::read("HGET", hget)
 fn hget(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let field = call.args.take()?;
-    match view.read::<Hash>(&key)?.and_then(|hash| hash.field(field)) {
+    match view.read::<Hash>(&key)?.and_then(|hash| hash.field(field, call.now_ms)) {
         Some(value) => call.element(value),
         None => call.null(),
     }
@@ -92,7 +118,7 @@ fn hmget(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let hash = view.read::<Hash>(&key)?;
     call.reply.array(call.args.len());
     while let Some(field) = call.args.next() {
-        match hash.and_then(|hash| hash.field(field)) {
+        match hash.and_then(|hash| hash.field(field, call.now_ms)) {
             Some(value) => call.element(value)?,
             None => call.null()?,
         };
@@ -112,8 +138,24 @@ pub static HEXISTS: Command = Command::read("HEXISTS", hexists)
 fn hexists(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let field = call.args.take()?;
-    let exists = view.read::<Hash>(&key)?.is_some_and(|hash| hash.contains(field));
+    let exists = view.read::<Hash>(&key)?.is_some_and(|hash| hash.contains(field, call.now_ms));
     call.integer(i64::from(exists))
+}
+
+pub static HSTRLEN: Command = Command::read("HSTRLEN", hstrlen)
+    .syntax("key field")
+    .arity(Exactly(3))
+    .keys(&[key(1).read_only()])
+    .flags(Flags::FAST)
+    .since("3.2.0")
+    .complexity("O(1)")
+    .summary("Returns the length of the value of a field.");
+
+fn hstrlen(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+    let key = call.next_key()?;
+    let field = call.args.take()?;
+    let value = view.read::<Hash>(&key)?.and_then(|hash| hash.field(field, call.now_ms));
+    call.integer(value.map_or(0, |value| value.len()))
 }
 
 pub static HDEL: Command = Command::write("HDEL", hdel)
@@ -130,8 +172,10 @@ fn hdel(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let Some(mut hash) = txn.edit::<Hash>(&key)? else { return call.integer(0) };
     let removed = hash.change(|hash| {
-        let removed = call.args.rest().filter(|field| hash.remove(field)).count();
-        (removed > 0, removed)
+        let len = hash.len();
+        let removed = call.args.rest().filter(|field| hash.remove(field, call.now_ms)).count();
+        // What has expired goes too, and does not count.
+        (hash.len() < len, removed)
     });
     call.integer(removed)
 }

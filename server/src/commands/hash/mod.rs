@@ -1,8 +1,12 @@
 //! Hashes: commands over `storage::types::hash`.
 
 mod all;
+mod clause;
 mod counter;
+mod deadlines;
 mod fields;
+mod random;
+mod timed;
 
 use shardis_storage::Key;
 use shardis_storage::types::hash::HashContext;
@@ -15,15 +19,31 @@ pub static FAMILY: Family = Family::new(
     &[
         &fields::HSET,
         &fields::HMSET,
+        &fields::HSETNX,
         &fields::HGET,
         &fields::HMGET,
         &fields::HEXISTS,
+        &fields::HSTRLEN,
         &fields::HDEL,
         &fields::HLEN,
         &all::HGETALL,
         &all::HKEYS,
         &all::HVALS,
+        &random::HRANDFIELD,
         &counter::HINCRBY,
+        &counter::HINCRBYFLOAT,
+        &deadlines::HEXPIRE,
+        &deadlines::HPEXPIRE,
+        &deadlines::HEXPIREAT,
+        &deadlines::HPEXPIREAT,
+        &deadlines::HTTL,
+        &deadlines::HPTTL,
+        &deadlines::HEXPIRETIME,
+        &deadlines::HPEXPIRETIME,
+        &deadlines::HPERSIST,
+        &timed::HGETEX,
+        &timed::HSETEX,
+        &timed::HGETDEL,
     ],
 );
 
@@ -34,5 +54,6 @@ fn context(call: &Call<'_>, key: &Key<'_>) -> HashContext {
         entries_max: limit(call.state.config.hash_max_listpack_entries.value()),
         value_bytes_max: limit(call.state.config.hash_max_listpack_value.value()),
         seed: key.hash().0,
+        now_ms: call.now_ms,
     }
 }

@@ -5,7 +5,7 @@ use shardis_storage::{Transaction, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
-use crate::command::{Args, Call, Command, Done, Error, Flags, KeySpec, key};
+use crate::command::{Call, Command, Done, Error, Flags, KeySpec, key};
 
 const UPDATED: &[KeySpec] = &[key(1).read_write().updates()];
 const READ: &[KeySpec] = &[key(1).read_only().accesses()];
@@ -14,27 +14,37 @@ const HISTORY: &[(&str, &str)] = &[("7.0.0", "Added options: `NX`, `XX`, `GT` an
 /// How a command spells an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeUnit {
-    milliseconds: i64,
+    unit_ms: i64,
     from_now: bool,
 }
 
 impl TimeUnit {
-    pub const SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, from_now: true };
-    pub const MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, from_now: true };
-    pub const UNIX_SECONDS: TimeUnit = TimeUnit { milliseconds: 1000, from_now: false };
-    pub const UNIX_MILLISECONDS: TimeUnit = TimeUnit { milliseconds: 1, from_now: false };
+    pub const SECONDS: TimeUnit = TimeUnit { unit_ms: 1000, from_now: true };
+    pub const MILLISECONDS: TimeUnit = TimeUnit { unit_ms: 1, from_now: true };
+    pub const UNIX_SECONDS: TimeUnit = TimeUnit { unit_ms: 1000, from_now: false };
+    pub const UNIX_MILLISECONDS: TimeUnit = TimeUnit { unit_ms: 1, from_now: false };
 
     /// The instant that `amount` stands for; `None` beyond 64 bits.
     pub fn deadline_ms(self, amount: i64, now_ms: i64) -> Option<i64> {
         let origin = if self.from_now { now_ms } else { 0 };
-        amount.checked_mul(self.milliseconds)?.checked_add(origin)
+        amount.checked_mul(self.unit_ms)?.checked_add(origin)
     }
 
     /// The amount that stands for `deadline_ms`, seconds rounded to the nearest. A deadline in the past is
     /// now.
-    fn amount(self, deadline_ms: i64, now_ms: i64) -> i64 {
-        let ms = if self.from_now { (deadline_ms - now_ms).max(0) } else { deadline_ms };
-        ms / self.milliseconds + i64::from(2 * (ms % self.milliseconds) >= self.milliseconds)
+    pub fn amount(self, deadline_ms: i64, now_ms: i64) -> i64 {
+        let ms = self.milliseconds(deadline_ms, now_ms);
+        ms / self.unit_ms + i64::from(2 * (ms % self.unit_ms) >= self.unit_ms)
+    }
+
+    /// The same, seconds rounded up.
+    pub fn amount_rounded_up(self, deadline_ms: i64, now_ms: i64) -> i64 {
+        let ms = self.milliseconds(deadline_ms, now_ms);
+        ms / self.unit_ms + i64::from(ms % self.unit_ms > 0)
+    }
+
+    fn milliseconds(self, deadline_ms: i64, now_ms: i64) -> i64 {
+        if self.from_now { (deadline_ms - now_ms).max(0) } else { deadline_ms }
     }
 }
 
@@ -98,7 +108,7 @@ fn set_deadline(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) 
     let key = call.next_key()?;
     let amount = call.args.take()?;
     // A wrong option is reported before a wrong number.
-    let condition = DeadlineCondition::parse(&mut call.args)?;
+    let condition = DeadlineCondition::parse(call.args.rest())?;
     let amount = number::parse_i64(amount).ok_or(Error::NOT_INTEGER)?;
     let deadline = unit.deadline_ms(amount, call.now_ms);
     let deadline = deadline.ok_or_else(|| Error::invalid_expire(call.command.name))?;
@@ -113,7 +123,7 @@ fn set_deadline(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) 
 
 /// When a deadline may replace another.
 #[derive(Clone, Copy, Debug, Default)]
-struct DeadlineCondition {
+pub struct DeadlineCondition {
     absent: bool,
     present: bool,
     greater: bool,
@@ -121,9 +131,9 @@ struct DeadlineCondition {
 }
 
 impl DeadlineCondition {
-    fn parse(args: &mut Args<'_>) -> Result<DeadlineCondition, Error> {
+    pub fn parse<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<DeadlineCondition, Error> {
         let mut condition = DeadlineCondition::default();
-        while let Some(word) = args.next() {
+        for word in words {
             let flag = match word {
                 _ if is_word(word, "NX") => &mut condition.absent,
                 _ if is_word(word, "XX") => &mut condition.present,
@@ -139,8 +149,8 @@ impl DeadlineCondition {
         if condition.greater && condition.less { Err(Error::GT_AND_LT) } else { Ok(condition) }
     }
 
-    /// Whether `next` may replace `current`; a key that never expires counts as expiring last.
-    fn allows(self, current: Option<i64>, next: i64) -> bool {
+    /// Whether `next` may replace `current`; what never expires counts as expiring last.
+    pub fn allows(self, current: Option<i64>, next: i64) -> bool {
         (!self.absent || current.is_none())
             && (!self.present || current.is_some())
             && (!self.greater || current.is_some_and(|current| next > current))

@@ -1,5 +1,6 @@
 //! OBJECT: how a value is stored and when it was used last.
 
+use shardis_storage::types::hash::HashEncoding;
 use shardis_storage::{Access, EntryRef, Key, Kind, StringRef, View};
 
 use crate::client::Client;
@@ -36,9 +37,15 @@ fn encoding(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 pub fn encoding_of(call: &Call<'_>, key: &Key<'_>, entry: EntryRef<'_>) -> &'static str {
     match entry.kind() {
         Kind::List if call.dialect().only_quicklists => "quicklist",
-        _ => entry.encoding((call.dialect().raw_bytes_min)(key.bytes().len())),
+        _ => match entry.encoding((call.dialect().raw_bytes_min)(key.bytes().len())) {
+            TIMED_HASH => call.dialect().timed_hash_encoding,
+            encoding => encoding,
+        },
     }
 }
+
+/// How this server stores a small hash with deadlines of fields.
+const TIMED_HASH: &str = HashEncoding::PackedTimed.name();
 
 static FREQ: Command = Command::read("FREQ", freq)
     .syntax("key")

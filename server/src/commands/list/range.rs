@@ -54,7 +54,7 @@ fn lrange(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 
 /// The first index and the number of elements from `start` to `stop`, both inclusive and negative from the
 /// end.
-fn range(start: i64, stop: i64, len: usize) -> Option<(usize, usize)> {
+pub(super) fn range(start: i64, stop: i64, len: usize) -> Option<(usize, usize)> {
     let len = i64::try_from(len).ok()?;
     let from_start = |index: i64| if index < 0 { index.saturating_add(len) } else { index };
     let (first, last) = (from_start(start).max(0), from_start(stop).min(len - 1));
@@ -81,16 +81,17 @@ fn lindex(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     // A missing key is reported before an index that is no number.
     let Some(list) = view.read::<List>(&key)? else { return call.null() };
     let index = call.args.integer()?;
-    let index = match usize::try_from(index) {
-        Ok(from_front) => Some(from_front),
-        Err(_) => {
-            usize::try_from(index.unsigned_abs()).ok().and_then(|from_back| list.len().checked_sub(from_back))
-        }
-    };
-    match index.and_then(|index| list.nth(index)) {
+    match place(index, list.len()).and_then(|index| list.nth(index)) {
         Some(element) => call.element(element),
         None => call.null(),
     }
+}
+
+/// The index from the front, of one that counts from the end if it is negative. It may be beyond the end, never before
+/// the front.
+pub(super) fn place(index: i64, len: usize) -> Option<usize> {
+    let distance = usize::try_from(index.unsigned_abs()).ok()?;
+    if index < 0 { len.checked_sub(distance) } else { Some(distance) }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ fn delex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let options = match call.args.len() {
         0 => None,
-        2 => Some(Options::parse(&mut call.args, &[IFEQ, IFNE, IFDEQ, IFDNE])),
+        2 => Some(Options::parse(call.args, &[IFEQ, IFNE, IFDEQ, IFDNE])),
         _ => return Err(Error::arity("delex")),
     };
     let Some(options) = options else { return call.integer(i64::from(txn.remove(&key))) };

@@ -84,7 +84,7 @@ fn set(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         set_string(call, txn, &key, value, Deadline::Never);
         return call.ok();
     }
-    let options = Options::parse(&mut call.args, SET_WORDS)?;
+    let options = Options::parse(call.args, SET_WORDS)?;
     let deadline = options.expiry.deadline(call)?;
     if options.old_value {
         // The reply is the old value even when the condition then forbids to write.
@@ -157,7 +157,7 @@ const GETEX_WORDS: &[Word] = &[options::EX, options::PX, options::EXAT, options:
 
 fn getex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
-    let expiry = Options::parse(&mut call.args, GETEX_WORDS)?.expiry;
+    let expiry = Options::parse(call.args, GETEX_WORDS)?.expiry;
     let mut deadline = expiry.deadline(call);
     if call.dialect().getex_time_first {
         deadline = Ok(deadline?);

@@ -6,7 +6,7 @@ mod counter;
 mod get_set;
 mod lcs;
 mod multi;
-mod options;
+pub mod options;
 mod range;
 
 use shardis_storage::{Deadline, Key, Transaction};

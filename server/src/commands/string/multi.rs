@@ -94,8 +94,8 @@ fn msetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         .and_then(|count| usize::try_from(count).ok())
         .filter(|&count| count > 0)
         .ok_or(Error::INVALID_NUMKEYS)?;
-    let mut rest = call.args.behind(pairs * 2)?;
-    let options = Options::parse(&mut rest, MSETEX_WORDS)?;
+    let rest = call.args.behind(pairs * 2)?;
+    let options = Options::parse(rest, MSETEX_WORDS)?;
     let deadline = options.expiry.deadline(call)?;
     let holds = match options.condition {
         Condition::Absent => call.keys().all(|key| txn.find(&key).is_none()),

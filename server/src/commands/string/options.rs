@@ -6,7 +6,7 @@ use shardis_storage::{Deadline, EntryRef};
 
 use super::conditional::Comparison;
 use crate::command::args::is_word;
-use crate::command::{Args, Call, Error};
+use crate::command::{Call, Error};
 use crate::commands::keys::expire::TimeUnit;
 
 /// What a call said behind its keys and values.
@@ -67,19 +67,21 @@ pub enum Meaning {
 impl<'a> Options<'a> {
     /// Takes all arguments that are left, each of them one of `words` or its operand. A word may be repeated;
     /// of two that exclude each other the second is a syntax error.
-    pub fn parse(args: &mut Args<'a>, words: &[Word]) -> Result<Options<'a>, Error> {
+    pub fn parse(args: impl IntoIterator<Item = &'a [u8]>, words: &[Word]) -> Result<Options<'a>, Error> {
+        let mut args = args.into_iter();
+        let mut take = || args.next();
         let mut options = Options { condition: Condition::Always, expiry: Expiry::Unsaid, old_value: false };
-        while let Some(arg) = args.next() {
+        while let Some(arg) = take() {
             let named = |(name, _): &&Word| is_word(arg, name);
             let &(_, meaning) = words.iter().find(named).ok_or(Error::SYNTAX)?;
             match meaning {
                 Meaning::Condition(condition) => options.require(condition)?,
                 Meaning::Compare { digest, equal } => {
-                    let operand = args.take()?;
+                    let operand = take().ok_or(Error::SYNTAX)?;
                     options.require(Condition::Compares(Comparison { digest, equal, operand }))?;
                 }
                 Meaning::Expiry(expiry) => options.expire(expiry)?,
-                Meaning::Until(unit) => options.expire(Expiry::Until(unit, args.take()?))?,
+                Meaning::Until(unit) => options.expire(Expiry::Until(unit, take().ok_or(Error::SYNTAX)?))?,
                 Meaning::OldValue => options.old_value = true,
             }
         }

@@ -92,7 +92,7 @@ impl Report<'_> {
     fn removals(&mut self) {
         let expiry = self.state.expiry.lock().clone();
         self.field("expired_keys", self.totals.expired);
-        self.none(&["expired_fields"]);
+        self.field("expired_fields", expiry.fields);
         self.field("expired_stale_perc", format_args!("{:.2}", expiry.stale_percent));
         self.field("expired_keys_with_volatile_items_stale_perc", "0.00");
         self.field("expired_time_cap_reached_count", expiry.interrupted);
@@ -192,7 +192,11 @@ impl Report<'_> {
         for (number, totals) in std::mem::take(&mut self.totals.databases).iter().enumerate() {
             if totals.keys > 0 {
                 let average = averages.get(number).filter(|_| totals.deadlines > 0).unwrap_or(&0);
-                let value = format!("keys={},expires={},avg_ttl={average}", totals.keys, totals.deadlines);
+                let mut value =
+                    format!("keys={},expires={},avg_ttl={average}", totals.keys, totals.deadlines);
+                if self.state.config.dialect().info_counts_timed_hashes {
+                    value.push_str(&format!(",keys_with_volatile_items={}", totals.timed_hashes));
+                }
                 self.field(&format!("db{number}"), value);
             }
         }

@@ -1,10 +1,11 @@
 //! The large form of a hash: the cache-line table over entries of one word. It alone knows how a field is
 //! hashed and what the entries weigh; when a hash becomes large is decided elsewhere.
 
+use std::collections::HashSet;
+
 use super::entry::FieldEntry;
 use crate::random::Random;
 use crate::table::{Hasher, Table};
-use crate::types::allocation::allocation_bytes;
 
 /// Fields and values in a table.
 pub(super) struct Fields {
@@ -23,9 +24,9 @@ impl Fields {
         self.table.len()
     }
 
-    /// Heap bytes: this structure, the table and the entries.
+    /// Heap bytes of the table and the entries.
     pub fn memory_bytes(&self) -> usize {
-        allocation_bytes(size_of::<Fields>()) + self.table.memory_bytes() + self.entry_bytes
+        self.table.memory_bytes() + self.entry_bytes
     }
 
     /// Fields that the table has room for.
@@ -84,6 +85,21 @@ impl Fields {
         self.table.random(random).map(|entry| (entry.field(), entry.value()))
     }
 
+    /// So many different fields by chance, each as likely as another; none if chance does not find that many soon.
+    pub fn sample(&self, count: usize, random: &mut Random) -> Option<Vec<(&[u8], &[u8])>> {
+        let (mut seen, mut chosen) = (HashSet::with_capacity(count), Vec::with_capacity(count));
+        for _ in 0..count.saturating_mul(SAMPLE_TRIES) {
+            let (field, value) = self.random(random)?;
+            if seen.insert(field.as_ptr()) {
+                chosen.push((field, value));
+            }
+            if chosen.len() == count {
+                break;
+            }
+        }
+        (chosen.len() == count).then_some(chosen)
+    }
+
     pub fn check_invariants(&self) {
         self.table.check_invariants(&self.hasher);
         assert_eq!(self.entry_bytes, self.table.iter().map(FieldEntry::memory_bytes).sum());
@@ -99,3 +115,7 @@ impl Clone for Fields {
         copy
     }
 }
+
+/// How often chance is tried for each field of a sample. It finds a new one at least every second time if a sample is half
+/// of the fields or less.
+const SAMPLE_TRIES: usize = 10;

@@ -256,6 +256,18 @@ impl List {
         self.shrink(limit);
     }
 
+    /// Removes elements that are `wanted`, at most `count` of them from an end on, and returns how many they were.
+    pub fn remove_equal(&mut self, wanted: &[u8], from: Side, count: usize, limit: ListLimit) -> usize {
+        let removed = match &mut self.form {
+            Form::Packed(packed) => packed.remove_equal(wanted, from, count),
+            Form::Nodes(nodes) => nodes.remove_equal(wanted, from, count),
+        };
+        if removed > 0 {
+            self.shrink(limit);
+        }
+        removed
+    }
+
     /// Panics if the list contradicts itself.
     pub fn check_invariants(&self) {
         match &self.form {
@@ -479,6 +491,7 @@ mod tests {
         Insert(usize, Side, Vec<u8>),
         Set(usize, Vec<u8>),
         Remove(usize, usize),
+        RemoveEqual(usize, Side, usize),
         Read(usize, Side),
         Clone,
     }
@@ -503,6 +516,8 @@ mod tests {
                 .prop_map(|(index, side, text)| Operation::Insert(index, side, text)),
             6 => (index(), text()).prop_map(|(index, text)| Operation::Set(index, text)),
             3 => (index(), 0..30_usize).prop_map(|(index, count)| Operation::Remove(index, count)),
+            2 => (index(), side(), 0..40_usize)
+                .prop_map(|(index, side, count)| Operation::RemoveEqual(index, side, count)),
             3 => (index(), side()).prop_map(|(index, side)| Operation::Read(index, side)),
             1 => Just(Operation::Clone),
         ]
@@ -543,6 +558,16 @@ mod tests {
                 let index = index_in(index, model);
                 list.remove(index, count, limit);
                 model.drain(index..model.len().min(index + count));
+            }
+            Operation::RemoveEqual(index, side, count) => {
+                let wanted = model.get(index_in(index, model)).cloned().unwrap_or_default();
+                let mut found: Vec<_> = (0..model.len()).filter(|&index| model[index] == wanted).collect();
+                match side {
+                    Side::Front => found.truncate(count),
+                    Side::Back => drop(found.drain(..found.len().saturating_sub(count))),
+                }
+                assert_eq!(list.remove_equal(&wanted, side, count, limit), found.len());
+                found.into_iter().rev().for_each(|index| drop(model.remove(index)));
             }
             Operation::Read(index, side) => {
                 let index = index_in(index, model);

@@ -145,6 +145,30 @@ impl Nodes {
         }
     }
 
+    /// Removes elements that are `wanted`, at most `count` of them from an end on, and returns how many they were.
+    pub fn remove_equal(&mut self, wanted: &[u8], from: Side, count: usize) -> usize {
+        let mut removed = 0;
+        let mut next = match from {
+            Side::Front => 0,
+            Side::Back => self.tree.nodes().wrapping_sub(1),
+        };
+        while removed < count && next < self.tree.nodes() {
+            let (here, is_empty) = self
+                .tree
+                .edit(next, |node| (node.remove_equal(wanted, from, count - removed), node.is_empty()));
+            removed += here;
+            if is_empty {
+                self.tree.remove(next);
+            }
+            next = match from {
+                Side::Front => next + usize::from(!is_empty),
+                // Wraps beyond the last one when there is none before.
+                Side::Back => next.wrapping_sub(1),
+            };
+        }
+        removed
+    }
+
     /// The only node, if Redis would make it a listpack again: a small one, not that of an oversized element.
     pub fn take_if_small(&mut self, limit: ListLimit) -> Option<Packed> {
         let node = self.tree.node(0)?;

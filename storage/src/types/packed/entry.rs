@@ -22,7 +22,12 @@ pub enum Element<'a> {
     Bytes(&'a [u8]),
 }
 
-impl Element<'_> {
+impl<'a> Element<'a> {
+    /// An element as a packed sequence gives it back, so that it compares without being read again.
+    pub fn stored(bytes: &'a [u8]) -> Element<'a> {
+        parse_i64(bytes).map_or(Element::Bytes(bytes), Element::Int)
+    }
+
     /// How many bytes the element has as text.
     pub fn len(&self) -> usize {
         match *self {

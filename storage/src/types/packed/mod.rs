@@ -192,6 +192,30 @@ impl Packed {
         self.splice(position.0..end.0, &[], self.len() - count);
     }
 
+    /// Removes elements that are `wanted`, at most `count` of them from an end on, and returns how many they were.
+    pub fn remove_equal(&mut self, wanted: &[u8], from: Side, count: usize) -> usize {
+        let wanted = Entry::new(wanted.into());
+        let (mut found, mut at) = (Vec::new(), self.start());
+        while at < self.bytes.len() {
+            let end = at + entry_len(&self.bytes[at..]);
+            if wanted.begins(&self.bytes[at..]) {
+                found.push(at..end);
+            }
+            at = end;
+        }
+        let removed = count.min(found.len());
+        let chosen = match from {
+            Side::Front => &found[..removed],
+            Side::Back => &found[found.len() - removed..],
+        };
+        if let [first, .., last] | [first @ last] = chosen {
+            let gaps = chosen.windows(2).map(|pair| &self.bytes[pair[0].end..pair[1].start]);
+            let kept = gaps.collect::<Vec<_>>().concat();
+            self.splice(first.start..last.end, &[&kept], self.len() - removed);
+        }
+        removed
+    }
+
     /// Keeps the first `index` elements and returns the others.
     pub fn split_off(&mut self, index: usize) -> Packed {
         let Position(at) = self.position(index);
@@ -367,6 +391,7 @@ mod tests {
         Remove(usize, usize),
         SplitAndSwap(usize),
         Find(usize, usize),
+        RemoveEqual(usize, Side, usize),
     }
 
     fn side() -> impl Strategy<Value = Side> {
@@ -382,7 +407,9 @@ mod tests {
             3 => (index.clone(), text()).prop_map(|(index, text)| Operation::Replace(index, text)),
             1 => (index.clone(), 0..4_usize).prop_map(|(index, count)| Operation::Remove(index, count)),
             1 => index.clone().prop_map(Operation::SplitAndSwap),
-            1 => (index, 1..4_usize).prop_map(|(index, step)| Operation::Find(index, step)),
+            1 => (index.clone(), 1..4_usize).prop_map(|(index, step)| Operation::Find(index, step)),
+            1 => (index, side(), 0..9_usize)
+                .prop_map(|(index, side, count)| Operation::RemoveEqual(index, side, count)),
         ]
     }
 
@@ -426,6 +453,16 @@ mod tests {
                 let wanted = &model[index % model.len()];
                 let found = (0..model.len()).step_by(step).find(|&index| model[index] == *wanted);
                 assert_eq!(packed.find(wanted, step), found.map(|index| packed.position(index)));
+            }
+            Operation::RemoveEqual(index, side, count) => {
+                let wanted = model[index % model.len()].clone();
+                let mut found: Vec<_> = (0..model.len()).filter(|&index| model[index] == wanted).collect();
+                match side {
+                    Side::Front => found.truncate(count),
+                    Side::Back => drop(found.drain(..found.len().saturating_sub(count))),
+                }
+                assert_eq!(packed.remove_equal(&wanted, side, count), found.len());
+                found.into_iter().rev().for_each(|index| drop(model.remove(index)));
             }
         }
     }
