@@ -12,6 +12,7 @@
 //! ```
 
 use crate::number::{i64_len, parse_i64, write_i64};
+use crate::types::string::IntBuffer;
 
 /// An element of a collection as it is stored: the integer that its bytes spell, or the bytes.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,7 @@ pub enum Element<'a> {
     Bytes(&'a [u8]),
 }
 
-impl Element<'_> {
+impl<'a> Element<'a> {
     /// How many bytes the element has as text.
     pub fn len(&self) -> usize {
         match *self {
@@ -49,6 +50,17 @@ impl Element<'_> {
         let mut out = Vec::with_capacity(self.len());
         self.write_to(&mut out);
         out
+    }
+
+    /// The element as text, digits being written to `buffer`.
+    pub fn bytes<'b>(&self, buffer: &'b mut IntBuffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match *self {
+            Element::Int(value) => buffer.format(value).as_bytes(),
+            Element::Bytes(bytes) => bytes,
+        }
     }
 
     /// Whether the element as text is `bytes`.
