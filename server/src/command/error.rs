@@ -105,6 +105,40 @@ impl Error {
     pub const OUT_OF_MEMORY: Error = Error::fixed(&"OOM command not allowed when used memory > 'maxmemory'.");
     /// HINCRBY of a field that is no number.
     pub const HASH_NOT_INTEGER: Error = Error::fixed(&"ERR hash value is not an integer");
+    /// An end of a range of scores that is no number.
+    pub const RANGE_NOT_FLOAT: Error = Error::fixed(&"ERR min or max is not a float");
+    /// An end of a range of members that does not say whether it belongs to the range.
+    pub const RANGE_NOT_LEX: Error = Error::fixed(&"ERR min or max not valid string range item");
+    /// ZRANGE with a part of a range of ranks.
+    pub const LIMIT_OF_RANKS: Error = Error::fixed(
+        &"ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+    );
+    /// ZRANGE with the scores of a range of members.
+    pub const WITHSCORES_BY_LEX: Error =
+        Error::fixed(&"ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+    /// ZADD only of members that are and are not there.
+    pub const NX_AND_XX: Error = Error::fixed(&"ERR XX and NX options at the same time are not compatible");
+    /// ZADD with conditions that exclude each other.
+    pub const NX_GT_LT: Error =
+        Error::fixed(&"ERR GT, LT, and/or NX options at the same time are not compatible");
+    /// ZADD with several increments.
+    pub const INCR_OF_MANY: Error = Error::fixed(&"ERR INCR option supports a single increment-element pair");
+    /// A sum of two infinities.
+    pub const SCORE_NAN: Error = Error::fixed(&"ERR resulting score is not a number (NaN)");
+    /// A weight that is no number.
+    pub const WEIGHT_NOT_FLOAT: Error = Error::fixed(&"ERR weight value is not a float");
+    /// A number of keys that is not above zero.
+    pub const NUMKEYS_NOT_POSITIVE: Error = Error::fixed(&"ERR numkeys should be greater than 0");
+    /// A number of elements that is not above zero.
+    pub const COUNT_NOT_POSITIVE: Error = Error::fixed(&"ERR count should be greater than 0");
+    /// A limit below zero.
+    pub const LIMIT_NEGATIVE: Error = Error::fixed(&"ERR LIMIT can't be negative");
+    /// An integer argument that cannot be negated.
+    pub const OUT_OF_RANGE_64: Error = Error::fixed(
+        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
+    /// A step through something else than a sorted set, without the scores that it does not have.
+    pub const NOSCORES_WITHOUT_SCORES: Error = Error::fixed(&"ERR NOSCORES option can only be used in ZSCAN");
     /// COMMAND GETKEYS of what is no command.
     pub const INVALID_COMMAND: Error = Error::fixed(&"ERR Invalid command specified");
     /// COMMAND GETKEYS of a command without keys.
@@ -294,6 +328,14 @@ impl Error {
     /// A time to live that is not positive or overflows.
     pub fn invalid_expire(command: &str) -> Error {
         Error::new(format!("ERR invalid expire time in '{}' command", command.to_ascii_lowercase()))
+    }
+
+    /// A union or its like of no keys.
+    pub fn no_input_keys(command: &str) -> Error {
+        Error::new(format!(
+            "ERR at least 1 input key is needed for '{}' command",
+            command.to_ascii_lowercase()
+        ))
     }
 
     /// An option that EXPIRE does not have.

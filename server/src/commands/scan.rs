@@ -17,8 +17,11 @@ pub enum Scanned {
     Keys,
     /// The fields of a hash, with their values.
     Fields,
-    /// The members of a set or sorted set.
+    /// The members of a set.
+    #[expect(dead_code, reason = "sets come next")]
     Members,
+    /// The members of a sorted set, with their scores.
+    Scores,
 }
 
 /// What is looked for, and how long.
@@ -26,7 +29,7 @@ pub enum Scanned {
 pub struct ScanOptions<'a> {
     /// About how many elements a call looks at.
     pub count: usize,
-    /// Whether the values of fields are left out.
+    /// Whether the values of fields, or the scores of members, are left out.
     pub only_fields: bool,
     pattern: Option<Pattern<'a>>,
     kind: Option<&'a [u8]>,
@@ -50,13 +53,15 @@ impl<'a> ScanOptions<'a> {
                     return Err(Error::unknown_type(kind));
                 }
                 options.kind = Some(kind);
-            } else if (scanned == Scanned::Fields || is_strict) && args.take_word("NOVALUES") {
-                if scanned != Scanned::Fields {
-                    return Err(Error::NOVALUES_WITHOUT_FIELDS);
+            } else {
+                let (_, of, error) = ONLY_NAMES
+                    .into_iter()
+                    .find(|&(word, of, _)| (scanned == of || is_strict) && args.take_word(word))
+                    .ok_or(Error::SYNTAX)?;
+                if scanned != of {
+                    return Err(error);
                 }
                 options.only_fields = true;
-            } else {
-                return Err(Error::SYNTAX);
             }
         }
         Ok(options)
@@ -166,6 +171,11 @@ fn parse_cursor(bytes: &[u8], is_strict: bool) -> Option<u64> {
     Some(if negative { value.wrapping_neg() } else { value })
 }
 
+/// Words that leave the second half of each element out, what has such halves, and what is said of others.
+const ONLY_NAMES: [(&str, Scanned, Error); 2] = [
+    ("NOVALUES", Scanned::Fields, Error::NOVALUES_WITHOUT_FIELDS),
+    ("NOSCORES", Scanned::Scores, Error::NOSCORES_WITHOUT_SCORES),
+];
 /// The types of the imitated servers, whether we have them or not.
 const TYPES: [&str; 6] = ["string", "list", "set", "zset", "hash", "stream"];
 /// About how many elements a call looks at unless told otherwise.

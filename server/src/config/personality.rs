@@ -3,6 +3,8 @@
 //!
 //! What all of them answer alike is not here, and neither is what only depends on a setting.
 
+use shardis_protocol::DoubleStyle;
+
 use super::choice::Level;
 use super::setting::Choice;
 use super::voice::{self, Voice};
@@ -114,6 +116,12 @@ pub struct Dialect {
     pub replaced_deadline_bytes: usize,
     /// Whether HSET counts fields before it sets them, repeated ones too, and makes a table at once of too many.
     pub hset_counts_first: bool,
+    /// How doubles are written.
+    pub doubles: DoubleStyle,
+    /// Whether doubles are read by C's own parser: they may be hexadecimal, and the ends of ranges may have leading space.
+    pub doubles_of_c: bool,
+    /// Whether ZADD counts members before it adds them, repeated ones too, and makes a sorted set large at once for too many.
+    pub zadd_counts_first: bool,
     /// Whether small integers are one object for all keys.
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
@@ -154,6 +162,8 @@ const REDIS_70: Dialect = Dialect {
     getkeys_words_min: 4,
     pushes_after_reply: false,
     hset_counts_first: false,
+    doubles: DoubleStyle::SeventeenDigits,
+    zadd_counts_first: false,
     only_quicklists: true,
     ..REDIS_72
 };
@@ -195,6 +205,9 @@ const REDIS_72: Dialect = Dialect {
     raw_bytes_min: |_| 45,
     replaced_deadline_bytes: 0,
     hset_counts_first: true,
+    doubles: DoubleStyle::Shortest,
+    doubles_of_c: true,
+    zadd_counts_first: true,
     shares_integers: true,
     only_quicklists: false,
 };
@@ -227,6 +240,7 @@ const VALKEY_91: Dialect = Dialect {
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.
     raw_bytes_min: |key_bytes| (if key_bytes < 32 { 114_usize } else { 112 }).saturating_sub(key_bytes),
     replaced_deadline_bytes: 8,
+    doubles_of_c: false,
     shares_integers: false,
     ..REDIS_72
 };

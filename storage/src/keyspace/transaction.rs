@@ -177,6 +177,16 @@ impl<'k> Transaction<'k> {
         Edit::of(&mut self.0, key, position, What::Created)
     }
 
+    /// Gives a key a collection in the place of whatever it had; an empty one removes the key.
+    pub fn store<T: Collection>(&mut self, key: &Key<'_>, value: T) {
+        if value.is_empty() {
+            self.remove(key);
+            return;
+        }
+        let value = NewValue::Object(Box::new(value).into_object());
+        self.put(key, Moved(Entry::new(key.bytes, value, None, self.0.clock)));
+    }
+
     /// Empties one database or all; needs every shard. The keys are freed when the result is dropped.
     pub fn flush(&mut self, db: Option<Db>) -> Detached {
         let databases = match db {

@@ -2,6 +2,7 @@
 //! can be compared. It is made of SHA-1 sums: things whose order matters are mixed, others combined by exclusive or.
 
 use sha1::{Digest as _, Sha1};
+use shardis_protocol::{DoubleStyle, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, EntryRef, IntBuffer, Kind, ObjectRef, Transaction, View};
 
@@ -13,6 +14,7 @@ pub(super) fn of_everything(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> D
     if call.should_offload(keys) {
         return Ok(Flow::Offload);
     }
+    let doubles = call.dialect().doubles;
     let mut digest = Digest::default();
     for db in 0..databases {
         let view = of_database(txn, db);
@@ -23,7 +25,7 @@ pub(super) fn of_everything(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> D
         view.for_each_key(&mut |key, entry| {
             let mut whole = Digest::default();
             whole.mix(key);
-            whole.add_value(entry);
+            whole.add_value(entry, doubles);
             digest.combine(&whole.0);
         });
     }
@@ -45,11 +47,19 @@ pub(super) fn of_values(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done 
     for key in args {
         let mut digest = Digest::default();
         if let Some(entry) = txn.inspect(&call.state.keyspace.key(key)) {
-            digest.add_value(entry);
+            digest.add_value(entry, call.dialect().doubles);
         }
         call.reply.simple(&digest.to_hex());
     }
     Ok(Flow::Done)
+}
+
+/// A score as the real servers have it in fingerprints: without the short way for whole numbers.
+fn format_score(style: DoubleStyle, score: f64, out: &mut Vec<u8>) {
+    match style {
+        DoubleStyle::Shortest => number::format_f64_shortest(score, out),
+        DoubleStyle::SeventeenDigits => number::format_f64_legacy(score, out),
+    }
 }
 
 /// A fingerprint under construction.
@@ -72,10 +82,11 @@ impl Digest {
     }
 
     /// Adds a value: its type, what is in it, and whether it expires.
-    fn add_value(&mut self, entry: EntryRef<'_>) {
+    fn add_value(&mut self, entry: EntryRef<'_>, doubles: DoubleStyle) {
         let number: u32 = match entry.kind() {
             Kind::String => 0,
             Kind::List => 1,
+            Kind::SortedSet => 3,
             Kind::Hash => 4,
         };
         self.mix(&number.to_be_bytes());
@@ -84,6 +95,15 @@ impl Digest {
         }
         match entry.any_object() {
             Some(ObjectRef::List(list)) => list.iter().for_each(|element| self.mix_element(element)),
+            Some(ObjectRef::SortedSet(set)) => {
+                for (member, score) in set.iter() {
+                    let (mut pair, mut digits) = (Digest::default(), Vec::new());
+                    format_score(doubles, score, &mut digits);
+                    pair.mix_element(member);
+                    pair.mix(&digits);
+                    self.combine(&pair.0);
+                }
+            }
             Some(ObjectRef::Hash(hash)) => {
                 for (field, value) in hash.iter() {
                     let mut pair = Digest::default();

@@ -53,9 +53,9 @@ impl<'a> Element<'a> {
     }
 
     /// The element as text, digits being written to `buffer`.
-    pub fn bytes<'b>(&self, buffer: &'b mut IntBuffer) -> &'b [u8]
+    pub fn text<'t>(&self, buffer: &'t mut IntBuffer) -> &'t [u8]
     where
-        'a: 'b,
+        'a: 't,
     {
         match *self {
             Element::Int(value) => buffer.format(value).as_bytes(),

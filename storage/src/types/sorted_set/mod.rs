@@ -191,15 +191,23 @@ impl SortedSet {
         }
     }
 
+    /// How many members a step of a scan looks at that is asked for `count`.
+    pub fn scan_len(&self, count: usize) -> usize {
+        match &self.form {
+            Form::Packed(packed) => packed.len() / 2,
+            Form::Tree(members) => members.len().min(count),
+        }
+    }
+
     /// An element by chance, each as likely as another.
     pub fn random_entry(&self, random: &mut Random) -> Option<(Element<'_>, f64)> {
         if self.is_empty() { None } else { self.nth(random.below(self.len() as u64) as usize) }
     }
 
-    /// Makes ready for as many members in one command, repeated ones counted too, the longest of so many bytes: what a
-    /// small sorted set may not have makes a large one of it at once, as in Redis.
-    pub fn expect_members(&mut self, members: usize, member_bytes: usize, context: &SortedSetContext) {
-        if members > context.entries_max || member_bytes > context.member_bytes_max {
+    /// Makes ready for as many members in one command, repeated ones counted too: more than a small sorted set may have
+    /// make a large one of it at once, as in Redis.
+    pub fn expect_members(&mut self, members: usize, context: &SortedSetContext) {
+        if members > context.entries_max {
             self.make_tree(context);
         }
     }
@@ -279,7 +287,7 @@ impl SortedSet {
         let mut members = Members::new(context.seed);
         let mut buffer = IntBuffer::new();
         for (member, score) in small::pairs(packed) {
-            members.set(member.bytes(&mut buffer), score);
+            members.set(member.text(&mut buffer), score);
         }
         self.form = Form::Tree(Box::new(members));
     }
@@ -398,13 +406,9 @@ mod tests {
 
     #[test]
     fn more_members_in_one_command_than_a_small_sorted_set_may_have_make_it_large_at_once() {
-        for (members, bytes, encoding) in [
-            (128, 64, SortedSetEncoding::Packed),
-            (129, 1, SortedSetEncoding::Tree),
-            (1, 65, SortedSetEncoding::Tree),
-        ] {
+        for (members, encoding) in [(128, SortedSetEncoding::Packed), (129, SortedSetEncoding::Tree)] {
             let mut set = SortedSet::new();
-            set.expect_members(members, bytes, &CONTEXT);
+            set.expect_members(members, &CONTEXT);
             assert_eq!(set.encoding(), encoding);
         }
     }

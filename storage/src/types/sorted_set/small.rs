@@ -43,7 +43,7 @@ pub(super) fn pairs_before(packed: &Packed, rank: usize) -> Pairs<'_> {
 pub(super) fn run(packed: &Packed, rank: usize, cut: Cut<'_>) -> usize {
     let is_before = |(member, score): &(Element<'_>, f64)| {
         let mut buffer = IntBuffer::new();
-        let member = member.bytes(&mut buffer);
+        let member = member.text(&mut buffer);
         cut.is_behind(*score, || member)
     };
     pairs_from(packed, rank).take_while(is_before).count()
