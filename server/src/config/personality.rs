@@ -122,6 +122,8 @@ pub struct Dialect {
     pub doubles_of_c: bool,
     /// Whether ZADD counts members before it adds them, repeated ones too, and makes a sorted set large at once for too many.
     pub zadd_counts_first: bool,
+    /// Whether it does so for a member that is too long, too.
+    pub zadd_measures_first: bool,
     /// Whether small integers are one object for all keys.
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
@@ -208,6 +210,7 @@ const REDIS_72: Dialect = Dialect {
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
     zadd_counts_first: true,
+    zadd_measures_first: false,
     shares_integers: true,
     only_quicklists: false,
 };
@@ -241,6 +244,7 @@ const VALKEY_91: Dialect = Dialect {
     raw_bytes_min: |key_bytes| (if key_bytes < 32 { 114_usize } else { 112 }).saturating_sub(key_bytes),
     replaced_deadline_bytes: 8,
     doubles_of_c: false,
+    zadd_measures_first: true,
     shares_integers: false,
     ..REDIS_72
 };

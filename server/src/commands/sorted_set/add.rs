@@ -1,12 +1,13 @@
 //! Adding members, and giving them other scores.
 
 use shardis_storage::Transaction;
-use shardis_storage::types::sorted_set::SortedSet;
+use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
 use smallvec::SmallVec;
 
 use super::{context, parse_score};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Args, Call, Command, Done, Error, Flags, key};
+use crate::config::Dialect;
 
 pub static ZADD: Command = Command::write("ZADD", zadd)
     .syntax(
@@ -119,10 +120,8 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
     };
     let (mut added, mut changed, mut last) = (0, 0, None);
     set.change(|set| {
-        if call.dialect().zadd_counts_first {
-            set.expect_members(pairs, &context);
-        }
         let members = call.args.rest().skip(1).step_by(2);
+        expect_members(call, set, members.clone(), &context);
         let given = scores.into_iter().zip(members).try_for_each(|(score, member)| {
             let old = set.score(member);
             last = options.new_score(old, score)?;
@@ -140,6 +139,19 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
         (true, None) => call.null(),
         (false, _) => call.integer(if options.counts_changes { changed } else { added }),
     }
+}
+
+/// Makes a sorted set ready for members as the imitated server does, whatever becomes of them.
+fn expect_members<'a>(
+    call: &Call<'_>,
+    set: &mut SortedSet,
+    members: impl ExactSizeIterator<Item = &'a [u8]>,
+    context: &SortedSetContext,
+) {
+    let Dialect { zadd_counts_first, zadd_measures_first, .. } = *call.dialect();
+    let count = if zadd_counts_first { members.len() } else { 0 };
+    let longest = if zadd_measures_first { members.map(<[u8]>::len).max() } else { None };
+    set.expect_members(count, longest.unwrap_or(0), context);
 }
 
 /// The scores of a call; of most, there are few.

@@ -204,10 +204,10 @@ impl SortedSet {
         if self.is_empty() { None } else { self.nth(random.below(self.len() as u64) as usize) }
     }
 
-    /// Makes ready for as many members in one command, repeated ones counted too: more than a small sorted set may have
-    /// make a large one of it at once, as in Redis.
-    pub fn expect_members(&mut self, members: usize, context: &SortedSetContext) {
-        if members > context.entries_max {
+    /// Makes ready for as many members in one command, repeated ones counted too, the longest of so many bytes: what a
+    /// small sorted set may not have makes a large one of it at once, as in Redis.
+    pub fn expect_members(&mut self, members: usize, member_bytes: usize, context: &SortedSetContext) {
+        if members > context.entries_max || member_bytes > context.member_bytes_max {
             self.make_tree(context);
         }
     }
@@ -406,9 +406,13 @@ mod tests {
 
     #[test]
     fn more_members_in_one_command_than_a_small_sorted_set_may_have_make_it_large_at_once() {
-        for (members, encoding) in [(128, SortedSetEncoding::Packed), (129, SortedSetEncoding::Tree)] {
+        for (members, bytes, encoding) in [
+            (128, 64, SortedSetEncoding::Packed),
+            (129, 1, SortedSetEncoding::Tree),
+            (1, 65, SortedSetEncoding::Tree),
+        ] {
             let mut set = SortedSet::new();
-            set.expect_members(members, &CONTEXT);
+            set.expect_members(members, bytes, &CONTEXT);
             assert_eq!(set.encoding(), encoding);
         }
     }
