@@ -289,6 +289,10 @@ mod tests {
             assert_eq!(parse_f64(text.as_bytes()), None, "{text}");
         }
         assert_eq!(parse_f64(b"\xff"), None);
+    }
+
+    #[test]
+    fn a_clamped_double_has_no_range() {
         let clamped = [
             ("1e400", f64::INFINITY),
             ("-0x1p9999", f64::NEG_INFINITY),

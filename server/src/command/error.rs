@@ -58,6 +58,10 @@ impl Error {
     /// An integer argument beyond 32 bits.
     pub const OUT_OF_RANGE_32: Error =
         Error::fixed(&"ERR value is out of range, value must between -2147483648 and 2147483647");
+    /// An integer argument that cannot be negated.
+    pub const OUT_OF_RANGE_64: Error = Error::fixed(
+        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
     /// DECRBY by a number that cannot be negated.
     pub const DECREMENT_OVERFLOW: Error = Error::fixed(&"ERR decrement would overflow");
     /// A sum of floating point numbers that is none.
@@ -74,6 +78,10 @@ impl Error {
         Error::fixed(&"ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
     /// A number of keys that is not positive or no number.
     pub const INVALID_NUMKEYS: Error = Error::fixed(&"ERR invalid numkeys value or out of range");
+    /// A number of keys below one, or no number, in a command of collections.
+    pub const NUMKEYS_NOT_POSITIVE: Error = Error::fixed(&"ERR numkeys should be greater than 0");
+    /// A negative limit of a count, or no number.
+    pub const LIMIT_NEGATIVE: Error = Error::fixed(&"ERR LIMIT can't be negative");
     /// LCS of another type.
     pub const LCS_NEEDS_STRINGS: Error = Error::fixed(&"ERR The specified keys must contain string values");
     /// LCS with LEN and IDX.
@@ -127,16 +135,8 @@ impl Error {
     pub const SCORE_NAN: Error = Error::fixed(&"ERR resulting score is not a number (NaN)");
     /// A weight that is no number.
     pub const WEIGHT_NOT_FLOAT: Error = Error::fixed(&"ERR weight value is not a float");
-    /// A number of keys that is not above zero.
-    pub const NUMKEYS_NOT_POSITIVE: Error = Error::fixed(&"ERR numkeys should be greater than 0");
     /// A number of elements that is not above zero.
     pub const COUNT_NOT_POSITIVE: Error = Error::fixed(&"ERR count should be greater than 0");
-    /// A limit below zero.
-    pub const LIMIT_NEGATIVE: Error = Error::fixed(&"ERR LIMIT can't be negative");
-    /// An integer argument that cannot be negated.
-    pub const OUT_OF_RANGE_64: Error = Error::fixed(
-        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-    );
     /// A step through something else than a sorted set, without the scores that it does not have.
     pub const NOSCORES_WITHOUT_SCORES: Error = Error::fixed(&"ERR NOSCORES option can only be used in ZSCAN");
     /// COMMAND GETKEYS of what is no command.

@@ -120,6 +120,10 @@ pub struct Dialect {
     pub doubles: DoubleStyle,
     /// Whether doubles are read by C's own parser: they may be hexadecimal, and the ends of ranges may have leading space.
     pub doubles_of_c: bool,
+    /// Whether a further word of ZRANK and ZREVRANK could be an option, else it is one too many.
+    pub zrank_takes_option: bool,
+    /// Whether a negative offset of LIMIT in a large sorted set counts from the other end; else nothing is there.
+    pub negative_offset_counts_back: bool,
     /// Whether ZADD counts members before it adds them, repeated ones too, and makes a sorted set large at once for too many.
     pub zadd_counts_first: bool,
     /// Whether it does so for a member that is too long, too.
@@ -165,6 +169,7 @@ const REDIS_70: Dialect = Dialect {
     pushes_after_reply: false,
     hset_counts_first: false,
     doubles: DoubleStyle::SeventeenDigits,
+    zrank_takes_option: false,
     zadd_counts_first: false,
     only_quicklists: true,
     ..REDIS_72
@@ -209,6 +214,8 @@ const REDIS_72: Dialect = Dialect {
     hset_counts_first: true,
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
+    zrank_takes_option: true,
+    negative_offset_counts_back: false,
     zadd_counts_first: true,
     zadd_measures_first: false,
     shares_integers: true,
@@ -244,6 +251,7 @@ const VALKEY_91: Dialect = Dialect {
     raw_bytes_min: |key_bytes| (if key_bytes < 32 { 114_usize } else { 112 }).saturating_sub(key_bytes),
     replaced_deadline_bytes: 8,
     doubles_of_c: false,
+    negative_offset_counts_back: true,
     zadd_measures_first: true,
     shares_integers: false,
     ..REDIS_72

@@ -162,12 +162,14 @@ fn store(call: &mut Call<'_>, txn: &mut Transaction<'_>, operation: Operation) -
     }
     let context = context(call, &destination);
     let mut stored = SortedSet::new();
-    for (member, score) in query.combine(&query.inputs(txn)) {
+    let elements = query.combine(&query.inputs(txn));
+    // A large one is made as such: it keeps the signs of zeros.
+    let longest = elements.iter().map(|(member, _)| member.len()).max().unwrap_or(0);
+    stored.expect_members(elements.len(), longest, &context);
+    for (member, score) in elements {
         stored.set(&member, score, &context);
     }
-    let len = stored.len();
-    txn.store(&destination, stored);
-    call.integer(len)
+    super::store(call, txn, &destination, stored)
 }
 
 /// What is to be combined, and how.

@@ -97,11 +97,12 @@ const RANK_HISTORY: &[(&str, &str)] = &[("7.2.0", "Added the optional `WITHSCORE
 fn rank(call: &mut Call<'_>, view: &mut View<'_>, place: fn(usize, usize) -> usize) -> Done {
     let key = call.next_key()?;
     let member = call.args.take()?;
-    if call.args.len() > 1 {
-        return Err(Error::arity(&call.command.name.to_ascii_lowercase()));
-    }
     let with_score = call.args.take_word("WITHSCORE");
-    call.args.finish()?;
+    match call.args.len() {
+        0 => {}
+        1 if !with_score && call.dialect().zrank_takes_option => return Err(Error::SYNTAX),
+        _ => return Err(Error::arity(&call.command.name.to_ascii_lowercase())),
+    }
     let set = view.read::<SortedSet>(&key)?;
     match set.and_then(|set| Some((set.rank(member)?, set.len()))) {
         Some(((rank, score), len)) if with_score => {

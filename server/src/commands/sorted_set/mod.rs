@@ -13,9 +13,9 @@ mod remove;
 mod scan;
 
 use shardis_protocol::{Version, number};
-use shardis_storage::Key;
 use shardis_storage::types::packed::Element;
-use shardis_storage::types::sorted_set::SortedSetContext;
+use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
+use shardis_storage::{Key, Transaction};
 
 use crate::command::{Call, Category, Done, Family, Flow};
 
@@ -66,6 +66,17 @@ fn context(call: &Call<'_>, key: &Key<'_>) -> SortedSetContext {
         member_bytes_max: limit(call.state.config.zset_max_listpack_value.value()),
         seed: key.hash().0,
     }
+}
+
+/// Gives a key a sorted set in the place of whatever it had, or nothing where that is empty; replies how many members it has.
+fn store(call: &mut Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, set: SortedSet) -> Done {
+    let len = set.len();
+    if set.is_empty() {
+        txn.remove(key);
+    } else {
+        txn.set_collection(key, set);
+    }
+    call.integer(len)
 }
 
 /// A score, as the imitated server reads one.

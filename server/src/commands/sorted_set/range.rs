@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use shardis_storage::types::packed::Side;
-use shardis_storage::types::sorted_set::SortedSet;
-use shardis_storage::{Key, Transaction, View};
+use shardis_storage::types::packed::{Element, Side};
+use shardis_storage::types::sorted_set::{SortedSet, SortedSetEncoding};
+use shardis_storage::{Transaction, View};
 
 use super::bounds::{Bounds, By};
-use super::{context, reply_members, reply_pairs};
+use super::{context, reply_members, reply_pairs, store};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
 
@@ -129,38 +129,36 @@ fn zrangestore(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let (destination, source) = (call.next_key()?, call.next_key()?);
     let query = Query::parse(call, Form { by: None, reversed: None, is_stored: true })?;
     let Some(set) = txn.read::<SortedSet>(&source)? else {
-        txn.remove(&destination);
-        return call.integer(0);
+        return store(call, txn, &destination, SortedSet::new());
     };
     let ranks = query.ranks(set);
     if call.should_offload(ranks.len()) {
         txn.uncount(&source);
         return Ok(Flow::Offload);
     }
-    let stored = copy(call, set, ranks, &destination);
-    let len = stored.len();
-    txn.store(&destination, stored);
-    call.integer(len)
-}
-
-/// A sorted set of some of the elements of another one.
-fn copy(call: &Call<'_>, set: &SortedSet, ranks: Range<usize>, destination: &Key<'_>) -> SortedSet {
-    let context = context(call, destination);
-    let mut copy = SortedSet::new();
+    let context = context(call, &destination);
+    let mut stored = SortedSet::new();
+    // Of ranks it is known how many there will be.
+    stored.expect_members(if query.by == By::Rank { ranks.len() } else { 0 }, 0, &context);
     let mut buffer = itoa::Buffer::new();
-    for (member, score) in set.iter_from(ranks.start, Side::Back).take(ranks.len()) {
-        copy.set(member.text(&mut buffer), score, &context);
+    for (member, score) in query.elements(set, ranks) {
+        stored.set(member.text(&mut buffer), score, &context);
     }
-    copy
+    store(call, txn, &destination, stored)
 }
 
 /// Which part of a sorted set is wanted, and how.
 struct Query<'a> {
+    by: By,
     bounds: Bounds<'a>,
     is_reversed: bool,
     with_scores: bool,
-    /// Elements left out, none if that is no number of elements, and elements wanted, none for all.
-    limit: (Option<usize>, Option<usize>),
+    /// Elements left out.
+    offset: i64,
+    /// Elements wanted, none for all.
+    count: Option<usize>,
+    /// Whether a negative offset in a large sorted set counts from the other end; else nothing is there.
+    counts_back: bool,
 }
 
 impl<'a> Query<'a> {
@@ -193,23 +191,45 @@ impl<'a> Query<'a> {
         if is_reversed && by != By::Rank {
             ends.reverse();
         }
-        let limit = match by {
-            By::Rank => (Some(0), None),
-            By::Score | By::Lex => (usize::try_from(offset).ok(), usize::try_from(count).ok()),
+        let (offset, count) = match by {
+            By::Rank => (0, None),
+            By::Score | By::Lex => (offset, usize::try_from(count).ok()),
         };
-        Ok(Query { bounds: Bounds::parse(call, by, ends)?, is_reversed, with_scores, limit })
+        let counts_back = call.dialect().negative_offset_counts_back;
+        let bounds = Bounds::parse(call, by, ends)?;
+        Ok(Query { by, bounds, is_reversed, with_scores, offset, count, counts_back })
     }
 
     /// The ranks of what is wanted.
     fn ranks(&self, set: &SortedSet) -> Range<usize> {
         let Range { start, end } = self.bounds.ranks(set, self.is_reversed);
-        let (Some(offset), count) = self.limit else { return start..start };
-        let skipped = offset.min(end - start);
-        let count = count.unwrap_or(usize::MAX).min(end - start - skipped);
+        let len = end - start;
+        let skipped = match usize::try_from(self.offset) {
+            Ok(offset) => offset.min(len),
+            Err(_) if self.counts_back && set.encoding() == SortedSetEncoding::Tree => {
+                usize::try_from(self.offset.unsigned_abs())
+                    .map_or(len, |back| len.checked_sub(back).unwrap_or(len))
+            }
+            Err(_) => len,
+        };
+        let count = self.count.unwrap_or(usize::MAX).min(len - skipped);
         match self.is_reversed {
             true => end - skipped - count..end - skipped,
             false => start + skipped..start + skipped + count,
         }
+    }
+
+    /// What is wanted, in the order in which it is.
+    fn elements<'s>(
+        &self,
+        set: &'s SortedSet,
+        ranks: Range<usize>,
+    ) -> impl Iterator<Item = (Element<'s>, f64)> + use<'s> {
+        let elements = match self.is_reversed {
+            true => set.iter_from(ranks.end.saturating_sub(1), Side::Front),
+            false => set.iter_from(ranks.start, Side::Back),
+        };
+        elements.take(ranks.len())
     }
 }
 
@@ -229,12 +249,9 @@ fn reply_range(call: &mut Call<'_>, view: &mut View<'_>, form: Form) -> Done {
         view.uncount(&key);
         return Ok(Flow::Offload);
     }
-    let elements = match query.is_reversed {
-        true => set.iter_from(ranks.end.saturating_sub(1), Side::Front),
-        false => set.iter_from(ranks.start, Side::Back),
-    };
+    let elements = query.elements(set, ranks);
     match query.with_scores {
-        true => reply_pairs(call, count, elements.take(count)),
-        false => reply_members(call, count, elements.take(count).map(|(member, _)| member)),
+        true => reply_pairs(call, count, elements),
+        false => reply_members(call, count, elements.map(|(member, _)| member)),
     }
 }

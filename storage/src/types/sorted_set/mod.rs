@@ -479,7 +479,9 @@ mod tests {
         let mut set = filled(5_000);
         let (mut cursor, mut seen, mut steps) = (0, BTreeSet::new(), 0);
         loop {
-            cursor = set.scan(cursor, 10, &mut |member, _| drop(seen.insert(member.to_vec())));
+            cursor = set.scan(cursor, 10, &mut |member, _| {
+                seen.insert(member.to_vec());
+            });
             steps += 1;
             set.remove(format!("member:{}", 4_999 - steps).as_bytes());
             set.set(format!("new:{steps}").as_bytes(), 0.0, &CONTEXT);
