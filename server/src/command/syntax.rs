@@ -141,10 +141,13 @@ impl Parser {
                 }
                 _ => {
                     let name = self.given_name();
-                    let argument = match self.peek() {
+                    let mut argument = match self.peek() {
                         Some("[" | "<") => self.group(),
                         _ => self.word(),
                     };
+                    if let Some(name) = name.filter(|_| argument.kind == Kind::PureToken) {
+                        argument.display_text = name.to_owned();
+                    }
                     let name = name.map_or(argument.name, str::to_owned);
                     arguments.push(Argument { name, since: self.since(), ..argument });
                 }

@@ -23,7 +23,7 @@ fn zcount(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static ZLEXCOUNT: Command = Command::read("ZLEXCOUNT", zlexcount)
-    .syntax("key min max")
+    .syntax("key min:string max:string")
     .arity(Exactly(4))
     .keys(KEYS)
     .flags(Flags::FAST)

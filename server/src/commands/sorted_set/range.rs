@@ -33,7 +33,7 @@ const fn fixed(by: By, reversed: bool) -> Form {
 
 pub static ZRANGE: Command = Command::read("ZRANGE", zrange)
     .syntax(
-        "key start stop sortby=[BYSCORE | BYLEX]@6.2.0 [REV]@6.2.0 [LIMIT offset:integer count]@6.2.0 [WITHSCORES]",
+        "key start:string stop:string sortby=[BYSCORE | BYLEX]@6.2.0 [REV]@6.2.0 [LIMIT offset:integer count]@6.2.0 [WITHSCORES]",
     )
     .arity(AtLeast(4))
     .keys(KEYS)
@@ -88,7 +88,7 @@ fn zrevrangebyscore(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static ZRANGEBYLEX: Command = Command::read("ZRANGEBYLEX", zrangebylex)
-    .syntax("key min max [LIMIT offset:integer count]")
+    .syntax("key min:string max:string [LIMIT offset:integer count]")
     .arity(AtLeast(4))
     .keys(KEYS)
     .since("2.8.9")
@@ -101,7 +101,7 @@ fn zrangebylex(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static ZREVRANGEBYLEX: Command = Command::read("ZREVRANGEBYLEX", zrevrangebylex)
-    .syntax("key max min [LIMIT offset:integer count]")
+    .syntax("key max:string min:string [LIMIT offset:integer count]")
     .arity(AtLeast(4))
     .keys(KEYS)
     .since("2.8.9")
@@ -114,7 +114,7 @@ fn zrevrangebylex(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static ZRANGESTORE: Command = Command::write("ZRANGESTORE", zrangestore)
-    .syntax("dst:key src:key min max sortby=[BYSCORE | BYLEX] [REV] [LIMIT offset:integer count]")
+    .syntax("dst:key src:key min:string max:string sortby=[BYSCORE | BYLEX] [REV] [LIMIT offset:integer count]")
     .arity(AtLeast(5))
     .keys(&[key(1).overwrites().updates(), key(2).read_only().accesses()])
     .flags(Flags::DENY_OOM)

@@ -42,7 +42,7 @@ fn zremrangebyscore(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static ZREMRANGEBYLEX: Command = Command::write("ZREMRANGEBYLEX", zremrangebylex)
-    .syntax("key min max")
+    .syntax("key min:string max:string")
     .arity(Exactly(4))
     .keys(KEYS)
     .since("2.8.9")
