@@ -123,13 +123,12 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
         let members = call.args.rest().skip(1).step_by(2);
         expect_members(call, set, members.clone(), &context);
         let given = scores.into_iter().zip(members).try_for_each(|(score, member)| {
-            let old = set.score(member);
-            last = options.new_score(old, score)?;
-            if let Some(new) = last.filter(|&new| old != Some(new)) {
-                set.set(member, new, &context);
-                added += usize::from(old.is_none());
-                changed += 1;
-            }
+            last = set.update(member, &context, |old| {
+                let new = options.new_score(old, score)?;
+                added += usize::from(old.is_none() && new.is_some());
+                changed += usize::from(new.is_some_and(|new| old != Some(new)));
+                Ok::<_, Error>(new)
+            })?;
             Ok::<(), Error>(())
         });
         (changed > 0, given)

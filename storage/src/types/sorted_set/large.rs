@@ -57,24 +57,36 @@ impl Members {
         self.tree.node(node).map(Chunk::items)
     }
 
-    /// Gives a member a score, and returns the one that it had.
-    pub fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
-        let hash = self.hasher.hash(member);
-        let Some(entry) = self.table.find(hash, member) else {
-            let entry = MemberEntry::new(member, score);
-            self.entry_bytes += entry.memory_bytes();
-            self.table.insert(hash, entry.share(), &self.hasher);
-            self.insert(Item { score, entry });
-            return None;
-        };
-        let old = entry.score();
-        if old != score
-            && let Some(Item { entry, .. }) = self.take(old, member)
-        {
-            entry.set_score(score);
-            self.insert(Item { score, entry });
+    /// Gives a member the score that `decide` makes of the one that it has, if it has and if that makes one.
+    pub fn update<E>(
+        &mut self,
+        member: &[u8],
+        decide: impl FnOnce(Option<f64>) -> Result<Option<f64>, E>,
+    ) -> Result<Option<f64>, E> {
+        let entry = self.table.find(self.hasher.hash(member), member);
+        let old = entry.map(MemberEntry::score);
+        let given = decide(old)?;
+        let Some(score) = given else { return Ok(None) };
+        assert!(!score.is_nan(), "scores have an order");
+        match old {
+            None => self.add(member, score),
+            Some(old) if old == score => {}
+            Some(old) => {
+                if let Some(Item { entry, .. }) = self.take(old, member) {
+                    entry.set_score(score);
+                    self.insert(Item { score, entry });
+                }
+            }
         }
-        Some(old)
+        Ok(given)
+    }
+
+    /// Adds a member that is not there.
+    pub fn add(&mut self, member: &[u8], score: f64) {
+        let entry = MemberEntry::new(member, score);
+        self.entry_bytes += entry.memory_bytes();
+        self.table.insert(self.hasher.hash(member), entry.share(), &self.hasher);
+        self.insert(Item { score, entry });
     }
 
     /// Removes a member, and returns the score that it had.
@@ -212,7 +224,7 @@ impl Clone for Members {
     fn clone(&self) -> Members {
         let mut copy = Members { hasher: self.hasher, ..Members::new(0) };
         for item in (0..).map_while(|node| self.node(node)).flatten() {
-            copy.set(item.entry.member(), item.score);
+            copy.add(item.entry.member(), item.score);
         }
         copy
     }

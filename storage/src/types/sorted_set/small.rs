@@ -62,3 +62,22 @@ pub(super) fn insert(packed: &mut Packed, member: &[u8], score: f64) {
     let position = packed.position(2 * rank);
     packed.insert_pair(position, [member.into(), PackedScore::new(score).element()]);
 }
+
+/// Gives the member at a position another score, in place if its rank stays.
+pub(super) fn change(packed: &mut Packed, position: Position, member: &[u8], score: f64) {
+    let kept = packed.after(position);
+    let cut = Cut::Element(score, member);
+    let is_before = |(other, score): (Element<'_>, f64)| {
+        let mut buffer = IntBuffer::new();
+        let other = other.text(&mut buffer);
+        cut.is_behind(score, || other)
+    };
+    let previous = Pairs(packed.iter_before(position)).next_back();
+    let next = Pairs(packed.iter_from(packed.after(kept))).next();
+    if previous.is_none_or(is_before) && !next.is_some_and(is_before) {
+        packed.replace(kept, PackedScore::new(score).element());
+    } else {
+        packed.remove(position, 2);
+        insert(packed, member, score);
+    }
+}
