@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{context, parse_score};
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Args, Call, Command, Done, Error, Flags, key};
+use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, key};
 use crate::config::Dialect;
 
 pub static ZADD: Command = Command::write("ZADD", zadd)
@@ -108,6 +108,9 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
     }
     let pairs = call.args.len() / 2;
     options.check(pairs)?;
+    if call.should_offload(pairs) {
+        return Ok(Flow::Offload);
+    }
     let read = |score| parse_score(call, score).ok_or(Error::NOT_FLOAT);
     let scores: Scores = call.args.rest().step_by(2).map(read).collect::<Result<_, Error>>()?;
     let context = context(call, &key);

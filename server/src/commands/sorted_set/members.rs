@@ -52,6 +52,9 @@ pub static ZMSCORE: Command = Command::read("ZMSCORE", zmscore)
 
 fn zmscore(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
+    if call.should_offload(call.args.len()) {
+        return Ok(Flow::Offload);
+    }
     let set = view.read::<SortedSet>(&key)?;
     call.reply.array(call.args.len());
     while let Some(member) = call.args.next() {
@@ -133,6 +136,9 @@ pub static ZREM: Command = Command::write("ZREM", zrem)
 
 fn zrem(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
+    if call.should_offload(call.args.len()) {
+        return Ok(Flow::Offload);
+    }
     let Some(mut set) = txn.edit::<SortedSet>(&key)? else { return call.integer(0) };
     let removed = set.change(|set| {
         let removed = call.args.rest().filter(|member| set.remove(member).is_some()).count();
