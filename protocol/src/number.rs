@@ -35,17 +35,30 @@ pub fn parse_i64(bytes: &[u8]) -> Option<i64> {
 /// Reads a double as C's `strtod` does, over the whole text: decimal, hexadecimal or infinite, but not NaN,
 /// not beyond the range, and not so small that it would become zero. Hexadecimal text is read up to 5 KB.
 pub fn parse_f64(bytes: &[u8]) -> Option<f64> {
+    let (value, is_in_range) = scan_f64(bytes)?;
+    is_in_range.then_some(value)
+}
+
+/// The same, but what is beyond the range is infinite, and what is too small is zero.
+pub fn parse_f64_clamped(bytes: &[u8]) -> Option<f64> {
+    Some(scan_f64(bytes)?.0)
+}
+
+/// The value, and whether it is in the range of doubles.
+fn scan_f64(bytes: &[u8]) -> Option<(f64, bool)> {
     // Rust reads decimal text alike; what needs a second look is rare.
     let decimal = str::from_utf8(bytes).ok()?.parse::<f64>();
     if let Ok(value) = decimal
         && value.is_finite()
         && value != 0.0
     {
-        return Some(value);
+        return Some((value, true));
     }
     let FloatText { negative, magnitude } = FloatText::scan(bytes)?;
     let (value, zero) = match magnitude {
-        Magnitude::Infinity => return Some(if negative { f64::NEG_INFINITY } else { f64::INFINITY }),
+        Magnitude::Infinity => {
+            return Some((if negative { f64::NEG_INFINITY } else { f64::INFINITY }, true));
+        }
         Magnitude::Decimal { zero, .. } => (decimal.ok()?, zero),
         Magnitude::Hexadecimal { text, has_exponent, zero } => {
             if text.len() >= LONG_DOUBLE_BYTES_MAX {
@@ -56,8 +69,7 @@ pub fn parse_f64(bytes: &[u8]) -> Option<f64> {
             (if negative { -value } else { value }, zero)
         }
     };
-    let out_of_range = value.is_infinite() || (value == 0.0) != zero;
-    (!out_of_range).then_some(value)
+    Some((value, value.is_finite() && (value == 0.0) == zero))
 }
 
 /// The value of `0x...` text whose grammar has been checked, rounded to the nearest.
@@ -70,12 +82,18 @@ pub(crate) fn parse_hexadecimal<F: Float>(text: &str, has_exponent: bool) -> Opt
 /// Appends a double as Redis 7.2 and later reply it: integers plainly, everything else with the fewest digits
 /// that read back as the same number.
 pub fn format_f64(value: f64, out: &mut Vec<u8>) {
-    if value == 0.0 || !value.is_finite() {
-        return format_special(value, out);
-    }
-    if value.abs() <= INTEGRAL_MAX && value.trunc() == value {
+    if value != 0.0 && value.abs() <= INTEGRAL_MAX && value.trunc() == value {
         out.extend_from_slice(itoa::Buffer::new().format(value as i64).as_bytes());
         return;
+    }
+    format_f64_shortest(value, out);
+}
+
+/// Appends a double with the fewest digits that read back as the same number, whole numbers too: a large one has an
+/// exponent.
+pub fn format_f64_shortest(value: f64, out: &mut Vec<u8>) {
+    if value == 0.0 || !value.is_finite() {
+        return format_special(value, out);
     }
     if value < 0.0 {
         out.push(b'-');
@@ -274,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn a_clamped_double_has_no_range() {
+        let clamped = [
+            ("1e400", f64::INFINITY),
+            ("-0x1p9999", f64::NEG_INFINITY),
+            ("1e-400", 0.0),
+            ("0x1p-1080", 0.0),
+            ("-1.5", -1.5),
+        ];
+        for (text, value) in clamped {
+            assert_eq!(parse_f64_clamped(text.as_bytes()), Some(value), "{text}");
+        }
+        assert_eq!(parse_f64_clamped(b"nan"), None);
+    }
+
+    #[test]
     fn doubles_are_printed_as_real_servers_print_them() {
         let table = [
             (0.0, "0", "0"),
@@ -298,6 +331,9 @@ mod tests {
             (1e21, "1e+21", "1e+21"),
             (1.7976931348623157e308, "1.7976931348623157e+308", "1.7976931348623157e+308"),
         ];
+        for (value, text) in [(1e7, "10000000"), (1e8, "1e+8"), (123456789.0, "123456789"), (-0.0, "-0")] {
+            assert_eq!(self::text(format_f64_shortest, value), text);
+        }
         for (value, shortest, legacy) in table {
             assert_eq!(text(format_f64, value), shortest);
             assert_eq!(text(format_f64_legacy, value), legacy);

@@ -31,6 +31,16 @@ pub enum DoubleStyle {
     SeventeenDigits,
 }
 
+impl DoubleStyle {
+    /// Appends a double.
+    pub fn format(self, value: f64, out: &mut Vec<u8>) {
+        match self {
+            DoubleStyle::Shortest => format_f64(value, out),
+            DoubleStyle::SeventeenDigits => format_f64_legacy(value, out),
+        }
+    }
+}
+
 /// The types that hold other values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
@@ -186,11 +196,16 @@ impl Reply {
 
     /// A double; a byte string in RESP2.
     pub fn double(&mut self, value: f64) {
-        let start = self.bytes.len();
-        match self.double_style {
-            DoubleStyle::Shortest => format_f64(value, &mut self.bytes),
-            DoubleStyle::SeventeenDigits => format_f64_legacy(value, &mut self.bytes),
+        // Most are small whole numbers, which have the same digits in either style.
+        if value.trunc() == value && value.abs() < SMALL_WHOLE_MAX && value.to_bits() != (-0.0_f64).to_bits()
+        {
+            return match self.version {
+                Version::Resp2 => self.bulk_integer(value as i64),
+                Version::Resp3 => self.number_line(b',', value as i64),
+            };
         }
+        let start = self.bytes.len();
+        self.double_style.format(value, &mut self.bytes);
         let len = self.bytes.len() - start;
         self.insert(start, |reply| match reply.version {
             Version::Resp2 => reply.length_line(b'$', len),
@@ -380,6 +395,9 @@ impl Reply {
 }
 
 const CRLF: &[u8] = b"\r\n";
+
+/// Up to here every style writes a whole number plainly.
+const SMALL_WHOLE_MAX: f64 = 1e15;
 
 /// Marker, length and both line ends of a byte string.
 const BULK_OVERHEAD_BYTES: usize = 1 + 20 + 2 * CRLF.len();

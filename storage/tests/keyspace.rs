@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use shardis_storage::types::hash::{Hash, HashContext};
 use shardis_storage::types::list::{List, ListLimit};
 use shardis_storage::types::packed::{Element, Side};
+use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
 use shardis_storage::{
     Change, Db, Deadline, EntryRef, ExpiryCycle, Hold, Key, Keyspace, KeyspaceOptions, Kind, Patience,
     Random, Scope, Settled, StringTooLong, Transaction, What, WrongType,
@@ -25,6 +26,10 @@ const SEEDS: u64 = 50;
 const STEPS: usize = 2_000;
 /// Small, so that hashes change to their large form.
 const HASH_CONTEXT: HashContext = HashContext { entries_max: 8, value_bytes_max: 64, seed: 3, now_ms: 0 };
+const HASH_CONTEXT: HashContext = HashContext { entries_max: 8, value_bytes_max: 64, seed: 3 };
+/// Small again.
+const SORTED_SET_CONTEXT: SortedSetContext =
+    SortedSetContext { entries_max: 8, member_bytes_max: 64, seed: 3 };
 
 struct World {
     keyspace: Keyspace,
@@ -222,7 +227,7 @@ impl Step<'_, '_> {
     fn one(&mut self) {
         let Some((name, other)) = self.name().zip(self.name()) else { return };
         let (key, other_key) = (self.keyspace.key(&name), self.keyspace.key(&other));
-        match self.random.below(18) {
+        match self.random.below(21) {
             0 => {
                 let db = Db(self.random.below(DATABASES.into()) as u16);
                 self.txn.select(db);
@@ -280,7 +285,14 @@ impl Step<'_, '_> {
             }
             13..=14 => self.push(&key),
             15 => self.pop(&key),
-            16 => self.set_field(&key),
+            16 => self.set_score(&key),
+            17 => self.remove_members(&key),
+            18 => {
+                let (set, members) = self.sorted_set();
+                self.txn.set_collection(&key, set);
+                self.model.set(&name, Value::SortedSet(members), Deadline::Never);
+            }
+            19 => self.set_field(&key),
             _ => self.remove_fields(&key),
         }
     }
@@ -454,6 +466,52 @@ impl Step<'_, '_> {
         assert_eq!(popped, expected);
     }
 
+    fn set_score(&mut self, key: &Key<'_>) {
+        let (member, score) = (self.field(), self.random.below(5) as i64);
+        let fresh = Value::SortedSet(BTreeMap::new());
+        let expected = self.model.edit(key.bytes(), Some(fresh), Kind::SortedSet, |item| {
+            let Value::SortedSet(set) = item else { unreachable!() };
+            (true, set.insert(member.clone(), score).map(|old| old as f64))
+        });
+        let old = self
+            .txn
+            .upsert::<SortedSet>(key)
+            .map(|mut set| set.change(|set| (true, set.set(&member, score as f64, &SORTED_SET_CONTEXT))));
+        assert_eq!(old.ok(), expected);
+    }
+
+    fn remove_members(&mut self, key: &Key<'_>) {
+        let members: Vec<_> = (0..6).map(|_| self.field()).collect();
+        let expected = self.model.edit(key.bytes(), None, Kind::SortedSet, |value| {
+            let Value::SortedSet(set) = value else { unreachable!() };
+            let removed = members.iter().filter(|member| set.remove(*member).is_some()).count();
+            (removed > 0, removed)
+        });
+        let removed = match self.txn.edit::<SortedSet>(key) {
+            Ok(Some(mut set)) => {
+                let removed = set.change(|set| {
+                    let removed = members.iter().filter(|member| set.remove(member).is_some()).count();
+                    (removed > 0, removed)
+                });
+                set.check_invariants();
+                Some(removed)
+            }
+            Ok(None) | Err(WrongType) => None,
+        };
+        assert_eq!(removed, expected);
+    }
+
+    /// One of a few members, and what it should be.
+    fn sorted_set(&mut self) -> (SortedSet, BTreeMap<Vec<u8>, i64>) {
+        let (mut set, mut members) = (SortedSet::new(), BTreeMap::new());
+        for score in 0..=self.random.below(12) as i64 {
+            let member = self.field();
+            set.set(&member, score as f64, &SORTED_SET_CONTEXT);
+            members.insert(member, score);
+        }
+        (set, members)
+    }
+
     fn set_field(&mut self, key: &Key<'_>) {
         let (field, value) = (self.field(), self.text());
         let expected = self.model.edit(key.bytes(), Some(Value::Hash(BTreeMap::new())), Kind::Hash, |item| {
@@ -526,6 +584,10 @@ fn read(entry: EntryRef<'_>) -> (Value, Option<i64>) {
     let value = match entry.kind() {
         Kind::String => Value::String(entry.string().unwrap().to_vec()),
         Kind::List => Value::List(entry.object::<List>().unwrap().iter().map(|item| item.to_vec()).collect()),
+        Kind::SortedSet => {
+            let pairs = entry.object::<SortedSet>().unwrap().iter();
+            Value::SortedSet(pairs.map(|(member, score)| (member.to_vec(), score as i64)).collect())
+        }
         Kind::Hash => {
             let pairs = entry.object::<Hash>().unwrap().iter(0);
             Value::Hash(pairs.map(|(field, value)| (field.to_vec(), value.to_vec())).collect())

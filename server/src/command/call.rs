@@ -174,6 +174,14 @@ impl<'c> Call<'c> {
         Ok(Flow::Done)
     }
 
+    /// Replies a double.
+    #[inline]
+    pub fn double(&mut self, value: f64) -> Done {
+        self.reply.set_double_style(self.dialect().doubles);
+        self.reply.double(value);
+        Ok(Flow::Done)
+    }
+
     /// Replies an element of a collection.
     #[inline]
     pub fn element(&mut self, element: Element<'_>) -> Done {

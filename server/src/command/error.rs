@@ -61,6 +61,10 @@ impl Error {
     /// An integer argument beyond 32 bits.
     pub const OUT_OF_RANGE_32: Error =
         Error::fixed(&"ERR value is out of range, value must between -2147483648 and 2147483647");
+    /// An integer argument that cannot be negated.
+    pub const OUT_OF_RANGE_64: Error = Error::fixed(
+        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
     /// DECRBY by a number that cannot be negated.
     pub const DECREMENT_OVERFLOW: Error = Error::fixed(&"ERR decrement would overflow");
     /// A sum of floating point numbers that is none.
@@ -92,6 +96,10 @@ impl Error {
         Error::fixed(&"ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
     /// A number of keys that is not positive or no number.
     pub const INVALID_NUMKEYS: Error = Error::fixed(&"ERR invalid numkeys value or out of range");
+    /// A number of keys below one, or no number, in a command of collections.
+    pub const NUMKEYS_NOT_POSITIVE: Error = Error::fixed(&"ERR numkeys should be greater than 0");
+    /// A negative limit of a count, or no number.
+    pub const LIMIT_NEGATIVE: Error = Error::fixed(&"ERR LIMIT can't be negative");
     /// LCS of another type.
     pub const LCS_NEEDS_STRINGS: Error = Error::fixed(&"ERR The specified keys must contain string values");
     /// LCS with LEN and IDX.
@@ -143,6 +151,32 @@ impl Error {
     pub const NEGATIVE_EXPIRE: Error = Error::fixed(&"ERR invalid expire time, must be >= 0");
     /// HINCRBYFLOAT by a number without end.
     pub const NAN_OR_INFINITY: Error = Error::fixed(&"ERR value is NaN or Infinity");
+    /// An end of a range of scores that is no number.
+    pub const RANGE_NOT_FLOAT: Error = Error::fixed(&"ERR min or max is not a float");
+    /// An end of a range of members that does not say whether it belongs to the range.
+    pub const RANGE_NOT_LEX: Error = Error::fixed(&"ERR min or max not valid string range item");
+    /// ZRANGE with a part of a range of ranks.
+    pub const LIMIT_OF_RANKS: Error = Error::fixed(
+        &"ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
+    );
+    /// ZRANGE with the scores of a range of members.
+    pub const WITHSCORES_BY_LEX: Error =
+        Error::fixed(&"ERR syntax error, WITHSCORES not supported in combination with BYLEX");
+    /// ZADD only of members that are and are not there.
+    pub const NX_AND_XX: Error = Error::fixed(&"ERR XX and NX options at the same time are not compatible");
+    /// ZADD with conditions that exclude each other.
+    pub const NX_GT_LT: Error =
+        Error::fixed(&"ERR GT, LT, and/or NX options at the same time are not compatible");
+    /// ZADD with several increments.
+    pub const INCR_OF_MANY: Error = Error::fixed(&"ERR INCR option supports a single increment-element pair");
+    /// A sum of two infinities.
+    pub const SCORE_NAN: Error = Error::fixed(&"ERR resulting score is not a number (NaN)");
+    /// A weight that is no number.
+    pub const WEIGHT_NOT_FLOAT: Error = Error::fixed(&"ERR weight value is not a float");
+    /// A number of elements that is not above zero.
+    pub const COUNT_NOT_POSITIVE: Error = Error::fixed(&"ERR count should be greater than 0");
+    /// A step through something else than a sorted set, without the scores that it does not have.
+    pub const NOSCORES_WITHOUT_SCORES: Error = Error::fixed(&"ERR NOSCORES option can only be used in ZSCAN");
     /// COMMAND GETKEYS of what is no command.
     pub const INVALID_COMMAND: Error = Error::fixed(&"ERR Invalid command specified");
     /// COMMAND GETKEYS of a command without keys.
@@ -334,6 +368,14 @@ impl Error {
     /// A time to live that is not positive or overflows.
     pub fn invalid_expire(command: &str) -> Error {
         Error::new(format!("ERR invalid expire time in '{}' command", command.to_ascii_lowercase()))
+    }
+
+    /// A union or its like of no keys.
+    pub fn no_input_keys(command: &str) -> Error {
+        Error::new(format!(
+            "ERR at least 1 input key is needed for '{}' command",
+            command.to_ascii_lowercase()
+        ))
     }
 
     /// An option that EXPIRE does not have.

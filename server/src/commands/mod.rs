@@ -23,9 +23,11 @@ mod memory;
 mod module;
 mod persistence;
 mod replication;
+mod scan;
 mod scripting;
 mod server;
 mod sort;
+mod sorted_set;
 mod string;
 mod wait;
 
@@ -39,6 +41,7 @@ pub static FAMILIES: &[&Family] = &[
     &wait::FAMILY,
     &hash::FAMILY,
     &list::FAMILY,
+    &sorted_set::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
     &scripting::FAMILY,

@@ -198,6 +198,8 @@ fn rows(
     let elements = match found.any_object() {
         Some(ObjectRef::List(list)) if call.should_offload(list.len()) => return Ok(None),
         Some(ObjectRef::List(list)) => list.iter().map(|element| element.to_vec()).collect(),
+        Some(ObjectRef::SortedSet(set)) if call.should_offload(set.len()) => return Ok(None),
+        Some(ObjectRef::SortedSet(set)) => set.iter().map(|(member, _)| member.to_vec()).collect(),
         Some(ObjectRef::Hash(_)) | None => return Err(Error::WRONG_TYPE),
     };
     let sorted = in_order(call, view, options, elements)?;
@@ -295,7 +297,7 @@ fn behind(call: &Call<'_>, view: &mut View<'_>, pattern: &[u8], element: &[u8]) 
     let name = [prefix, element, suffix].concat();
     let key = call.state.keyspace.key(&name);
     match field {
-        Some(field) => view.read::<Hash>(&key).ok()??.field(field).map(|value| value.to_vec()),
+        Some(field) => view.read::<Hash>(&key).ok()??.field(field, call.now_ms).map(|value| value.to_vec()),
         None => view.string(&key).ok()?.map(|value| value.to_vec()),
     }
 }

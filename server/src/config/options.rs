@@ -151,6 +151,12 @@ pub static PARAMETERS: &[Parameter] = &[
     number("list-max-listpack-size", INT_MIN, INT_MAX, |config| config.list_max_listpack_size.raw())
         .alias("list-max-ziplist-size")
         .summary("Elements of a compact list at most; -1 to -5 for 4 to 64 kilobytes."),
+    number("zset-max-listpack-entries", 0, i64::MAX, |config| config.zset_max_listpack_entries.raw())
+        .alias("zset-max-ziplist-entries")
+        .summary("Members of a compact sorted set at most."),
+    memory("zset-max-listpack-value", 0, |config| config.zset_max_listpack_value.raw())
+        .alias("zset-max-ziplist-value")
+        .summary("Length of a member in a compact sorted set at most."),
     choice::<DebugAccess>("enable-debug-command", |config| config.enable_debug_command.raw())
         .at_start()
         .summary("Who may use the debugging commands."),

@@ -3,6 +3,8 @@
 //!
 //! What all of them answer alike is not here, and neither is what only depends on a setting.
 
+use shardis_protocol::DoubleStyle;
+
 use super::choice::Level;
 use super::setting::Choice;
 use super::voice::{self, Voice};
@@ -116,6 +118,18 @@ pub struct Dialect {
     pub replaced_deadline_bytes: usize,
     /// Whether HSET counts fields before it sets them, repeated ones too, and makes a table at once of too many.
     pub hset_counts_first: bool,
+    /// How doubles are written.
+    pub doubles: DoubleStyle,
+    /// Whether doubles are read by C's own parser: they may be hexadecimal, and the ends of ranges may have leading space.
+    pub doubles_of_c: bool,
+    /// Whether a further word of ZRANK and ZREVRANK could be an option, else it is one too many.
+    pub zrank_takes_option: bool,
+    /// Whether a negative offset of LIMIT in a large sorted set counts from the other end; else nothing is there.
+    pub negative_offset_counts_back: bool,
+    /// Whether ZADD counts members before it adds them, repeated ones too, and makes a sorted set large at once for too many.
+    pub zadd_counts_first: bool,
+    /// Whether it does so for a member that is too long, too.
+    pub zadd_measures_first: bool,
     /// Whether small integers are one object for all keys.
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
@@ -173,6 +187,9 @@ const REDIS_70: Dialect = Dialect {
     getkeys_words_min: 4,
     pushes_after_reply: false,
     hset_counts_first: false,
+    doubles: DoubleStyle::SeventeenDigits,
+    zrank_takes_option: false,
+    zadd_counts_first: false,
     only_quicklists: true,
     lset_cuts_index: false,
     unnegatable_is_refused: false,
@@ -217,6 +234,12 @@ const REDIS_72: Dialect = Dialect {
     raw_bytes_min: |_| 45,
     replaced_deadline_bytes: 0,
     hset_counts_first: true,
+    doubles: DoubleStyle::Shortest,
+    doubles_of_c: true,
+    zrank_takes_option: true,
+    negative_offset_counts_back: false,
+    zadd_counts_first: true,
+    zadd_measures_first: false,
     shares_integers: true,
     only_quicklists: false,
     // As the first Redis that has them, 7.4.
@@ -265,6 +288,9 @@ const VALKEY_91: Dialect = Dialect {
     field_seconds_rounded_up: false,
     digest_tells_field_deadlines: false,
     info_counts_timed_hashes: true,
+    doubles_of_c: false,
+    negative_offset_counts_back: true,
+    zadd_measures_first: true,
     shares_integers: false,
     ..REDIS_72
 };

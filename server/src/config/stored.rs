@@ -159,8 +159,6 @@ pub static PARAMETERS: &[Parameter] = &[
     c_text("syslog-ident", "redis").at_start().only(REDIS),
     c_text("syslog-ident", "valkey").at_start().only(VALKEY),
     number("tracking-table-max-keys", 0, i64::MAX, "1000000"),
-    number("zset-max-listpack-entries", 0, i64::MAX, "128").alias("zset-max-ziplist-entries"),
-    memory("zset-max-listpack-value", 0, "64").alias("zset-max-ziplist-value"),
     // Servers tell these only to those who know their names.
     flag("aof-disable-auto-gc", "no").only(REDIS_70),
     flag("aof-disable-auto-gc", "no").only(SINCE_72).unlisted(),

@@ -306,7 +306,7 @@ impl<'k> View<'k> {
     /// Whether every key of the current database has a deadline.
     fn are_all_mortal(&self) -> bool {
         let databases = || self.held.all().iter().map(|(_, shard)| shard.database(self.db));
-        databases().all(|database| database.deadlines == database.table.len())
+        databases().all(|database| database.deadlines as usize == database.table.len())
     }
 
     fn random_entry(&self, random: &mut Random) -> Option<&Entry> {

@@ -7,10 +7,13 @@ pub mod allocation;
 pub mod hash;
 pub mod list;
 pub mod packed;
+pub mod sorted_set;
 pub mod string;
+mod tree;
 
 use self::hash::Hash;
 use self::list::List;
+use self::sorted_set::SortedSet;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub enum Kind {
     String,
     /// A list.
     List,
+    /// A sorted set.
+    SortedSet,
     /// A hash.
     Hash,
 }
@@ -29,6 +34,7 @@ impl Kind {
         match self {
             Kind::String => "string",
             Kind::List => "list",
+            Kind::SortedSet => "zset",
             Kind::Hash => "hash",
         }
     }
@@ -72,6 +78,8 @@ pub trait Collection: Default + 'static {
 pub enum Object {
     /// A list.
     List(Box<List>),
+    /// A sorted set.
+    SortedSet(Box<SortedSet>),
     /// A hash.
     Hash(Box<Hash>),
 }
@@ -81,6 +89,8 @@ pub enum Object {
 pub enum ObjectRef<'a> {
     /// A list.
     List(&'a List),
+    /// A sorted set.
+    SortedSet(&'a SortedSet),
     /// A hash.
     Hash(&'a Hash),
 }
@@ -90,6 +100,7 @@ impl ObjectRef<'_> {
     pub fn kind(self) -> Kind {
         match self {
             ObjectRef::List(_) => Kind::List,
+            ObjectRef::SortedSet(_) => Kind::SortedSet,
             ObjectRef::Hash(_) => Kind::Hash,
         }
     }
@@ -98,6 +109,7 @@ impl ObjectRef<'_> {
     pub fn weight_bytes(self) -> usize {
         match self {
             ObjectRef::List(list) => list.weight_bytes(),
+            ObjectRef::SortedSet(set) => set.weight_bytes(),
             ObjectRef::Hash(hash) => hash.weight_bytes(),
         }
     }
@@ -106,6 +118,7 @@ impl ObjectRef<'_> {
     pub fn encoding_name(self) -> &'static str {
         match self {
             ObjectRef::List(list) => list.encoding_name(),
+            ObjectRef::SortedSet(set) => set.encoding_name(),
             ObjectRef::Hash(hash) => hash.encoding_name(),
         }
     }
@@ -114,6 +127,7 @@ impl ObjectRef<'_> {
     pub fn duplicate(self) -> Object {
         match self {
             ObjectRef::List(list) => Object::List(Box::new(list.clone())),
+            ObjectRef::SortedSet(set) => Object::SortedSet(Box::new(set.clone())),
             ObjectRef::Hash(hash) => Object::Hash(Box::new(hash.clone())),
         }
     }
@@ -141,14 +155,48 @@ impl Collection for List {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::List(list) => Some(list),
-            Object::Hash(_) => None,
+            Object::SortedSet(_) | Object::Hash(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::List(list) => Some(list),
-            ObjectRef::Hash(_) => None,
+            ObjectRef::SortedSet(_) | ObjectRef::Hash(_) => None,
+        }
+    }
+}
+
+impl Collection for SortedSet {
+    const KIND: Kind = Kind::SortedSet;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn weight_bytes(&self) -> usize {
+        allocation::allocation_bytes(size_of::<SortedSet>()) + self.memory_bytes()
+    }
+
+    fn encoding_name(&self) -> &'static str {
+        self.encoding().name()
+    }
+
+    fn into_object(self: Box<Self>) -> Object {
+        Object::SortedSet(self)
+    }
+
+    fn from_object(object: Object) -> Option<Box<Self>> {
+        match object {
+            Object::SortedSet(set) => Some(set),
+            Object::List(_) | Object::Hash(_) => None,
+        }
+    }
+
+    fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
+        match object {
+            ObjectRef::SortedSet(set) => Some(set),
+            ObjectRef::List(_) | ObjectRef::Hash(_) => None,
         }
     }
 }
@@ -179,14 +227,14 @@ impl Collection for Hash {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::Hash(hash) => Some(hash),
-            Object::List(_) => None,
+            Object::List(_) | Object::SortedSet(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::Hash(hash) => Some(hash),
-            ObjectRef::List(_) => None,
+            ObjectRef::List(_) | ObjectRef::SortedSet(_) => None,
         }
     }
 }

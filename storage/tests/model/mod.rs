@@ -10,6 +10,8 @@ use shardis_storage::{Change, Db, Deadline, Kind, What};
 pub enum Value {
     String(Vec<u8>),
     List(VecDeque<Vec<u8>>),
+    /// Whole numbers for scores.
+    SortedSet(BTreeMap<Vec<u8>, i64>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
 }
 
@@ -18,6 +20,7 @@ impl Value {
         match self {
             Value::String(_) => Kind::String,
             Value::List(_) => Kind::List,
+            Value::SortedSet(_) => Kind::SortedSet,
             Value::Hash(_) => Kind::Hash,
         }
     }
@@ -26,6 +29,7 @@ impl Value {
         match self {
             Value::String(_) => false,
             Value::List(list) => list.is_empty(),
+            Value::SortedSet(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
         }
     }

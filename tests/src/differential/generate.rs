@@ -69,6 +69,7 @@ impl Generator {
         }
         keep_deadlines_away(&mut words, &mut self.random);
         keep_settings_known(&mut words, &mut self.random);
+        keep_scores_equal(&mut words);
         Step { words }
     }
 }
@@ -168,6 +169,23 @@ fn keep_settings_known(words: &mut [Vec<u8>], random: &mut Rng) {
     }
 }
 
+/// Leaves members of the keys for ranges of members with one score, and such ranges with those keys: where scores differ, what
+/// they are depends on chance.
+fn keep_scores_equal(words: &mut [Vec<u8>]) {
+    let name = words.first().map_or_else(String::new, |name| upper(name));
+    let by_lex = name.contains("LEX") || words.iter().any(|word| upper(word) == "BYLEX");
+    let [_, key, others @ ..] = words else { return };
+    if by_lex && key.starts_with(b"z") {
+        key[0] = b'x';
+    }
+    match name.as_str() {
+        _ if !key.starts_with(b"x") => {}
+        "ZADD" | "ZINCRBY" => others.iter_mut().step_by(2).for_each(|score| *score = b"0".to_vec()),
+        "ZRANGESTORE" => others.iter_mut().take(1).for_each(|source| source.clone_from(key)),
+        _ => {}
+    }
+}
+
 fn upper(word: &[u8]) -> String {
     String::from_utf8_lossy(word).to_ascii_uppercase()
 }
@@ -184,6 +202,19 @@ mod tests {
         };
         assert_eq!(commands(7), commands(7));
         assert_ne!(commands(7), commands(8));
+    }
+
+    #[test]
+    fn ranges_of_members_are_of_members_with_one_score() {
+        let kept = |text: &str| {
+            let mut words: Vec<Vec<u8>> = text.split(' ').map(Into::into).collect();
+            keep_scores_equal(&mut words);
+            String::from_utf8(words.join(&b' ')).expect("the tests write text")
+        };
+        assert_eq!(kept("ZADD x1 5 a 6 b"), "ZADD x1 0 a 0 b");
+        assert_eq!(kept("ZRANGESTORE x1 z2 [a [b"), "ZRANGESTORE x1 x1 [a [b");
+        assert_eq!(kept("zrange z1 [a [b bylex"), "zrange x1 [a [b bylex");
+        assert_eq!(kept("ZADD z1 5 a"), "ZADD z1 5 a");
     }
 
     #[test]

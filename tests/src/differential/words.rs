@@ -6,8 +6,8 @@
 
 use fastrand::Rng;
 
-/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list.
-const KEY_PREFIXES: [char; 5] = ['s', 'n', 'f', 'h', 'l'];
+/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a sorted set.
+const KEY_PREFIXES: [char; 6] = ['s', 'n', 'f', 'h', 'l', 'z'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 5;
 /// Fields of a hash that commands choose from.
@@ -102,6 +102,13 @@ pub enum Kind {
     FloatKey,
     HashKey,
     ListKey,
+    SortedSetKey,
+    LexKey,
+    Member,
+    Score,
+    ScoreBound,
+    LexBound,
+    Signed,
     Value,
     Bulk,
     Integer,
@@ -128,13 +135,20 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 29] = [
+const NAMED: [(&str, Kind); 36] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
     ("float-key", Kind::FloatKey),
     ("hash-key", Kind::HashKey),
     ("list-key", Kind::ListKey),
+    ("sorted-set-key", Kind::SortedSetKey),
+    ("lex-key", Kind::LexKey),
+    ("member", Kind::Member),
+    ("score", Kind::Score),
+    ("score-bound", Kind::ScoreBound),
+    ("lex-bound", Kind::LexBound),
+    ("signed", Kind::Signed),
     ("value", Kind::Value),
     ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
@@ -175,6 +189,13 @@ impl Kind {
             Self::FloatKey => key_of('f', random),
             Self::HashKey => key_of('h', random),
             Self::ListKey => key_of('l', random),
+            Self::SortedSetKey => key_of('z', random),
+            Self::LexKey => lex_key(random),
+            Self::Member => member(random),
+            Self::Score => score(random),
+            Self::ScoreBound => [one_of(&[b"", b"", b"("], random), score(random)].concat(),
+            Self::LexBound => lex_bound(random),
+            Self::Signed => number(random, |random| random.i64(-4..5)),
             Self::Value => value(random),
             Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),
@@ -230,6 +251,12 @@ fn key_of(prefix: char, random: &mut Rng) -> Vec<u8> {
     key(prefix, random)
 }
 
+/// A sorted set whose members have the same score, which others leave alone: what a range of members is where scores differ,
+/// is not defined.
+fn lex_key(random: &mut Rng) -> Vec<u8> {
+    if random.u32(..WRONG_KEY_SHARE) == 0 { key('s', random) } else { key('x', random) }
+}
+
 fn any_prefix(random: &mut Rng) -> char {
     KEY_PREFIXES[random.usize(..KEY_PREFIXES.len())]
 }
@@ -257,6 +284,33 @@ fn element(random: &mut Rng) -> Vec<u8> {
         0 => value(random),
         1..4 => random.i64(0..5).to_string().into(),
         _ => vec![random.u8(b'a'..b'g')],
+    }
+}
+
+/// Few, so that sets have some in common.
+fn member(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..10) {
+        0 => value(random),
+        1..4 => random.u32(..20).to_string().into(),
+        _ => format!("m{}", random.u32(..40)).into(),
+    }
+}
+
+/// Few again, so that members have the same.
+fn score(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..10) {
+        0..3 => float(random),
+        3 => one_of(&[b"inf", b"-inf", b"0", b"-0"], random),
+        _ => random.i32(-5..10).to_string().into(),
+    }
+}
+
+fn lex_bound(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..8) {
+        0 => b"-".into(),
+        1 => b"+".into(),
+        2 if random.bool() => value(random),
+        _ => [one_of(&[b"[", b"("], random), member(random)].concat(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! can be compared. It is made of SHA-1 sums: things whose order matters are mixed, others combined by exclusive or.
 
 use sha1::{Digest as _, Sha1};
+use shardis_protocol::{DoubleStyle, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, EntryRef, IntBuffer, Kind, ObjectRef, Transaction, View};
 
@@ -52,12 +53,21 @@ pub(super) fn of_values(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done 
     Ok(Flow::Done)
 }
 
+/// A score as the real servers have it in fingerprints: without the short way for whole numbers.
+fn format_score(style: DoubleStyle, score: f64, out: &mut Vec<u8>) {
+    match style {
+        DoubleStyle::Shortest => number::format_f64_shortest(score, out),
+        DoubleStyle::SeventeenDigits => number::format_f64_legacy(score, out),
+    }
+}
+
 /// A fingerprint under construction.
 struct Digest {
     sum: [u8; DIGEST_BYTES],
     /// By this instant fields have expired.
     now_ms: i64,
     tells_field_deadlines: bool,
+    doubles: DoubleStyle,
 }
 
 const DIGEST_BYTES: usize = 20;
@@ -65,7 +75,7 @@ const DIGEST_BYTES: usize = 20;
 impl Digest {
     fn new(call: &Call<'_>) -> Digest {
         let tells_field_deadlines = call.dialect().digest_tells_field_deadlines;
-        Digest { sum: Default::default(), now_ms: call.now_ms, tells_field_deadlines }
+        Digest { sum: Default::default(), now_ms: call.now_ms, tells_field_deadlines, doubles: call.dialect().doubles }
     }
 
     /// Adds something, in whatever order.
@@ -85,6 +95,7 @@ impl Digest {
         let number: u32 = match entry.kind() {
             Kind::String => 0,
             Kind::List => 1,
+            Kind::SortedSet => 3,
             Kind::Hash => 4,
         };
         self.mix(&number.to_be_bytes());
@@ -93,6 +104,15 @@ impl Digest {
         }
         match entry.any_object() {
             Some(ObjectRef::List(list)) => list.iter().for_each(|element| self.mix_element(element)),
+            Some(ObjectRef::SortedSet(set)) => {
+                for (member, score) in set.iter() {
+                    let (mut pair, mut digits) = (Digest { sum: Default::default(), ..*self }, Vec::new());
+                    format_score(self.doubles, score, &mut digits);
+                    pair.mix_element(member);
+                    pair.mix(&digits);
+                    self.combine(&pair.sum);
+                }
+            }
             Some(ObjectRef::Hash(hash)) => {
                 for (field, value) in hash.iter(self.now_ms) {
                     let mut pair = Digest { sum: Default::default(), ..*self };

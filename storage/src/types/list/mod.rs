@@ -3,7 +3,6 @@
 //! here blocks or waits.
 
 mod nodes;
-mod tree;
 
 use std::fmt;
 

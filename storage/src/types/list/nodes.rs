@@ -2,14 +2,14 @@
 //! divided, when two are joined. It is Redis's, so that the number of nodes, on which the way back to the
 //! small form depends, agrees with it. When a list is long is decided elsewhere.
 
-use super::tree::Tree;
 use super::{ListLimit, Side};
 use crate::types::packed::{Element, Packed};
+use crate::types::tree::Tree;
 
 /// The elements of a long list.
 #[derive(Clone)]
 pub(super) struct Nodes {
-    tree: Tree,
+    tree: Tree<Packed>,
 }
 
 impl Nodes {

@@ -12,6 +12,7 @@
 //! ```
 
 use crate::number::{i64_len, parse_i64, write_i64};
+use crate::types::string::IntBuffer;
 
 /// An element of a collection as it is stored: the integer that its bytes spell, or the bytes.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,17 @@ impl<'a> Element<'a> {
         let mut out = Vec::with_capacity(self.len());
         self.write_to(&mut out);
         out
+    }
+
+    /// The element as text, digits being written to `buffer`.
+    pub fn text<'t>(&self, buffer: &'t mut IntBuffer) -> &'t [u8]
+    where
+        'a: 't,
+    {
+        match *self {
+            Element::Int(value) => buffer.format(value).as_bytes(),
+            Element::Bytes(bytes) => bytes,
+        }
     }
 
     /// Whether the element as text is `bytes`.

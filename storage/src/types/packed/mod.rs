@@ -180,6 +180,13 @@ impl Packed {
         self.splice(position.0..position.0, &entry.parts(), self.len() + 1);
     }
 
+    /// Puts two elements where `position` is, at once.
+    pub fn insert_pair(&mut self, position: Position, pair: [Element<'_>; 2]) {
+        let entries = pair.map(Entry::new);
+        let [[a, b, c], [d, e, f]] = [entries[0].parts(), entries[1].parts()];
+        self.splice(position.0..position.0, &[a, b, c, d, e, f], self.len() + 2);
+    }
+
     /// Puts an element in the place of the one at `position`.
     pub fn replace(&mut self, position: Position, element: Element<'_>) {
         let entry = Entry::new(element);
@@ -387,6 +394,7 @@ mod tests {
         Push(Side, Vec<u8>),
         Pop(Side),
         Insert(usize, Vec<u8>),
+        InsertPair(usize, Vec<u8>, Vec<u8>),
         Replace(usize, Vec<u8>),
         Remove(usize, usize),
         SplitAndSwap(usize),
@@ -404,6 +412,8 @@ mod tests {
             6 => (side(), text()).prop_map(|(side, text)| Operation::Push(side, text)),
             2 => side().prop_map(Operation::Pop),
             3 => (index.clone(), text()).prop_map(|(index, text)| Operation::Insert(index, text)),
+            1 => (index.clone(), text(), text())
+                .prop_map(|(index, one, two)| Operation::InsertPair(index, one, two)),
             3 => (index.clone(), text()).prop_map(|(index, text)| Operation::Replace(index, text)),
             1 => (index.clone(), 0..4_usize).prop_map(|(index, count)| Operation::Remove(index, count)),
             1 => index.clone().prop_map(Operation::SplitAndSwap),
@@ -429,6 +439,11 @@ mod tests {
                 let index = index % (model.len() + 1);
                 packed.insert(packed.position(index), text.as_slice().into());
                 model.insert(index, text);
+            }
+            Operation::InsertPair(index, one, two) => {
+                let index = index % (model.len() + 1);
+                packed.insert_pair(packed.position(index), [one.as_slice().into(), two.as_slice().into()]);
+                model.splice(index..index, [one, two]);
             }
             Operation::SplitAndSwap(index) => {
                 let index = index % (model.len() + 1);
