@@ -23,6 +23,7 @@ mod memory;
 mod module;
 mod persistence;
 mod replication;
+mod scan;
 mod scripting;
 mod server;
 mod string;
