@@ -3,6 +3,7 @@
 mod all;
 mod counter;
 mod fields;
+mod scan;
 
 use shardis_storage::Key;
 use shardis_storage::types::hash::HashContext;
@@ -23,6 +24,7 @@ pub static FAMILY: Family = Family::new(
         &all::HGETALL,
         &all::HKEYS,
         &all::HVALS,
+        &scan::HSCAN,
         &counter::HINCRBY,
     ],
 );

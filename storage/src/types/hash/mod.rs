@@ -154,6 +154,14 @@ impl Hash {
         }
     }
 
+    /// How many fields a step of a scan looks at that is asked for `count`.
+    pub fn scan_len(&self, count: usize) -> usize {
+        match &self.form {
+            Form::Packed(packed) => packed.len() / 2,
+            Form::Table(fields) => fields.len().min(count),
+        }
+    }
+
     /// A field with its value, each as likely as another.
     pub fn random_entry(&self, random: &mut Random) -> Option<(Element<'_>, Element<'_>)> {
         match &self.form {
