@@ -26,6 +26,7 @@ mod replication;
 mod scan;
 mod scripting;
 mod server;
+mod set;
 mod string;
 mod wait;
 
@@ -38,6 +39,7 @@ pub static FAMILIES: &[&Family] = &[
     &wait::FAMILY,
     &hash::FAMILY,
     &list::FAMILY,
+    &set::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
     &scripting::FAMILY,

@@ -69,10 +69,7 @@ impl<'a> ScanOptions<'a> {
 
     /// Whether an element is among what is looked for.
     pub fn admits(&self, element: Element<'_>) -> bool {
-        self.pattern.is_none_or(|pattern| match element {
-            Element::Bytes(bytes) => pattern.matches(bytes),
-            Element::Int(value) => pattern.matches(itoa::Buffer::new().format(value).as_bytes()),
-        })
+        self.pattern.is_none_or(|pattern| pattern.matches(element.text(&mut itoa::Buffer::new())))
     }
 }
 

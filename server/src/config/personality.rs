@@ -118,6 +118,9 @@ pub struct Dialect {
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
     pub only_quicklists: bool,
+    /// Whether a set is one of integers or a table and nothing between. So short sets of others are reported as long ones
+    /// are, members are not counted before they are added, and what a table leaves over may be one of integers.
+    pub sets_without_listpacks: bool,
 }
 
 impl Dialect {
@@ -155,6 +158,7 @@ const REDIS_70: Dialect = Dialect {
     pushes_after_reply: false,
     hset_counts_first: false,
     only_quicklists: true,
+    sets_without_listpacks: true,
     ..REDIS_72
 };
 
@@ -197,6 +201,7 @@ const REDIS_72: Dialect = Dialect {
     hset_counts_first: true,
     shares_integers: true,
     only_quicklists: false,
+    sets_without_listpacks: false,
 };
 
 const VALKEY_91: Dialect = Dialect {

@@ -43,6 +43,8 @@ pub(super) enum Tag {
     Shared,
     /// A `Box<List>`.
     List,
+    /// A `Box<Set>`.
+    Set,
     /// A `Box<Hash>`.
     Hash,
     /// Nothing: the collection is in the hands of a guard.
@@ -57,7 +59,8 @@ impl Tag {
             1 => Tag::Int,
             2 => Tag::Shared,
             3 => Tag::List,
-            4 => Tag::Hash,
+            4 => Tag::Set,
+            5 => Tag::Hash,
             _ => Tag::Lent,
         }
     }

@@ -127,12 +127,14 @@ impl<'k> Transaction<'k> {
 
     /// Gives a key a value that was taken from another or copied, in the place of what it had.
     pub fn put(&mut self, key: &Key<'_>, moved: Moved) {
-        let replaced = self.live_position(key).map(|position| self.0.remove_at(key.hash, position));
-        let what = if replaced.is_some() { What::Overwritten } else { What::Created };
-        if let Some(entry) = replaced {
-            self.0.discard(entry);
-        }
-        self.insert(key, moved.0.with_key(key.bytes), what);
+        self.replace(key, moved.0.with_key(key.bytes));
+    }
+
+    /// Gives a key a collection that is not empty and never expires, in the place of what it had.
+    pub fn set_collection<T: Collection>(&mut self, key: &Key<'_>, collection: T) {
+        debug_assert!(!collection.is_empty());
+        let value = NewValue::Object(Box::new(collection).into_object());
+        self.replace(key, Entry::new(key.bytes, value, None, self.0.clock));
     }
 
     /// A deep copy of the value at a key, with its deadline.
@@ -238,6 +240,16 @@ impl<'k> Transaction<'k> {
         }
         toucher.touch(entry, key.hash);
         Some(position)
+    }
+
+    /// Puts an entry in the place of what a key had.
+    fn replace(&mut self, key: &Key<'_>, entry: Entry) {
+        let replaced = self.live_position(key).map(|position| self.0.remove_at(key.hash, position));
+        let what = if replaced.is_some() { What::Overwritten } else { What::Created };
+        if let Some(entry) = replaced {
+            self.0.discard(entry);
+        }
+        self.insert(key, entry, what);
     }
 
     /// Adds an entry for a key that has none.

@@ -100,6 +100,7 @@ fn prefetch_value(entry: &Entry) {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => prefetch(std::ptr::from_ref(hash)),
         Some(ObjectRef::List(list)) => prefetch(std::ptr::from_ref(list)),
+        Some(ObjectRef::Set(set)) => prefetch(std::ptr::from_ref(set)),
         None => {}
     }
 }

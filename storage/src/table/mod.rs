@@ -26,6 +26,8 @@ mod sweep;
 pub use self::bucket::Place;
 use self::bucket::{Bucket, Probe};
 use self::buckets::Buckets;
+pub(crate) use self::cursor::scan_step;
+pub(crate) use self::growth::base_of;
 pub use self::hash::{Hasher, KeyHash};
 pub(crate) use self::outline::{Outline, Published};
 pub(crate) use self::prefetch::prefetch;

@@ -7,10 +7,12 @@ pub mod allocation;
 pub mod hash;
 pub mod list;
 pub mod packed;
+pub mod set;
 pub mod string;
 
 use self::hash::Hash;
 use self::list::List;
+use self::set::Set;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub enum Kind {
     String,
     /// A list.
     List,
+    /// A set.
+    Set,
     /// A hash.
     Hash,
 }
@@ -29,6 +33,7 @@ impl Kind {
         match self {
             Kind::String => "string",
             Kind::List => "list",
+            Kind::Set => "set",
             Kind::Hash => "hash",
         }
     }
@@ -67,6 +72,8 @@ pub trait Collection: Default + 'static {
 pub enum Object {
     /// A list.
     List(Box<List>),
+    /// A set.
+    Set(Box<Set>),
     /// A hash.
     Hash(Box<Hash>),
 }
@@ -76,6 +83,8 @@ pub enum Object {
 pub enum ObjectRef<'a> {
     /// A list.
     List(&'a List),
+    /// A set.
+    Set(&'a Set),
     /// A hash.
     Hash(&'a Hash),
 }
@@ -85,6 +94,7 @@ impl ObjectRef<'_> {
     pub fn kind(self) -> Kind {
         match self {
             ObjectRef::List(_) => Kind::List,
+            ObjectRef::Set(_) => Kind::Set,
             ObjectRef::Hash(_) => Kind::Hash,
         }
     }
@@ -93,6 +103,7 @@ impl ObjectRef<'_> {
     pub fn weight_bytes(self) -> usize {
         match self {
             ObjectRef::List(list) => list.weight_bytes(),
+            ObjectRef::Set(set) => set.weight_bytes(),
             ObjectRef::Hash(hash) => hash.weight_bytes(),
         }
     }
@@ -101,6 +112,7 @@ impl ObjectRef<'_> {
     pub fn encoding_name(self) -> &'static str {
         match self {
             ObjectRef::List(list) => list.encoding_name(),
+            ObjectRef::Set(set) => set.encoding_name(),
             ObjectRef::Hash(hash) => hash.encoding_name(),
         }
     }
@@ -109,6 +121,7 @@ impl ObjectRef<'_> {
     pub fn duplicate(self) -> Object {
         match self {
             ObjectRef::List(list) => Object::List(Box::new(list.clone())),
+            ObjectRef::Set(set) => Object::Set(Box::new(set.clone())),
             ObjectRef::Hash(hash) => Object::Hash(Box::new(hash.clone())),
         }
     }
@@ -136,14 +149,48 @@ impl Collection for List {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::List(list) => Some(list),
-            Object::Hash(_) => None,
+            Object::Set(_) | Object::Hash(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::List(list) => Some(list),
-            ObjectRef::Hash(_) => None,
+            ObjectRef::Set(_) | ObjectRef::Hash(_) => None,
+        }
+    }
+}
+
+impl Collection for Set {
+    const KIND: Kind = Kind::Set;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn weight_bytes(&self) -> usize {
+        allocation::allocation_bytes(size_of::<Set>()) + self.memory_bytes()
+    }
+
+    fn encoding_name(&self) -> &'static str {
+        self.encoding().name()
+    }
+
+    fn into_object(self: Box<Self>) -> Object {
+        Object::Set(self)
+    }
+
+    fn from_object(object: Object) -> Option<Box<Self>> {
+        match object {
+            Object::Set(set) => Some(set),
+            Object::List(_) | Object::Hash(_) => None,
+        }
+    }
+
+    fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
+        match object {
+            ObjectRef::Set(set) => Some(set),
+            ObjectRef::List(_) | ObjectRef::Hash(_) => None,
         }
     }
 }
@@ -170,14 +217,14 @@ impl Collection for Hash {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::Hash(hash) => Some(hash),
-            Object::List(_) => None,
+            Object::List(_) | Object::Set(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::Hash(hash) => Some(hash),
-            ObjectRef::List(_) => None,
+            ObjectRef::List(_) | ObjectRef::Set(_) => None,
         }
     }
 }

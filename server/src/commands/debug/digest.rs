@@ -76,6 +76,7 @@ impl Digest {
         let number: u32 = match entry.kind() {
             Kind::String => 0,
             Kind::List => 1,
+            Kind::Set => 2,
             Kind::Hash => 4,
         };
         self.mix(&number.to_be_bytes());
@@ -84,6 +85,11 @@ impl Digest {
         }
         match entry.any_object() {
             Some(ObjectRef::List(list)) => list.iter().for_each(|element| self.mix_element(element)),
+            Some(ObjectRef::Set(set)) => {
+                for element in set.iter() {
+                    self.combine(element.text(&mut itoa::Buffer::new()));
+                }
+            }
             Some(ObjectRef::Hash(hash)) => {
                 for (field, value) in hash.iter() {
                     let mut pair = Digest::default();

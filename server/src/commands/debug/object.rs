@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hasher};
 
 use shardis_storage::types::hash::Hash;
 use shardis_storage::types::list::List;
-use shardis_storage::{Db, EntryRef, StringRef, Transaction};
+use shardis_storage::types::set::Set;
+use shardis_storage::{Db, EntryRef, ObjectRef, StringRef, Transaction};
 
 use crate::client::Client;
 use crate::command::{Call, Done, Error, Flow};
@@ -105,9 +106,13 @@ pub(super) fn table_of_database(call: &mut Call<'_>, txn: &mut Transaction<'_>) 
 pub(super) fn table_of_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let entry = txn.inspect(&key).ok_or(Error::NO_SUCH_KEY)?;
-    let hash = entry.object::<Hash>().ok_or(Error::NOT_A_HASH_TABLE)?;
-    let room = hash.table_room().ok_or(Error::NOT_A_HASH_TABLE)?;
-    call.reply.verbatim(b"txt", table_text(room, hash.len()).as_bytes());
+    let (room, len) = match entry.any_object() {
+        Some(ObjectRef::Set(set)) => (set.table_buckets(), set.len()),
+        Some(ObjectRef::Hash(hash)) => (hash.table_room(), hash.len()),
+        Some(ObjectRef::List(_)) | None => (None, 0),
+    };
+    let room = room.ok_or(Error::NOT_A_HASH_TABLE)?;
+    call.reply.verbatim(b"txt", table_text(room, len).as_bytes());
     Ok(Flow::Done)
 }
 
@@ -118,11 +123,12 @@ fn table_text(room: usize, entries: usize) -> String {
 /// Sizes of structures of ours.
 pub(super) fn sizes(call: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
     let text = format!(
-        "bits:{} state:{} client:{} list:{} hash:{} ",
+        "bits:{} state:{} client:{} list:{} set:{} hash:{} ",
         usize::BITS,
         size_of::<State>(),
         size_of::<Client>(),
         size_of::<List>(),
+        size_of::<Set>(),
         size_of::<Hash>(),
     );
     call.bulk(text.as_bytes())

@@ -51,6 +51,14 @@ impl Element<'_> {
         out
     }
 
+    /// The element as text; an integer's is written to `buffer`.
+    pub fn text<'t>(&'t self, buffer: &'t mut itoa::Buffer) -> &'t [u8] {
+        match *self {
+            Element::Int(value) => buffer.format(value).as_bytes(),
+            Element::Bytes(bytes) => bytes,
+        }
+    }
+
     /// Whether the element as text is `bytes`.
     pub fn eq_bytes(&self, bytes: &[u8]) -> bool {
         match *self {
@@ -86,7 +94,7 @@ impl<'a> From<&'a [u8]> for Element<'a> {
 }
 
 /// An entry about to be written or looked for.
-pub(super) struct Entry<'a> {
+pub(in crate::types) struct Entry<'a> {
     head: [u8; HEAD_LEN_MAX],
     head_len: usize,
     body: &'a [u8],
@@ -118,6 +126,16 @@ impl<'a> Entry<'a> {
 
     pub fn parts(&self) -> [&[u8]; 3] {
         [&self.head[..self.head_len], self.body, &self.back[..self.back_len]]
+    }
+
+    /// Head and body alone, for those who walk in one direction only.
+    pub fn content(&self) -> [&[u8]; 2] {
+        [&self.head[..self.head_len], self.body]
+    }
+
+    /// How long these two are.
+    pub fn content_len(&self) -> usize {
+        self.head_len + self.body.len()
     }
 
     /// Whether `entries` begin with this one. The form is canonical, so comparing bytes is comparing
@@ -174,7 +192,7 @@ fn integer_head(value: i64) -> ([u8; HEAD_LEN_MAX], usize) {
 }
 
 /// Reads head and body of an entry.
-pub(super) fn decode(content: &[u8]) -> Element<'_> {
+pub(in crate::types) fn decode(content: &[u8]) -> Element<'_> {
     match content[0] {
         tag @ ..0x80 => Element::Int(i64::from(tag)),
         0x80..0xc0 => Element::Bytes(&content[1..]),
@@ -206,7 +224,7 @@ pub(super) fn entry_len(entries: &[u8]) -> usize {
 
 /// The length of head and body of the first entry. Nearly all are short strings or small integers.
 #[inline]
-pub(super) fn content_len(entries: &[u8]) -> usize {
+pub(in crate::types) fn content_len(entries: &[u8]) -> usize {
     match entries[0] {
         ..0x80 => 1,
         tag @ 0x80..0xc0 => 1 + usize::from(tag & 0x3f),
