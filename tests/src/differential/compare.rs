@@ -18,10 +18,13 @@ pub type Frame = (Vec<u8>, Reply);
 enum Rule {
     /// The same elements in any order, `width` of which belong together.
     Unordered { width: usize },
-    /// The same, where the hash is a table.
-    UnorderedInTable { width: usize },
-    /// A complete SCAN: the same keys. A page has nothing to compare, neither order nor cursor.
-    Scan,
+    /// The same, where the value has one of these encodings.
+    UnorderedIn { encodings: &'static [&'static str], width: usize },
+    /// A complete SCAN, whose cursor is this word: the same groups of `width` elements. A page has nothing to compare,
+    /// neither order nor cursor.
+    Scan { cursor: usize, width: usize },
+    /// Elements by chance: as many of them.
+    Length,
     /// A moment or a span in milliseconds: as far apart as the two servers' clocks may have been read.
     Near,
     /// The same in seconds, rounded from what `exact` answers; a `span` may have passed in part when that is asked.
@@ -34,13 +37,21 @@ enum Rule {
 
 /// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one
 /// does.
-const RULES: [(&str, &str, Rule); 23] = [
+const RULES: [(&str, &str, Rule); 31] = [
     ("KEYS", "", Rule::Unordered { width: 1 }),
     ("CONFIG", "GET", Rule::Unordered { width: 2 }),
-    ("SCAN", "", Rule::Scan),
-    ("HGETALL", "", Rule::UnorderedInTable { width: 2 }),
-    ("HKEYS", "", Rule::UnorderedInTable { width: 1 }),
-    ("HVALS", "", Rule::UnorderedInTable { width: 1 }),
+    ("SCAN", "", Rule::Scan { cursor: 1, width: 1 }),
+    ("HSCAN", "", Rule::Scan { cursor: 2, width: 2 }),
+    ("SSCAN", "", Rule::Scan { cursor: 2, width: 1 }),
+    ("HGETALL", "", Rule::UnorderedIn { encodings: TABLE, width: 2 }),
+    ("HKEYS", "", Rule::UnorderedIn { encodings: TABLE, width: 1 }),
+    ("HVALS", "", Rule::UnorderedIn { encodings: TABLE, width: 1 }),
+    ("SMEMBERS", "", Rule::UnorderedIn { encodings: NOT_INTEGERS, width: 1 }),
+    ("SINTER", "", Rule::Unordered { width: 1 }),
+    ("SUNION", "", Rule::Unordered { width: 1 }),
+    ("SDIFF", "", Rule::Unordered { width: 1 }),
+    ("SPOP", "", Rule::Unordered { width: 1 }),
+    ("SRANDMEMBER", "", Rule::Length),
     ("TTL", "", Rule::Rounded { exact: "PTTL", span: true }),
     ("EXPIRETIME", "", Rule::Rounded { exact: "PEXPIRETIME", span: false }),
     ("PTTL", "", Rule::Near),
@@ -61,6 +72,10 @@ const RULES: [(&str, &str, Rule); 23] = [
     ("COMMANDLOG", "LEN", Rule::Kind),
     ("LATENCY", "HISTOGRAM", Rule::Kind),
 ];
+
+const TABLE: &[&str] = &["hashtable"];
+/// A short set may have been made of a long one, in the order of its table.
+const NOT_INTEGERS: &[&str] = &["listpack", "hashtable"];
 
 /// A difference that we accept, in full.
 pub struct Exception {
@@ -108,7 +123,7 @@ pub fn same(step: &Step, ours: &Frame, theirs: &Frame, circumstances: Circumstan
 /// The command that must be asked right behind `step` so that its replies can be compared.
 pub fn probe(step: &Step) -> Option<Step> {
     let question: &[&str] = match rule(step)? {
-        Rule::UnorderedInTable { .. } => &["OBJECT", "ENCODING"],
+        Rule::UnorderedIn { .. } => &["OBJECT", "ENCODING"],
         Rule::Rounded { exact, .. } => &[exact],
         _ => return None,
     };
@@ -132,17 +147,23 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
         (Some(Rule::Unordered { width }), Reply::Items(..), Reply::Items(..)) => {
             same_groups(ours, theirs, width)
         }
-        (Some(Rule::UnorderedInTable { width }), Reply::Items(..), Reply::Items(..)) => {
-            circumstances.probed.is_some_and(|(_, (bytes, _))| bytes.ends_with(b"hashtable\r\n"))
-                && same_groups(ours, theirs, width)
+        (Some(Rule::UnorderedIn { encodings, width }), Reply::Items(..), Reply::Items(..)) => {
+            let encoding = circumstances.probed.and_then(|(_, (_, encoding))| encoding.text());
+            encodings.iter().any(|one| encoding == Some(one.as_bytes())) && same_groups(ours, theirs, width)
         }
-        (Some(Rule::Scan), _, _) => match (ours.items(), theirs.items()) {
+        (Some(Rule::Scan { cursor, width }), _, _) => match (ours.items(), theirs.items()) {
             ([our_cursor, ours], [their_cursor, theirs]) => {
-                let complete = |cursor: &Reply| step.words[1] == b"0" && cursor.text() == Some(b"0");
-                !complete(our_cursor) || !complete(their_cursor) || same_set(ours, theirs)
+                let complete = |next: &Reply| step.words[cursor] == b"0" && next.text() == Some(b"0");
+                let only_fields = step.words.iter().any(|word| word.eq_ignore_ascii_case(b"NOVALUES"));
+                let width = if only_fields { 1 } else { width };
+                !complete(our_cursor) || !complete(their_cursor) || same_set(ours, theirs, width)
             }
             _ => false,
         },
+        (Some(Rule::Length), Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
+            our_kind == their_kind && ours.len() == theirs.len()
+        }
+        (Some(Rule::Length), Reply::Bulk(_), Reply::Bulk(_)) => true,
         (Some(Rule::Near), _, _) => are_near(ours, theirs, circumstances.apart),
         (Some(Rule::Rounded { span, .. }), _, _) => {
             let passed = if span { circumstances.apart } else { Duration::ZERO };
@@ -190,9 +211,11 @@ fn same_groups(ours: &Reply, theirs: &Reply, width: usize) -> bool {
     kinds(ours) == kinds(theirs) && sorted(ours) == sorted(theirs)
 }
 
-/// The same elements; SCAN may return one twice.
-fn same_set(ours: &Reply, theirs: &Reply) -> bool {
-    let set = |reply: &Reply| reply.items().iter().cloned().collect::<std::collections::BTreeSet<_>>();
+/// The same groups of `width` elements; SCAN may return one twice.
+fn same_set(ours: &Reply, theirs: &Reply, width: usize) -> bool {
+    let set = |reply: &Reply| {
+        reply.items().chunks(width).map(<[Reply]>::to_vec).collect::<std::collections::BTreeSet<_>>()
+    };
     set(ours) == set(theirs)
 }
 
@@ -233,6 +256,7 @@ mod tests {
         assert!(holds("keys *", AB, BA, packed));
         assert!(!holds("MGET a b", AB, BA, table));
         assert!(holds("HKEYS h", AB, BA, table) && !holds("HKEYS h", AB, BA, packed));
+        assert!(holds("SMEMBERS e", AB, BA, packed) && !holds("SMEMBERS e", AB, BA, b"$6\r\nintset\r\n"));
         assert!(!holds("HGETALL h", AB, BA, table), "a field and its value do not change places");
         assert!(!holds("KEYS *", AB, b"*1\r\n$1\r\na\r\n", packed));
     }
@@ -273,6 +297,16 @@ mod tests {
         assert!(!holds("SCAN 0", &page("0", "a"), &page("0", "b"), b"_\r\n"));
         assert!(holds("SCAN 0", &page("0", "a"), &page("7", "b"), b"_\r\n"));
         assert!(holds("SCAN 1", &page("0", "a"), &page("0", "b"), b"_\r\n"));
+        assert!(!holds("SSCAN e 0", &page("0", "a"), &page("0", "b"), b"_\r\n"));
+        assert!(holds("SSCAN e 1", &page("0", "a"), &page("0", "b"), b"_\r\n"));
+    }
+
+    #[test]
+    fn as_many_elements_are_drawn() {
+        assert!(holds("SRANDMEMBER e 2", AB, BA, b"_\r\n"));
+        assert!(holds("SRANDMEMBER e -2", AB, b"*2\r\n$1\r\na\r\n$1\r\na\r\n", b"_\r\n"));
+        assert!(!holds("SRANDMEMBER e 2", AB, b"*1\r\n$1\r\na\r\n", b"_\r\n"));
+        assert!(!holds("SRANDMEMBER e", b"$1\r\na\r\n", b"$-1\r\n", b"_\r\n"));
     }
 
     #[test]

@@ -6,8 +6,9 @@
 
 use fastrand::Rng;
 
-/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list.
-const KEY_PREFIXES: [char; 5] = ['s', 'n', 'f', 'h', 'l'];
+/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a set of elements or of
+/// integers.
+const KEY_PREFIXES: [char; 7] = ['s', 'n', 'f', 'h', 'l', 'e', 'i'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 5;
 /// Fields of a hash that commands choose from.
@@ -88,7 +89,7 @@ const SETTINGS: [&[u8]; 13] = [
     b"list-max-ziplist-size",
     b"proto-max-bulk-len",
 ];
-const TYPES: [&[u8]; 6] = [b"string", b"list", b"hash", b"zset", b"STRING", b"nonsense"];
+const TYPES: [&[u8]; 7] = [b"string", b"list", b"set", b"hash", b"zset", b"STRING", b"nonsense"];
 const NAMES: [&[u8]; 6] = [b"worker", b"w-1", b"", b"a b", b"a\nb", b"\xff"];
 const CURSORS: [&[u8]; 12] =
     [b"0", b"0", b"0", b"0", b"abc", b"", b"18446744073709551616", b"1.5", b"-1", b" 0", b"+0", b"-00"];
@@ -102,6 +103,9 @@ pub enum Kind {
     FloatKey,
     HashKey,
     ListKey,
+    SetKey,
+    IntegersKey,
+    Member,
     Value,
     Bulk,
     Integer,
@@ -126,13 +130,16 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 27] = [
+const NAMED: [(&str, Kind); 30] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
     ("float-key", Kind::FloatKey),
     ("hash-key", Kind::HashKey),
     ("list-key", Kind::ListKey),
+    ("set-key", Kind::SetKey),
+    ("integers-key", Kind::IntegersKey),
+    ("member", Kind::Member),
     ("value", Kind::Value),
     ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
@@ -171,6 +178,9 @@ impl Kind {
             Self::FloatKey => key_of('f', random),
             Self::HashKey => key_of('h', random),
             Self::ListKey => key_of('l', random),
+            Self::SetKey => key_of('e', random),
+            Self::IntegersKey => key_of('i', random),
+            Self::Member => member(random),
             Self::Value => value(random),
             Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),
@@ -242,6 +252,15 @@ fn value(random: &mut Rng) -> Vec<u8> {
         45..50 => letters(random.usize(63..67), random),
         50..55 => letters(random.usize(80..200), random),
         _ => letters(random.usize(1..10), random),
+    }
+}
+
+/// Few, so that sets have some in common.
+fn member(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..10) {
+        0 => value(random),
+        1..4 => random.u32(..20).to_string().into(),
+        _ => format!("m{}", random.u32(..40)).into(),
     }
 }
 
