@@ -29,8 +29,8 @@ pub(super) type Place = Range<usize>;
 struct Header {
     count: usize,
     layout: u8,
-    /// How many bytes they are.
-    len: usize,
+    /// Where the members begin.
+    start: usize,
 }
 
 impl Block {
@@ -55,7 +55,7 @@ impl Block {
 
     pub fn iter(&self) -> Members<'_> {
         let header = self.header();
-        Members { layout: header.layout, bytes: &self.bytes[header.len..] }
+        Members { layout: header.layout, bytes: &self.bytes[header.start..] }
     }
 
     /// Where a member is.
@@ -77,10 +77,10 @@ impl Block {
         assert!(index < header.count, "a place is within the block");
         if header.layout != PACKED {
             let width = width(header.layout);
-            let at = header.len + index * width;
+            let at = header.start + index * width;
             return at..at + width;
         }
-        let at = (0..index).fold(header.len, |at, _| at + content_len(&self.bytes[at..]));
+        let at = (0..index).fold(header.start, |at, _| at + content_len(&self.bytes[at..]));
         at..at + content_len(&self.bytes[at..])
     }
 
@@ -162,15 +162,15 @@ impl Block {
 
     fn header(&self) -> Header {
         if self.bytes.is_empty() {
-            return Header { count: 0, layout: NARROWEST, len: 0 };
+            return Header { count: 0, layout: NARROWEST, start: 0 };
         }
-        let (word, len) = read_varint(&self.bytes);
-        Header { count: (word >> LAYOUT_BITS) as usize, layout: word as u8 & LAYOUT_MASK, len }
+        let (word, start) = read_varint(&self.bytes);
+        Header { count: (word >> LAYOUT_BITS) as usize, layout: word as u8 & LAYOUT_MASK, start }
     }
 
     fn walk_to(&self, header: Header, wanted: Element<'_>) -> Option<Place> {
         let wanted = Entry::new(wanted);
-        let mut at = header.len;
+        let mut at = header.start;
         while at < self.bytes.len() {
             let entries = &self.bytes[at..];
             if wanted.begins(entries) {
@@ -187,14 +187,14 @@ impl Block {
         let (mut low, mut high) = (0, header.count);
         while low < high {
             let middle = low.midpoint(high);
-            let at = header.len + middle * width;
+            let at = header.start + middle * width;
             match integer(&self.bytes[at..at + width]).cmp(&value) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
                 Ordering::Equal => return Ok(at),
             }
         }
-        Err(header.len + low * width)
+        Err(header.start + low * width)
     }
 
     /// Gives every integer more bytes.
@@ -204,13 +204,13 @@ impl Block {
             bytes.extend_from_slice(&value.to_le_bytes()[..width(layout)]);
         }
         let header = self.header();
-        self.splice(header.len..self.bytes.len(), &[&bytes], header.count, layout);
+        self.splice(header.start..self.bytes.len(), &[&bytes], header.count, layout);
     }
 
     /// The one way in which the bytes change: `parts` take the place of those in `range`, which is behind the header, and a
     /// new header that of the old one.
     fn splice(&mut self, range: Range<usize>, parts: &[&[u8]], count: usize, layout: u8) {
-        let old_header = 0..self.header().len;
+        let old_header = 0..self.header().start;
         let mut header = [0; VARINT_LEN_MAX];
         let word = (count as u64) << LAYOUT_BITS | u64::from(layout);
         let header_len = if count == 0 { 0 } else { write_varint(word, &mut header) };
