@@ -1,4 +1,4 @@
-//! The cache-line hash table, generic over its entry: the keyspace, large hashes and large sets use it.
+//! The cache-line hash table, generic over its entry: the keyspace and large hashes use it.
 //!
 //! A lookup reads two lines: the bucket, then the entry whose tag matches. The table grows and shrinks by linear
 //! hashing, one bucket at a time (`growth`), so that no operation pays for a rehash; iteration survives both
