@@ -156,6 +156,7 @@ impl Set {
         let fits_block = members <= context.entries_max;
         let Form::Block(block) = &self.form else { return };
         match (block.len(), block.is_packed()) {
+            (0, _) if first.as_i64().is_none() && fits_block => {}
             (0, _) if first.as_i64().is_some() && members <= context.ints_max => {}
             (0, _) if fits_block => *self = Set::packed(),
             (1.., true) if fits_block => {}
@@ -185,7 +186,7 @@ impl Set {
             }
             return is_new;
         } else if fits_packed(block, element, context) {
-            let mut packed = Block::packed();
+            let mut packed = Block::default();
             for element in block.iter().chain([element]) {
                 packed.push(element);
             }
@@ -241,8 +242,8 @@ impl Set {
 
 /// Whether a block of integers may become a packed one to take a member that is none.
 fn fits_packed(ints: &Block, element: Element<'_>, context: &SetContext) -> bool {
-    let (least, greatest) = ints.bounds().unwrap_or_default();
-    let longest = i64_len(least).max(i64_len(greatest)).max(element.len());
+    let longest = ints.bounds().map_or(0, |(least, greatest)| i64_len(least).max(i64_len(greatest)));
+    let longest = longest.max(element.len());
     ints.len() < context.entries_max && longest <= context.value_bytes_max
 }
 
@@ -331,7 +332,7 @@ mod tests {
         };
         assert_eq!(expecting(Set::new(), 512, b"1"), SetEncoding::Ints);
         assert_eq!(expecting(Set::new(), 513, b"1"), SetEncoding::Table);
-        assert_eq!(expecting(Set::new(), 128, b"x"), SetEncoding::Packed);
+        assert_eq!(expecting(Set::new(), 128, b"x"), SetEncoding::Ints, "until it is added");
         assert_eq!(expecting(Set::new(), 129, b"x"), SetEncoding::Table);
         assert_eq!(expecting(named(1), 129, b"1"), SetEncoding::Table);
         assert_eq!(expecting(set([1]), 129, b"x"), SetEncoding::Ints);
