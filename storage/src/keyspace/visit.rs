@@ -96,7 +96,7 @@ impl ShardVisit<'_> {
 }
 
 /// Asks for the line of a collection; a string lies in its entry.
-fn prefetch_value(entry: &Entry) {
+pub(super) fn prefetch_value(entry: &Entry) {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => prefetch(std::ptr::from_ref(hash)),
         Some(ObjectRef::List(list)) => prefetch(std::ptr::from_ref(list)),
@@ -105,10 +105,12 @@ fn prefetch_value(entry: &Entry) {
     }
 }
 
-/// Asks for what a collection points to, if rows are made of that.
-fn prefetch_content(entry: &Entry) {
-    if let Some(ObjectRef::Hash(hash)) = entry.object() {
-        hash.prefetch();
+/// Asks for what a collection points to, which is where its elements begin.
+pub(super) fn prefetch_content(entry: &Entry) {
+    match entry.object() {
+        Some(ObjectRef::Hash(hash)) => hash.prefetch(),
+        Some(ObjectRef::Set(set)) => set.prefetch(),
+        Some(ObjectRef::List(_)) | None => {}
     }
 }
 

@@ -206,6 +206,16 @@ impl<E: TableEntry> Table<E> {
         }
     }
 
+    /// The entry that is probably the one of a key, whose own line is not read to find it.
+    #[inline]
+    pub fn likely(&self, hash: KeyHash, lines_max: usize) -> Option<&E> {
+        let bucket = self.bucket(self.index(hash)?);
+        (0..lines_max).find_map(|line| match bucket.probe(hash.tag(), line) {
+            Probe::Entry(entry) => Some(entry),
+            Probe::Chained(_) | Probe::Absent => None,
+        })
+    }
+
     /// Asserts what must hold of the table at any time.
     pub fn check_invariants(&self, hasher: &Hasher) {
         let mut len = 0;

@@ -12,6 +12,7 @@ use std::mem;
 use std::ops::Range;
 
 use crate::number::{VARINT_LEN_MAX, read_varint, write_varint};
+use crate::table::prefetch;
 use crate::types::allocation::allocation_bytes;
 use crate::types::packed::{Element, Entry, content_len, decode, replace_range};
 
@@ -51,6 +52,12 @@ impl Block {
     /// What the block takes of the heap.
     pub fn memory_bytes(&self) -> usize {
         allocation_bytes(self.bytes.len())
+    }
+
+    /// Asks for the lines that a short block is in, or a long one begins in.
+    pub fn prefetch(&self) {
+        let beginning = &self.bytes[..self.bytes.len().min(PREFETCH_BYTES)];
+        beginning.iter().step_by(LINE_BYTES).chain(beginning.last()).for_each(|byte| prefetch(byte));
     }
 
     pub fn iter(&self) -> Members<'_> {
@@ -276,3 +283,6 @@ const NARROWEST: u8 = 1;
 const LAYOUT_BITS: u32 = 2;
 const LAYOUT_MASK: u8 = (1 << LAYOUT_BITS) - 1;
 const _: () = assert!(width(NARROWEST) == size_of::<i16>() && width(LAYOUT_MASK) == size_of::<i64>());
+/// How much of a block is worth asking for in advance: what a set of ten short members takes.
+const PREFETCH_BYTES: usize = 2 * LINE_BYTES;
+const LINE_BYTES: usize = 64;

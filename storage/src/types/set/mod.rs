@@ -12,6 +12,7 @@ use self::block::Block;
 use self::table::Table;
 use super::packed::Element;
 use crate::number::i64_len;
+use crate::table::prefetch;
 
 /// The limits of the small forms, and what a large set is seeded with.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +110,15 @@ impl Set {
         match &self.form {
             Form::Block(_) => None,
             Form::Table(table) => Some(table.buckets()),
+        }
+    }
+
+    /// Asks for what a search for a member reads first.
+    #[inline]
+    pub fn prefetch(&self) {
+        match &self.form {
+            Form::Block(block) => block.prefetch(),
+            Form::Table(table) => prefetch(std::ptr::from_ref::<Table>(table)),
         }
     }
 
