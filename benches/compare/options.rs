@@ -22,6 +22,8 @@ pub struct Options {
     pub rounds: usize,
     /// Connections that are opened to weigh an idle one.
     pub idle_connections: usize,
+    /// Silent connections beside those who work.
+    pub crowd: usize,
     /// How long a server is left alone before its memory is read.
     pub settle: Duration,
     /// How long latency is watched with computations back to back.
@@ -108,6 +110,7 @@ impl Raw {
             duration: Duration::from_secs_f64(self.seconds.unwrap_or(size.seconds)),
             rounds: self.rounds.unwrap_or(size.rounds),
             idle_connections: size.idle_connections,
+            crowd: size.crowd,
             settle: size.settle,
             busy: size.busy,
             plots: !self.no_plots,
@@ -123,6 +126,7 @@ struct Size {
     seconds: f64,
     rounds: usize,
     idle_connections: usize,
+    crowd: usize,
     settle: Duration,
     busy: Duration,
 }
@@ -178,6 +182,7 @@ const FULL: Size = Size {
     seconds: 1.0,
     rounds: 3,
     idle_connections: 1_000,
+    crowd: 9_000,
     settle: Duration::from_millis(500),
     busy: Duration::from_secs(10),
 };
@@ -186,6 +191,7 @@ const SMOKE: Size = Size {
     seconds: 0.03,
     rounds: 1,
     idle_connections: 50,
+    crowd: 100,
     settle: Duration::from_millis(20),
     busy: Duration::from_millis(300),
 };

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 use shardis_storage::{Gauge, Keyspace, KeyspaceOptions, Random};
 use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
 
 use crate::background;
 use crate::block::block_on;
@@ -22,7 +23,7 @@ use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::log::{Log, Sink};
 use crate::net::listener::{self, Door, Listener, Peer};
-use crate::net::thread;
+use crate::net::{addresses, thread};
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
 use crate::session::{Session, Value};
@@ -209,6 +210,7 @@ impl ServerBuilder {
             traffic: Default::default(),
             stopping: Default::default(),
             listening: Default::default(),
+            addresses: Default::default(),
             random: Mutex::new(random),
             memory_peak: Default::default(),
             is_expiry_paused: Default::default(),
@@ -236,13 +238,17 @@ impl Server {
 
     fn launch(state: Arc<State>, listeners: Vec<Listener>, threads: usize) -> io::Result<Server> {
         let (hand_in, door_of_first) = tokio::sync::oneshot::channel::<Door>();
+        let (changes, to_change) = mpsc::channel(addresses::CHANGES_MAX);
+        state.follow_addresses(move |state| addresses::follow(state, &changes));
         let mut handles = Vec::new();
         let mut joins = Vec::new();
-        let mut first = Some((door_of_first, listeners));
+        let mut first = Some((door_of_first, listeners, to_change));
         for index in 0..threads.max(1) {
             let duty = first.take();
             let started = thread::start(index, state.clone(), move |state, stats| match duty {
-                Some((door, listeners)) => Box::new(Box::pin(first_duties(state, stats, door, listeners))),
+                Some((door, listeners, to_change)) => {
+                    Box::new(Box::pin(first_duties(state, stats, door, listeners, to_change)))
+                }
                 None => Box::new(std::future::ready(())),
             });
             match started {
@@ -451,11 +457,10 @@ async fn first_duties(
     stats: Arc<crate::observe::stats::ThreadStats>,
     door: tokio::sync::oneshot::Receiver<Door>,
     listeners: Vec<Listener>,
+    changes: mpsc::Receiver<addresses::Change>,
 ) {
     let Ok(door) = door.await else { return };
-    for listener in listeners {
-        tokio::task::spawn_local(listener::accept(listener, state.clone(), stats.clone(), door.clone()));
-    }
+    tokio::task::spawn_local(addresses::accept(listeners, changes, state.clone(), stats.clone(), door));
     background::run(state, stats).await;
 }
 

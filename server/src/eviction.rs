@@ -16,6 +16,7 @@ use shardis_storage::{Access, Eviction, Gauge, Hand, Random, Rank};
 
 use crate::config::{Config, EvictionPolicy};
 use crate::dispatch::settle;
+use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -177,18 +178,25 @@ impl Evictor {
         let started = state.clock.tick();
         let budget = budget(state.config.maxmemory_eviction_tenacity.value());
         let now_ms = state.clock.now_ms();
+        let is_watched = state.config.latency_monitor_threshold.value() > 0;
+        let note = |event, took| state.latency.note(event, took, &state.config, now_ms.div_euclid(1000));
         let (mut keys, mut bytes) = (0, 0);
         while bytes < wanted && is_current() {
             if keys % KEYS_PER_LOOK == KEYS_PER_LOOK - 1 && started.elapsed() >= budget {
                 break;
             }
+            let key_started = is_watched.then(|| state.clock.tick());
             let found = state.keyspace.evict(eviction, &mut self.hand, &mut self.random, now_ms);
+            if let Some(started) = key_started {
+                note(Event::EvictionDel, started.elapsed());
+            }
             let Some(evicted) = found else { break };
             keys += 1;
             bytes += evicted.bytes;
             stats.evicted_keys.add(u64::from(!evicted.is_expired));
             settle::finish(state, evicted.settled);
         }
+        note(Event::EvictionCycle, started.elapsed());
         (keys, bytes)
     }
 }

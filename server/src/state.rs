@@ -1,7 +1,7 @@
 //! The server as commands see it: the keyspace, the command table, the services and the settings of one server. There
 //! is no global state: many servers live in one process and share nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 use shardis_storage::{Keyspace, Random, ShardTotals};
@@ -70,6 +70,8 @@ pub struct State {
     pub(crate) stopping: watch::Sender<bool>,
     /// Where it listens, once it does.
     pub(crate) listening: Mutex<Listening>,
+    /// Listens where the settings say; there once the server listens at all.
+    pub(crate) addresses: OnceLock<Box<FollowAddresses>>,
     pub(crate) random: Mutex<Random>,
     pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
     /// Whether expired keys stay until somebody meets them: for tests, by DEBUG SET-ACTIVE-EXPIRE.
@@ -100,6 +102,8 @@ impl ExpiryReport {
             ExpiryReport { average_ttl_ms: std::mem::take(&mut self.average_ttl_ms), ..Default::default() };
     }
 }
+
+pub(crate) type FollowAddresses = dyn Fn(&State) -> std::io::Result<()> + Send + Sync;
 
 /// Input from which on a server is at work and no longer only there.
 pub const TRAFFIC_BYTES_MIN: u64 = 4 * 1024 * 1024;
@@ -160,6 +164,20 @@ impl State {
     /// The same, where the keys take so many bytes.
     pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
         keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes
+    }
+
+    /// Says how the server comes to listen where changed settings say. Once.
+    pub(crate) fn follow_addresses(
+        &self,
+        follow: impl Fn(&State) -> std::io::Result<()> + Send + Sync + 'static,
+    ) {
+        let is_first = self.addresses.set(Box::new(follow)).is_ok();
+        assert!(is_first, "a server is launched once");
+    }
+
+    /// Listens where the settings say, or leaves everything as it is.
+    pub fn listen_anew(&self) -> std::io::Result<()> {
+        self.addresses.get().map_or(Ok(()), |follow| follow(self))
     }
 
     /// Lets changed settings take effect that are not looked up when they matter, and names those that have none.

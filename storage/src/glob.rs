@@ -56,18 +56,24 @@ impl<'a> Pattern<'a> {
 
 /// A `*` first takes nothing; on a mismatch the last one takes a byte more, and no earlier one needs to be
 /// tried again, because the last could have taken what it would. So time is at most the product of both
-/// lengths.
+/// lengths. More stars than Redis follows match nothing, as there.
 fn matches_with<const IGNORE_CASE: bool>(pattern: &[u8], text: &[u8]) -> bool {
     if text.is_empty() {
         return pattern.is_empty();
     }
     let (mut pattern_at, mut text_at) = (0, 0);
-    let mut last_star = None;
+    let (mut last_star, mut stars) = (None, 0);
     while text_at < text.len() {
         let rest = &pattern[pattern_at..];
         if let [b'*', after @ ..] = rest {
-            if after.is_empty() {
-                return true;
+            match after.first() {
+                None => return true,
+                // Stars beside each other are one.
+                Some(b'*') => {}
+                Some(_) => stars += 1,
+            }
+            if stars > STARS_MAX {
+                return false;
             }
             pattern_at += 1;
             last_star = Some((pattern_at, text_at));
@@ -82,6 +88,9 @@ fn matches_with<const IGNORE_CASE: bool>(pattern: &[u8], text: &[u8]) -> bool {
     }
     pattern[pattern_at..].iter().all(|&byte| byte == b'*')
 }
+
+/// Stars, but for one at the end, behind which Redis looks: there each of them is a call inside the one before.
+const STARS_MAX: usize = 1000;
 
 /// Matches what `pattern` begins with, which is no `*`, against one byte: how much of the pattern that used
 /// up.
@@ -139,6 +148,17 @@ mod tests {
                 .is_some_and(|length| matches_by_trying(&pattern[length..], rest)),
             (_, []) => pattern.is_empty(),
         }
+    }
+
+    /// As redis-server 7.0.15 and valkey-server 9.1.2 answer.
+    #[test]
+    fn a_thousand_stars_are_followed_and_one_at_the_end() {
+        let text = [b'a'; 3000];
+        for (stars, matched) in [(1000, true), (1001, false), (2000, false)] {
+            assert_eq!(matches(&b"*a".repeat(stars), &text), matched, "{stars}");
+            assert_eq!(matches(&[&b"*a".repeat(stars)[..], b"**"].concat(), &text), matched, "{stars}");
+        }
+        assert!(matches(&[b'*'; 5000], &text));
     }
 
     /// Each pattern with the texts that a real server lets through, out of `TEXTS`.

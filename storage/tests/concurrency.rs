@@ -129,7 +129,7 @@ impl Bank {
             }),
             5 => self.with(Scope::Walk, patience, hold, |txn| {
                 let (mut cursor, mut seen) = (0, 0);
-                while let Ok(next) = txn.scan(cursor, &mut |_, _| seen += 1) {
+                while let Ok(next) = txn.scan(cursor, &mut |_, _| true, &mut |_| seen += 1) {
                     cursor = next;
                     if cursor == 0 {
                         assert_eq!(seen, KEYS);
@@ -298,13 +298,13 @@ fn the_shard_of_a_long_walk_and_of_a_long_discovery_is_marked() {
     let on = |shard| bank.keyspace.begin(Scope::One(shard), Patience::Short, Hold::Short, NOW_MS);
     let mut walk = bank.keyspace.begin(Scope::Walk, Patience::Wait, Hold::Long, NOW_MS).unwrap();
     assert!(on(0).is_ok() && on(1).is_ok());
-    let mut cursor = walk.scan(0, &mut |_, _| ()).unwrap();
+    let mut cursor = walk.scan(0, &mut |_, _| true, &mut |_| ()).unwrap();
     assert!(on(0).is_err() && on(1).is_ok());
     let before = bank.releases.count();
     while cursor & 1 == 0 {
-        cursor = walk.scan(cursor, &mut |_, _| ()).unwrap();
+        cursor = walk.scan(cursor, &mut |_, _| true, &mut |_| ()).unwrap();
     }
-    walk.scan(cursor, &mut |_, _| ()).unwrap();
+    walk.scan(cursor, &mut |_, _| true, &mut |_| ()).unwrap();
     assert!(on(0).is_ok() && on(1).is_err());
     assert_eq!(bank.releases.count(), before + 1, "moving on releases");
     drop(walk);

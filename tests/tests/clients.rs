@@ -183,6 +183,51 @@ fn redis_cli_looks_for_big_keys_and_loads_in_bulk() {
 }
 
 #[test]
+fn redis_cli_looks_for_heavy_and_hot_keys_and_samples_the_latency() {
+    if !is_available("redis-cli") {
+        return;
+    }
+    let server = ours();
+    run(redis_cli(&server).args(["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"]));
+    run(redis_cli(&server).args(["SET", "small", "x"]));
+    run(redis_cli(&server).args(["SETRANGE", "heavy", "100000", "x"]));
+    run(redis_cli(&server).args(["-r", "1000", "GET", "small"]));
+    let heavy = run(redis_cli(&server).arg("--memkeys"));
+    assert!(heavy.contains("Sampled 2 keys in the keyspace!"), "{heavy}");
+    assert!(heavy.contains("Biggest string found '\"heavy\"' has 1"), "{heavy}");
+    let hot = run(redis_cli(&server).arg("--hotkeys"));
+    assert!(hot.contains("Sampled 2 keys in the keyspace!"), "{hot}");
+    let hottest = hot.lines().find(|line| line.contains("keyname: "));
+    assert!(hottest.is_some_and(|line| line.ends_with("keyname: \"small\"")), "{hot}");
+    let sampled = run(redis_cli(&server).args(["--latency", "--raw"]));
+    // Least, most and average milliseconds, and how often.
+    assert!(sampled.split_whitespace().count() >= 4, "{sampled}");
+    assert_no_complaint(&server);
+}
+
+#[test]
+fn redis_cli_shows_statistics_and_monitors_until_it_is_stopped() {
+    if !is_available("redis-cli") {
+        return;
+    }
+    let server = ours();
+    let port = server.address().port().to_string();
+    let statistics =
+        first_lines(Command::new("redis-cli").args(["-p", &port, "--stat", "-i", "0.1"]), 4, || ());
+    assert!(statistics[1].starts_with("keys       mem      clients"), "{statistics:?}");
+    assert_eq!(statistics[3].split_whitespace().next(), Some("0"), "{statistics:?}");
+    let history =
+        first_lines(Command::new("redis-cli").args(["-p", &port, "--latency-history", "--raw"]), 3, || ());
+    assert!(history.iter().all(|line| line.split_whitespace().count() == 4), "{history:?}");
+    let monitored = first_lines(Command::new("redis-cli").args(["-p", &port, "MONITOR"]), 2, || {
+        run(redis_cli(&server).args(["SET", "key", "value"]));
+    });
+    assert_eq!(monitored[0], "OK");
+    assert!(monitored[1].ends_with("\"SET\" \"key\" \"value\""), "{monitored:?}");
+    assert_no_complaint(&server);
+}
+
+#[test]
 fn redis_cli_hints_and_explains_our_own_commands() {
     let Some(python) = python_with_redis().filter(|_| is_available("redis-cli")) else { return };
     let server = ours();
@@ -276,6 +321,23 @@ fn run(command: &mut Command) -> String {
     assert!(output.status.success(), "{command:?}: {}\n{printed}\n{complaint}", output.status);
     assert!(complaint.is_empty(), "{command:?}:\n{complaint}");
     printed.into_owned()
+}
+
+/// The first lines that a program prints which goes on until it is ended; `meanwhile` happens after the first.
+fn first_lines(command: &mut Command, count: usize, meanwhile: impl Fn()) -> Vec<String> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("it can be started");
+    let output = child.stdout.take().expect("its output is piped");
+    let mut lines = Vec::with_capacity(count);
+    for line in BufReader::new(output).lines().take(count) {
+        lines.push(line.expect("it prints lines"));
+        if lines.len() == 1 {
+            meanwhile();
+        }
+    }
+    child.kill().expect("it is still running");
+    child.wait().expect("it has been ended");
+    assert_eq!(lines.len(), count, "{command:?} ended early: {lines:?}");
+    lines
 }
 
 fn limited(program: impl AsRef<std::ffi::OsStr>) -> Command {

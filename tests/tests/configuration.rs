@@ -60,7 +60,7 @@ const NOT_TRIED: [(&str, &str); 5] = [
     ("requirepass", "a text of which there is no nonsense, and the next client would not be let in"),
     ("loglevel", "the references would write about every command"),
 ];
-const ADDRESS: &str = "ours cannot change its address while it runs, and a reference would be gone";
+const ADDRESS: &str = "the server would be gone";
 
 /// Nonsense that ours takes otherwise: the parameter, or the beginning of several, and why.
 const OTHERWISE: [(&str, &str); 5] = [
@@ -256,6 +256,39 @@ fn a_file_that_cannot_be_rewritten_is_told() {
     assert!(text.contains(&format!("\nport {port}\n")), "{text}");
     fs::remove_dir_all(&place.0).expect("it is there");
     assert_eq!(rewrite(&mut client), "ERR Rewriting config file: No such file or directory");
+}
+
+#[test]
+fn a_server_moves_to_another_port_or_stays_where_it_is() {
+    for (reference, theirs, ours) in pairs() {
+        assert_eq!(moves(&ours), moves(&theirs), "{reference:?}");
+    }
+}
+
+/// What a server answers while it is told to move; whoever is connected stays so.
+fn moves(server: &Server) -> Vec<String> {
+    let mut client = server.client();
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let (taken, free) = (taken.local_addr().map(|addr| (taken, addr)).expect("an address"), free_address());
+    let mut call = |words: &[&str]| {
+        let answer = notation::write(&client.call(words).expect("an answer"));
+        let ports = [(taken.1, "TAKEN"), (free, "FREE"), (server.address(), "FIRST")];
+        ports.iter().fold(answer, |text, (addr, name)| text.replace(&addr.port().to_string(), name))
+    };
+    let (taken_port, free_port) = (taken.1.port().to_string(), free.port().to_string());
+    let mut answers = vec![
+        call(&["CONFIG", "SET", "timeout", "7", "port", &taken_port]),
+        call(&["CONFIG", "GET", "timeout"]),
+        call(&["CONFIG", "GET", "port"]),
+        call(&["CONFIG", "SET", "bind", "127.0.0.1 192.0.2.7"]),
+    ];
+    assert!(Client::connect(server.address()).is_ok(), "it is where it was");
+    answers.push(call(&["CONFIG", "SET", "bind", "127.0.0.1", "port", &free_port]));
+    answers.push(call(&["CONFIG", "GET", "port"]));
+    let is_there = |addr| Client::connect(addr).is_ok_and(|mut client| client.call(&["PING"]).is_ok());
+    assert!(eventually(PATIENCE, || is_there(free) && !is_there(server.address())));
+    answers.push(call(&["PING"]));
+    answers
 }
 
 #[test]

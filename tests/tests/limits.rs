@@ -18,13 +18,15 @@ const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_client_over_the_hard_limit_of_its_output_is_closed_at_once() {
-    let server = start(builder().set("client-output-buffer-limit", "normal 1mb 0 0").expect("a limit"));
+    let builder = builder().set("client-output-buffer-limit", "normal 1mb 0 0").expect("a limit");
+    let server = start(builder.set("personality", "valkey-9.1").expect("a personality"));
     let (mut greedy, mut other) = (connect(&server), connect(&server));
     set_big(&server, BIG_BYTES);
     greedy.send_raw(&encode(&["GET", "big"])).expect("it is read");
     assert!(greedy.is_closed());
     assert_eq!(other.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
     assert_eq!(lines(&server).len(), 1);
+    assert_eq!(other.figure("client_output_buffer_limit_disconnections"), 1);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! A sum over many hashes: COMPUTE on ours, a Lua loop on the others, and what it does to a GET meanwhile.
 
 use super::Comparison;
-use crate::connection::{Connection, Value, dial};
-use crate::failure::{Failure, lost};
-use crate::generator::{Bounds, open, pool::Pool};
+use super::reads::Reads;
+use crate::connection::{Connection, Value};
+use crate::failure::Failure;
 use crate::results::{OURS, Section};
 use crate::server::RunningServer;
 use shardis_benches::resp::Words;
 use shardis_benches::target::{Against, Target};
-use shardis_benches::workload::{WORKLOADS, words};
+use shardis_benches::workload::words;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -84,20 +84,10 @@ fn sum(connection: &mut Connection, server: &str, items: u64) -> Result<(), Fail
 
 /// GET at a fixed rate: nothing else to do, then computations back to back on a connection of their own.
 fn watch_reads(comparison: &mut Comparison, server: &RunningServer, items: u64) -> Result<(), Failure> {
-    let reads =
-        WORKLOADS.iter().find(|workload| workload.name == "GET").expect("invariant: GET is a workload");
-    let keys = (items / READ_KEYS_SHARE).max(READ_KEYS_MIN);
-    server.connect()?.load((0..keys).map(reads.dataset.load))?;
-    let pool = Pool::build(reads, keys);
-    let connections = (0..CONNECTIONS).map(|_| dial(server.port)).collect::<Result<Vec<_>, _>>();
-    let connections = connections.map_err(lost(&server.name))?;
-    let bounds = Bounds { start: 0, duration: comparison.options.busy, requests: usize::MAX };
-    let p99_us = || {
-        let histogram = open::run(&server.name, &connections, &pool, 1, RATE, bounds)?;
-        Ok::<f64, Failure>(histogram.value_at_quantile(0.99) as f64 / 1e3)
-    };
+    let reads = Reads::prepare(server, (items / READ_KEYS_SHARE).max(READ_KEYS_MIN))?;
+    let duration = comparison.options.busy;
     comparison.progress("GET at 10,000 requests a second, idle");
-    let idle = p99_us()?;
+    let idle = reads.p99_us(duration)?;
     comparison.progress("GET at 10,000 requests a second, computations back to back");
     let over = AtomicBool::new(false);
     let (busy, runs) = thread::scope(|scope| {
@@ -110,7 +100,7 @@ fn watch_reads(comparison: &mut Comparison, server: &RunningServer, items: u64) 
             }
             Ok::<u32, Failure>(runs)
         });
-        let busy = p99_us();
+        let busy = reads.p99_us(duration);
         over.store(true, Ordering::Relaxed);
         let runs = computing.join().expect("invariant: the computing thread does not panic");
         Ok::<_, Failure>((busy?, runs?))
@@ -119,7 +109,7 @@ fn watch_reads(comparison: &mut Comparison, server: &RunningServer, items: u64) 
         ("GET p99 at 10k/s, idle, µs", Target::NONE, idle),
         ("GET p99 at 10k/s, computing, µs", Target::NONE, busy),
         (BUSY_OVER_IDLE, READS_TARGET, busy / idle),
-        ("computations meanwhile per second", Target::NONE, f64::from(runs) / bounds.duration.as_secs_f64()),
+        ("computations meanwhile per second", Target::NONE, f64::from(runs) / duration.as_secs_f64()),
     ];
     for (name, target, value) in figures {
         comparison.results.record((Section::Compute, name, target), &server.name, 0, value);
@@ -154,7 +144,5 @@ const LUA: &str = "local cursor, sum = '0', 0 \
 /// Ten times as fast as the script in Redis.
 const SUM_TARGET: Target = Target { goal: None, ..Target::ratio(Against::Peer("redis"), 0.1, 0.1) };
 const READS_TARGET: Target = Target { goal: None, ..Target::absolute(3.0, 3.0) };
-const RATE: f64 = 10_000.0;
-const CONNECTIONS: usize = 50;
 const READ_KEYS_SHARE: u64 = 10;
 const READ_KEYS_MIN: u64 = 100;

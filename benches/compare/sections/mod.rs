@@ -1,9 +1,11 @@
 //! The parts of a comparison; each starts its own servers, measures, records and ends them.
 
 pub mod compute;
+pub mod crowd;
 pub mod in_process;
 pub mod load;
 pub mod memory;
+mod reads;
 pub mod start;
 
 use crate::options::Options;

@@ -71,6 +71,7 @@ fn is_over_soft_limit(client: &ClientInfo, limit: OutputLimit, now_ms: i64) -> b
 }
 
 fn warn_of_output(state: &State, client: &ClientInfo) {
+    state.stats.over_output_limit.fetch_add(1, Ordering::Relaxed);
     state.log.warning(format_args!(
         "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
         client.id, client.addr

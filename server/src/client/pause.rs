@@ -24,6 +24,17 @@ pub enum Severity {
     All,
 }
 
+impl Severity {
+    /// As INFO says it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::None => "none",
+            Severity::Writes => "write",
+            Severity::All => "all",
+        }
+    }
+}
+
 /// The pause of a server, under way or not.
 #[derive(Debug, Default)]
 pub struct Pause {
@@ -63,6 +74,12 @@ impl Pause {
     /// When it ends, in time that has elapsed on the clock.
     pub fn deadline(&self) -> Duration {
         self.span.lock().end
+    }
+
+    /// Whose calls are held back, and for how long.
+    pub fn report(&self, clock: &Clock) -> (Severity, Duration) {
+        let severity = self.severity(clock);
+        (severity, self.deadline().saturating_sub(clock.elapsed()))
     }
 
     /// Whether there is one.

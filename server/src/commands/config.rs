@@ -71,7 +71,22 @@ fn set(call: &mut Call<'_>, client: &mut Client) -> Done {
         pairs.push((name, call.args.take()?));
     }
     let config = &call.state.config;
-    config.set_live(&pairs, config.enable_protected_configs.value().lets_in(client.info.is_local()))?;
+    let is_trusted = config.enable_protected_configs.value().lets_in(client.info.is_local());
+    let before: Vec<_> = pairs.iter().filter_map(|(name, _)| Some((*name, config.get(name)?))).collect();
+    let (port, addresses) = (config.port.value(), config.bind.value());
+    config.set_live(&pairs, is_trusted)?;
+    if (port, &addresses) != (config.port.value(), &config.bind.value())
+        && let Err(error) = call.state.listen_anew()
+    {
+        call.state.log.warning(format_args!("{error}"));
+        let (name, reason) = match port == config.port.value() {
+            true => ("bind", "Failed to bind to specified addresses."),
+            false => ("port", "Unable to listen on this port. Check server logs."),
+        };
+        let before: Vec<_> = before.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+        config.set_live(&before, is_trusted)?;
+        return Err(ConfigError::Refused { name: name.into(), reason: reason.into() }.into());
+    }
     call.state.apply_settings();
     call.ok()
 }

@@ -225,7 +225,6 @@ impl Config {
                 .ok_or_else(|| ConfigError::Unknown(name.to_vec()))?;
             let reason = match parameter.change {
                 Change::AtStart => "can't set immutable config",
-                Change::AtStartHere => "this server can't change it while it runs",
                 Change::Protected if !is_trusted => "can't set protected config",
                 _ if changes.iter().any(|((_, earlier), _)| *earlier == known) => "duplicate parameter",
                 Change::Live | Change::Protected => {
@@ -410,15 +409,6 @@ mod tests {
             let told = set_live(&config, words).expect_err(name);
             assert_eq!((told.0.as_str(), told.1.as_deref()), (*name, *reason), "{words:?}");
             assert_eq!(config.timeout.value(), 0, "nothing is changed");
-        }
-    }
-
-    #[test]
-    fn addresses_are_immutable_here_and_this_is_told_in_other_words_than_those_of_redis() {
-        let reason = Some("this server can't change it while it runs".to_owned());
-        for (name, value) in [("port", "7000"), ("bind", "127.0.0.1")] {
-            let told = set_live(&Config::default(), &[name, value]);
-            assert_eq!(told, Err((name.to_owned(), reason.clone())));
         }
     }
 

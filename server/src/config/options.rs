@@ -43,8 +43,6 @@ pub enum Change {
     Live,
     /// Until the server starts.
     AtStart,
-    /// Until the server starts, although Redis can change it later.
-    AtStartHere,
     /// Until the server starts, since a client could do harm with it.
     Protected,
 }
@@ -69,9 +67,8 @@ pub type Named = (&'static Parameter, &'static str);
 
 /// The parameters that have an effect, in the order of `--help`.
 pub static PARAMETERS: &[Parameter] = &[
-    number("port", 0, 65535, |config| config.port.raw()).at_start_here().summary("TCP port; 0 for no TCP."),
+    number("port", 0, 65535, |config| config.port.raw()).summary("TCP port; 0 for no TCP."),
     Parameter::new("bind", Kind::Addresses, Field::Text(|config| &config.bind))
-        .at_start_here()
         .summary("Addresses to listen on; one that begins with - may be missing."),
     number("metrics-port", 0, 65535, |config| config.metrics_port.raw()).at_start().summary(
         "Port on which whoever reaches it finds /metrics for Prometheus, at the same addresses; 0 for none.",
@@ -330,11 +327,6 @@ impl Parameter {
 
     pub(super) const fn at_start(mut self) -> Parameter {
         self.change = Change::AtStart;
-        self
-    }
-
-    const fn at_start_here(mut self) -> Parameter {
-        self.change = Change::AtStartHere;
         self
     }
 

@@ -181,6 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_read_more(&mut self, cx: &mut TaskContext<'_>, thread: &Thread) -> Poll<io::Result<()>> {
         let limit = thread.state.config.client_query_buffer_limit.value();
         if self.unread.len() as i64 > limit {
+            thread.state.stats.over_query_limit.fetch_add(1, Ordering::Relaxed);
             thread.state.log.warning(format_args!(
                 "Closing client that reached max query buffer length: id={}, {} bytes",
                 self.info.id,

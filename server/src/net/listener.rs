@@ -15,6 +15,7 @@ use super::metrics;
 use super::thread::ThreadHandle;
 use crate::client::{Client, ClientInfo};
 use crate::clock;
+use crate::config::Config;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -36,6 +37,7 @@ pub struct Door {
 }
 
 /// A bound socket that accepts.
+#[derive(Debug)]
 pub enum Listener {
     /// TCP.
     Tcp(std::net::TcpListener),
@@ -43,6 +45,16 @@ pub enum Listener {
     Unix(std::os::unix::net::UnixListener),
     /// TCP, for those who collect metrics.
     Metrics(std::net::TcpListener),
+}
+
+impl Listener {
+    /// Where clients reach it over TCP.
+    pub fn tcp_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Listener::Tcp(listener) => listener.local_addr().ok(),
+            Listener::Unix(_) | Listener::Metrics(_) => None,
+        }
+    }
 }
 
 impl Door {
@@ -62,27 +74,58 @@ impl Door {
     }
 }
 
-/// Binds every address of `bind`, in order. One that starts with `-` may be missing on this machine.
+/// The TCP addresses that the settings name, in order, and whether one may be missing on this machine: those that start with
+/// `-`. None while the port is 0.
+pub fn addresses(config: &Config) -> io::Result<Vec<(SocketAddr, bool)>> {
+    match u16::try_from(config.port.value()) {
+        Ok(0) | Err(_) => Ok(Vec::new()),
+        Ok(port) => resolve_all(&config.bind_addresses(), port),
+    }
+}
+
+/// Binds every address of `bind`, in order. One that starts with `-` may be missing on this machine. With port 0 the first
+/// address chooses, and the others follow.
 pub fn bind_all(addresses: &[String], port: u16, backlog: i64) -> io::Result<Vec<std::net::TcpListener>> {
+    bind_resolved(&resolve_all(addresses, port)?, backlog)
+}
+
+/// Binds addresses, in order.
+pub fn bind_resolved(
+    addresses: &[(SocketAddr, bool)],
+    backlog: i64,
+) -> io::Result<Vec<std::net::TcpListener>> {
     let mut bound: Vec<std::net::TcpListener> = Vec::new();
+    for &(mut addr, is_optional) in addresses {
+        if let (0, Some(Ok(first))) = (addr.port(), bound.first().map(std::net::TcpListener::local_addr)) {
+            addr.set_port(first.port());
+        }
+        match bind_tcp(addr, backlog) {
+            Ok(listener) => bound.push(listener),
+            Err(error) if is_optional && is_missing(&error) => {}
+            Err(error) => return Err(cannot_listen(addr, &error)),
+        }
+    }
+    Ok(bound)
+}
+
+fn resolve_all(addresses: &[String], port: u16) -> io::Result<Vec<(SocketAddr, bool)>> {
+    let mut resolved = Vec::new();
     for address in addresses {
         let (host, is_optional) = match address.strip_prefix('-') {
             Some(host) => (host, true),
             None => (address.as_str(), false),
         };
-        // With port 0 the first address chooses, and the others follow.
-        let port = bound.first().and_then(|first| first.local_addr().ok()).map_or(port, |first| first.port());
-        match resolve(host, port).and_then(|addr| bind_tcp(addr, backlog)) {
-            Ok(listener) => bound.push(listener),
+        match resolve(host, port) {
+            Ok(addr) => resolved.push((addr, is_optional)),
             Err(error) if is_optional && is_missing(&error) => {}
-            Err(error) => {
-                let text =
-                    format!("Could not create server TCP listening socket {host}:{port}: bind: {error}");
-                return Err(io::Error::new(error.kind(), text));
-            }
+            Err(error) => return Err(cannot_listen(format!("{host}:{port}"), &error)),
         }
     }
-    Ok(bound)
+    Ok(resolved)
+}
+
+fn cannot_listen(at: impl std::fmt::Display, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("Could not create server TCP listening socket {at}: bind: {error}"))
 }
 
 /// Binds a UNIX socket, in the place of one that a dead server has left.

@@ -14,6 +14,10 @@ use crate::config::Config;
 pub enum Event {
     /// A command.
     Command,
+    /// The making of room for a command.
+    EvictionCycle,
+    /// The choice and removal of one key for it.
+    EvictionDel,
     /// A period of active expiry.
     ExpireCycle,
     /// A command that is flagged as fast.
@@ -22,8 +26,10 @@ pub enum Event {
 
 impl Event {
     /// All events with their names, in the order of reports.
-    pub const NAMES: [(Event, &'static str); 3] = [
+    pub const NAMES: [(Event, &'static str); 5] = [
         (Event::Command, "command"),
+        (Event::EvictionCycle, "eviction-cycle"),
+        (Event::EvictionDel, "eviction-del"),
         (Event::ExpireCycle, "expire-cycle"),
         (Event::FastCommand, "fast-command"),
     ];

@@ -129,6 +129,10 @@ pub struct Stats {
     sampled: Mutex<Sampled>,
     /// Clients closed for the memory that all of them took.
     pub clients_evicted: AtomicU64,
+    /// Clients closed for what they sent ahead.
+    pub over_query_limit: AtomicU64,
+    /// Clients closed for what they did not read.
+    pub over_output_limit: AtomicU64,
 }
 
 /// The sum over threads for one command.
@@ -166,9 +170,16 @@ struct Sampled {
 impl Stats {
     /// Statistics over a table of so many commands.
     pub fn new(commands: usize) -> Stats {
-        let clients_evicted = AtomicU64::default();
         let (threads, spare, sampled) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Stats { commands, threads, spare, sampled, clients_evicted }
+        Stats {
+            commands,
+            threads,
+            spare,
+            sampled,
+            clients_evicted: AtomicU64::default(),
+            over_query_limit: AtomicU64::default(),
+            over_output_limit: AtomicU64::default(),
+        }
     }
 
     /// Statistics for one more thread.
@@ -289,7 +300,9 @@ impl Stats {
                 .for_each(Counter::reset);
             thread.errors.lock().clear();
         }
-        self.clients_evicted.store(0, Ordering::Relaxed);
+        for closed in [&self.clients_evicted, &self.over_query_limit, &self.over_output_limit] {
+            closed.store(0, Ordering::Relaxed);
+        }
         let mut sampled = self.sampled.lock();
         (sampled.counts, sampled.rates) = (Rates::default(), Rates::default());
     }

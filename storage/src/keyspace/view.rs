@@ -398,6 +398,12 @@ impl<'k> View<'k> {
         self.db = current;
     }
 
+    /// Notes a key of the current database that was met expired.
+    pub(super) fn note_expired(&mut self, hash: KeyHash, key: Box<[u8]>) {
+        let db = self.db;
+        self.leftovers().expired.push((db, hash, key));
+    }
+
     /// Removes a key whose time has come; whether it was such a one.
     #[cold]
     pub(super) fn expire(&mut self, key: &Key<'_>) -> bool {

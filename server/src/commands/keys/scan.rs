@@ -2,7 +2,7 @@
 //! time and promise less (SCAN).
 
 use shardis_storage::glob::Pattern;
-use shardis_storage::{ManyExpired, View};
+use shardis_storage::{EntryRef, ManyExpired, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Category, Command, Done, Flags, Flow, Told};
@@ -61,12 +61,11 @@ fn scan(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let mut sampled = 0;
     let mut steps_left = options.count.saturating_mul(STEPS_PER_KEY);
     while sampled < options.count && steps_left > 0 {
-        let step = view.scan(cursor, &mut |key, entry| {
+        let mut wants = |key: &[u8], entry: EntryRef<'_>| {
             sampled += 1;
-            if options.admits_key(key, entry.kind().name()) {
-                found.push(key.into());
-            }
-        });
+            options.admits_key(key, entry.kind().name())
+        };
+        let step = view.scan(cursor, &mut wants, &mut |key| found.push(key.into()));
         // Somebody keeps the next shard for long: wait where waiting is allowed.
         let Ok(next) = step else { return Ok(Flow::Offload) };
         cursor = next;

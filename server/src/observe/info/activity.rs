@@ -1,6 +1,6 @@
 //! The sections about what is done and was done: persistence, statistics, replication, processor, keys.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Report;
 use super::system::processor_times;
@@ -57,8 +57,10 @@ impl Report<'_> {
         self.none(&["io_threaded_reads_processed", "io_threaded_writes_processed"]);
         self.none(&["io_threaded_freed_objects", "io_threaded_accept_processed"]);
         self.none(&["io_threaded_poll_processed", "io_threaded_total_prefetch_batches"]);
-        self.none(&["io_threaded_total_prefetch_entries", "client_query_buffer_limit_disconnections"]);
-        self.none(&["client_output_buffer_limit_disconnections"]);
+        self.none(&["io_threaded_total_prefetch_entries"]);
+        let closed = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        self.field("client_query_buffer_limit_disconnections", closed(&stats.over_query_limit));
+        self.field("client_output_buffer_limit_disconnections", closed(&stats.over_output_limit));
         self.none(&["reply_buffer_shrinks", "reply_buffer_expands"]);
         self.none(&["eventloop_cycles", "eventloop_duration_sum", "eventloop_duration_cmd_sum"]);
         self.none(&["instantaneous_eventloop_cycles_per_sec", "instantaneous_eventloop_duration_usec"]);

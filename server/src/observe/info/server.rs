@@ -2,6 +2,7 @@
 
 use super::Report;
 use super::system::operating_system;
+use crate::client::pause::Severity;
 use crate::client::registry::Waiting;
 use crate::state::State;
 
@@ -80,8 +81,10 @@ impl Report<'_> {
         self.none(&["tracking_clients", "pubsub_clients", "watching_clients"]);
         self.none(&["clients_in_timeout_table", "total_watched_keys"]);
         self.none(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
-        self.fields(&["paused_reason", "paused_actions"], "none");
-        self.none(&["paused_timeout_milliseconds"]);
+        let (severity, left) = self.state.pause.report(&self.state.clock);
+        self.field("paused_reason", if severity == Severity::None { "none" } else { "client_pause" });
+        self.field("paused_actions", severity.name());
+        self.field("paused_timeout_milliseconds", left.as_millis());
     }
 
     pub(super) fn modules(&mut self) {

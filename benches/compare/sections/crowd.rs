@@ -1,0 +1,56 @@
+//! What thousands of silent connections cost those who work.
+
+use super::Comparison;
+use super::reads::Reads;
+use crate::connection::dial;
+use crate::failure::{Failure, lost, system};
+use crate::results::Section;
+use crate::server::RunningServer;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use shardis_benches::target::Target;
+use std::net::TcpStream;
+
+/// Measures our server alone, with and without the crowd in turns.
+pub fn run(comparison: &mut Comparison) -> Result<(), Failure> {
+    if !comparison.options.selects(SECTION, FIGURE) {
+        return Ok(());
+    }
+    let crowd = comparison.options.crowd;
+    allow_files(crowd as u64 + FILES_BESIDE)?;
+    let server = RunningServer::start(&comparison.options.programs[0], &comparison.options.out)?;
+    let reads = Reads::prepare(&server, (comparison.options.keys / KEYS_SHARE).max(KEYS_MIN))?;
+    let duration = comparison.options.busy / DURATION_SHARE;
+    let rounds = comparison.options.rounds * TURNS_PER_ROUND;
+    for round in 0..rounds {
+        comparison.progress(&format!("GET beside {crowd} idle connections: round {} of {rounds}", round + 1));
+        let alone = reads.p99_us(duration)?;
+        let idle = (0..crowd).map(|_| dial(server.port)).collect::<Result<Vec<TcpStream>, _>>();
+        let idle = idle.map_err(lost(&server.name))?;
+        // An answer shows that those before it have been taken over from the kernel.
+        server.connect()?.demand(&["PING"])?;
+        let crowded = reads.p99_us(duration)?;
+        drop(idle);
+        server.connect()?.demand(&["PING"])?;
+        comparison.results.record((Section::Start, FIGURE, TARGET), &server.name, round, crowded / alone);
+    }
+    Ok(())
+}
+
+/// Raises the limit of open files as far as it goes.
+fn allow_files(wanted: u64) -> Result<(), Failure> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let current = Some(maximum.map_or(wanted, |maximum| maximum.min(wanted)));
+    setrlimit(Resource::Nofile, Rlimit { current, maximum })
+        .map_err(|error| system("cannot raise the limit of open files")(error.into()))
+}
+
+const SECTION: &str = "start";
+const FIGURE: &str = "GET p99 at 10k/s, beside thousands of idle connections / alone";
+const TARGET: Target = Target { goal: None, ..Target::absolute(1.2, 1.2) };
+/// A percentile of one second moves a lot, so there are more turns than rounds.
+const TURNS_PER_ROUND: usize = 3;
+/// Of the time that is taken to watch latency elsewhere.
+const DURATION_SHARE: u32 = 5;
+const KEYS_SHARE: u64 = 10;
+const KEYS_MIN: u64 = 100;
+const FILES_BESIDE: u64 = 500;
