@@ -51,6 +51,8 @@ fn members_by_chance_leave_a_large_set_once() {
     let drawn = call(&mut client, &["SRANDMEMBER", "k", "2000"]);
     assert_eq!((drawn.items().len(), members(&drawn).len()), (2000, 2000));
     assert_eq!(call(&mut client, &["SRANDMEMBER", "k", "-9000"]).items().len(), 9000);
+    let too_many = call(&mut client, &["SRANDMEMBER", "k", "-9223372036854775807"]);
+    assert_eq!(too_many, Reply::Error(b"ERR value is out of range".to_vec()));
     let mut popped = BTreeSet::new();
     for some in ["1500", "10", "3400", "1", "1000"] {
         let reply = call(&mut client, &["SPOP", "k", some]);

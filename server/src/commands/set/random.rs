@@ -125,6 +125,9 @@ fn srandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 
 /// Replies members that may be the same, as long as anybody could take the reply.
 fn repeat(call: &mut Call<'_>, set: &Set, count: usize) -> Done {
+    if count > REPEATED_BYTES_MAX / BULK_BYTES_MIN {
+        return Err(Error::OUT_OF_RANGE);
+    }
     let mut random = generator(call);
     call.reply.array(count);
     for _ in 0..count {
@@ -147,3 +150,5 @@ fn generator(call: &Call<'_>) -> Random {
 const DIVIDED_SHARE: usize = 5;
 /// A longer reply of repeated members is an error, where the real servers take all memory.
 const REPEATED_BYTES_MAX: usize = 1 << 30;
+/// The reply of an empty member.
+const BULK_BYTES_MIN: usize = b"$0\r\n\r\n".len();
