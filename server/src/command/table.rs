@@ -352,15 +352,12 @@ impl Entry {
             first_key: first_key(command.keys),
             single_key,
             is_short: is_of_string || flags.contains(Flags::FAST),
-            is_of_collection: COLLECTIONS.contains(&family.category),
+            is_of_collection: family.category.is_of_collections(),
             key_range,
             subcommands: (0, 0),
         }
     }
 }
-
-/// The categories of families about collections.
-const COLLECTIONS: [Category; 4] = [Category::LIST, Category::SET, Category::SORTED_SET, Category::HASH];
 
 /// The declared flags and those that the shape implies. A command without keys is about the server, whatever it is given,
 /// unless it reaches for shards; and a protected one is even then.
