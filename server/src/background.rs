@@ -9,6 +9,7 @@ use shardis_storage::ExpiryCycle;
 
 use crate::client::limits;
 use crate::dispatch::settle;
+use crate::eviction::Room;
 use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -42,14 +43,17 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
         if state.is_background_paused.load(Ordering::Relaxed) {
             continue;
         }
-        let is_paused = state.pause.is_on(&state.clock);
-        if !state.is_expiry_paused.load(Ordering::Relaxed) && !is_paused {
+        if !state.is_expiry_paused.load(Ordering::Relaxed) && !state.pause.is_on(&state.clock) {
             expire(&state, &mut cycle, &mut averages, period).await;
         }
         // Memory grows in other ways than by commands.
-        if state.config.maxmemory.value() != 0 && !is_paused {
+        if state.config.maxmemory.value() != 0 {
             state.memory_limit.void_credit();
-            state.memory_limit.make_room(&state, &stats);
+            // Everybody is served between two slices, each as long as a command may be kept waiting for room.
+            while state.memory_limit.make_room(&state, &stats, true) == Room::Soon {
+                tokio::task::yield_now().await;
+                state.memory_limit.void_credit();
+            }
         }
         limits::evict(&state);
         // By the clock and not by counting periods: a manual clock may jump over many.

@@ -22,7 +22,7 @@ use crate::eviction::MemoryLimit;
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::log::{Log, Sink};
-use crate::net::listener::{self, Door, Listener, Peer};
+use crate::net::listener::{Door, Listener, Peer};
 use crate::net::{addresses, thread};
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
@@ -147,7 +147,7 @@ impl ServerBuilder {
         let state = self.into_state();
         state.apply_settings();
         limit_clients(&state)?;
-        let listeners = bind(&state.config, listens_tcp)?;
+        let listeners = addresses::bind(&state.config, listens_tcp)?;
         let threads = state.config.thread_count();
         let mut listening = Listening::default();
         for listener in &listeners {
@@ -211,6 +211,7 @@ impl ServerBuilder {
             stopping: Default::default(),
             listening: Default::default(),
             addresses: Default::default(),
+            changing_settings: Default::default(),
             random: Mutex::new(random),
             memory_peak: Default::default(),
             is_expiry_paused: Default::default(),
@@ -238,7 +239,7 @@ impl Server {
 
     fn launch(state: Arc<State>, listeners: Vec<Listener>, threads: usize) -> io::Result<Server> {
         let (hand_in, door_of_first) = tokio::sync::oneshot::channel::<Door>();
-        let (changes, to_change) = mpsc::channel(addresses::CHANGES_MAX);
+        let (changes, to_change) = mpsc::unbounded_channel();
         state.follow_addresses(move |state| addresses::follow(state, &changes));
         let mut handles = Vec::new();
         let mut joins = Vec::new();
@@ -408,24 +409,6 @@ impl std::fmt::Debug for Server {
     }
 }
 
-fn bind(config: &Config, listens_tcp: bool) -> io::Result<Vec<Listener>> {
-    let mut listeners = Vec::new();
-    if listens_tcp {
-        let port = u16::try_from(config.port.value()).unwrap_or(0);
-        let backlog = config.tcp_backlog.value();
-        let bound = listener::bind_all(&config.bind_addresses(), port, backlog)?;
-        listeners.extend(bound.into_iter().map(Listener::Tcp));
-    }
-    if let Some(port) = u16::try_from(config.metrics_port.value()).ok().filter(|&port| port != 0) {
-        let bound = listener::bind_all(&config.bind_addresses(), port, config.tcp_backlog.value())?;
-        listeners.extend(bound.into_iter().map(Listener::Metrics));
-    }
-    if let Some(path) = config.unix_socket() {
-        listeners.push(Listener::Unix(listener::bind_unix(&path, config.unixsocketperm.value())?));
-    }
-    Ok(listeners)
-}
-
 /// Promises no more clients than this process may have files open.
 fn limit_clients(state: &State) -> io::Result<()> {
     let wanted = state.config.maxclients.value();
@@ -457,7 +440,7 @@ async fn first_duties(
     stats: Arc<crate::observe::stats::ThreadStats>,
     door: tokio::sync::oneshot::Receiver<Door>,
     listeners: Vec<Listener>,
-    changes: mpsc::Receiver<addresses::Change>,
+    changes: mpsc::UnboundedReceiver<addresses::Change>,
 ) {
     let Ok(door) = door.await else { return };
     tokio::task::spawn_local(addresses::accept(listeners, changes, state.clone(), stats.clone(), door));

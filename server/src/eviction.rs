@@ -8,7 +8,7 @@
 //! every round of background work. When there is no room and nothing is ever evicted, that stands until then, or until somebody
 //! gives memory back.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -28,6 +28,15 @@ pub struct MemoryLimit {
     epoch: AtomicU64,
     /// Whether somebody found no room in this epoch.
     is_denying: AtomicBool,
+    excess: Mutex<Excess>,
+}
+
+/// For how long there has been too much.
+#[derive(Debug, Default)]
+struct Excess {
+    /// Since when, in time that has elapsed on the clock.
+    since: Option<Duration>,
+    before: Duration,
 }
 
 #[derive(Debug)]
@@ -44,15 +53,28 @@ pub struct Credit {
     /// What was given: memory that comes back does not make more of it, as others see that room too.
     share: AtomicI64,
     epoch: AtomicU64,
-    /// Whether the last look found no room.
-    is_denied: AtomicBool,
+    /// The [`Verdict`] of the last look.
+    verdict: AtomicU8,
+}
+
+/// What a look has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// There is room.
+    Enough,
+    /// There is none, and nothing is ever evicted.
+    Denied,
+    /// There is none, but any command may have made a key one that can be evicted: whoever needs more looks again.
+    LookAgain,
 }
 
 /// Whether there is room for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// There is, or will be soon.
+    /// There is.
     Enough,
+    /// There is none, and there are more keys to evict than there was time for.
+    Soon,
     /// There is none, and nothing to evict.
     None,
 }
@@ -60,21 +82,22 @@ pub enum Room {
 impl Credit {
     /// What is known without a look.
     #[inline]
-    fn verdict(&self, epoch: u64) -> Option<Room> {
+    fn verdict(&self, epoch: u64, needs_more: bool) -> Option<Room> {
         if self.epoch.load(Ordering::Relaxed) != epoch {
             return None;
         }
-        match self.is_denied.load(Ordering::Relaxed) {
-            true => Some(Room::None),
-            false => (self.bytes.load(Ordering::Relaxed) > 0).then_some(Room::Enough),
+        match self.verdict.load(Ordering::Relaxed) {
+            ENOUGH => (self.bytes.load(Ordering::Relaxed) > 0).then_some(Room::Enough),
+            LOOK_AGAIN if needs_more => None,
+            _ => Some(Room::None),
         }
     }
 
-    fn give(&self, bytes: usize, room: Room, epoch: u64) {
+    fn give(&self, bytes: usize, verdict: Verdict, epoch: u64) {
         let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         self.bytes.store(bytes, Ordering::Relaxed);
         self.share.store(bytes, Ordering::Relaxed);
-        self.is_denied.store(room == Room::None, Ordering::Relaxed);
+        self.verdict.store(verdict as u8, Ordering::Relaxed);
         self.epoch.store(epoch, Ordering::Relaxed);
     }
 }
@@ -86,6 +109,7 @@ impl MemoryLimit {
             evictor: Mutex::new(Evictor { gauge, hand: Hand::default(), random }),
             epoch: AtomicU64::new(1),
             is_denying: AtomicBool::new(false),
+            excess: Mutex::default(),
         }
     }
 
@@ -97,6 +121,27 @@ impl MemoryLimit {
         credit.bytes.store(left.min(credit.share.load(Ordering::Relaxed)), Ordering::Relaxed);
         if growth < 0 {
             self.note_freed();
+        }
+    }
+
+    /// How long there has been more than there may be: all together since the statistics were reset, and this time.
+    pub fn excess(&self, now: Duration) -> (Duration, Duration) {
+        let excess = self.excess.lock();
+        let current = excess.since.map_or(Duration::ZERO, |since| now.saturating_sub(since));
+        (excess.before + current, current)
+    }
+
+    /// Counts what is past as nothing.
+    pub fn reset_excess(&self) {
+        self.excess.lock().before = Duration::ZERO;
+    }
+
+    fn note_excess(&self, is_exceeded: bool, now: Duration) {
+        let mut excess = self.excess.lock();
+        if is_exceeded {
+            excess.since.get_or_insert(now);
+        } else if let Some(since) = excess.since.take() {
+            excess.before += now.saturating_sub(since);
         }
     }
 
@@ -114,19 +159,23 @@ impl MemoryLimit {
         self.epoch.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Makes room if there is none. To be called while there is a limit.
+    /// Makes room if there is none, for a command that `needs_more` or for any other. To be called while there is a limit.
+    /// During a pause nothing is evicted, and nothing refused.
     #[inline]
-    pub fn make_room(&self, state: &State, stats: &ThreadStats) -> Room {
-        let verdict = stats.memory_credit.verdict(self.epoch.load(Ordering::Relaxed));
+    pub fn make_room(&self, state: &State, stats: &ThreadStats, needs_more: bool) -> Room {
+        let verdict = stats.memory_credit.verdict(self.epoch.load(Ordering::Relaxed), needs_more);
         verdict.unwrap_or_else(|| self.look(state, stats))
     }
 
     #[cold]
     fn look(&self, state: &State, stats: &ThreadStats) -> Room {
+        if state.pause.is_on(&state.clock) {
+            return Room::Enough;
+        }
         let epoch = self.epoch.load(Ordering::Relaxed);
         // Somebody may be at it, for which there is time; if that takes longer, everybody goes on for a little.
         let Some(mut evictor) = self.evictor.try_lock_for(WAIT_MAX) else {
-            stats.memory_credit.give(MARGIN_BYTES_MIN, Room::Enough, epoch);
+            stats.memory_credit.give(MARGIN_BYTES_MIN, Verdict::Enough, epoch);
             return Room::Enough;
         };
         let limit = usize::try_from(state.config.maxmemory.value()).unwrap_or(0);
@@ -144,6 +193,7 @@ impl MemoryLimit {
         let mut candidates = eviction.map_or(0, |eviction| measure.candidates(eviction));
         if let Some(eviction) = eviction
             && used > limit - margin
+            && candidates > 0
         {
             let is_current = || self.epoch.load(Ordering::Relaxed) == epoch;
             let (evicted, bytes) = evictor.evict(state, stats, eviction, used - (limit - margin), is_current);
@@ -154,13 +204,19 @@ impl MemoryLimit {
         let is_full = used > limit && candidates == 0;
         // What ends a denial is only seen where no key can be evicted anyway: elsewhere another key may become a candidate.
         self.is_denying.store(is_full && eviction.is_none(), Ordering::Relaxed);
-        let room = if is_full { Room::None } else { Room::Enough };
-        if is_full && eviction.is_some() {
-            return room;
-        }
+        let verdict = match (is_full, eviction.is_some()) {
+            (false, _) => Verdict::Enough,
+            (true, false) => Verdict::Denied,
+            (true, true) => Verdict::LookAgain,
+        };
         let shares = 2 * state.stats.threads().max(1);
-        stats.memory_credit.give(limit.saturating_sub(used).min(margin) / shares, room, epoch);
-        room
+        stats.memory_credit.give(limit.saturating_sub(used).min(margin) / shares, verdict, epoch);
+        self.note_excess(used > limit, state.clock.elapsed());
+        match (used > limit, is_full) {
+            (false, _) => Room::Enough,
+            (true, false) => Room::Soon,
+            (true, true) => Room::None,
+        }
     }
 }
 
@@ -241,6 +297,8 @@ fn budget(tenacity: i64) -> Duration {
     }
 }
 
+const ENOUGH: u8 = Verdict::Enough as u8;
+const LOOK_AGAIN: u8 = Verdict::LookAgain as u8;
 /// How long a command waits for another that makes room.
 const WAIT_MAX: Duration = Duration::from_millis(1);
 /// What is evicted at once beyond what must be: this share of the limit.
@@ -261,9 +319,9 @@ mod tests {
         let keyspace = Keyspace::new(KeyspaceOptions { shards: 1, databases: 1, seed: 1 });
         let limit = MemoryLimit::new(Gauge::new(&keyspace), Random::seeded(1));
         let credit = Credit::default();
-        let verdict = || credit.verdict(limit.epoch.load(Ordering::Relaxed));
+        let verdict = || credit.verdict(limit.epoch.load(Ordering::Relaxed), true);
         assert_eq!(verdict(), None);
-        credit.give(100, Room::Enough, 1);
+        credit.give(100, Verdict::Enough, 1);
         limit.note(&credit, 1000, 1099);
         assert_eq!(verdict(), Some(Room::Enough));
         limit.note(&credit, 0, 1);
@@ -273,7 +331,10 @@ mod tests {
         limit.note(&credit, 1_000_000, 0);
         limit.note(&credit, 0, 100);
         assert_eq!(verdict(), None, "but no more than the share");
-        credit.give(0, Room::None, 1);
+        credit.give(0, Verdict::LookAgain, 1);
+        assert_eq!(credit.verdict(1, false), Some(Room::None));
+        assert_eq!(verdict(), None, "who needs more looks again");
+        credit.give(0, Verdict::Denied, 1);
         limit.is_denying.store(true, Ordering::Relaxed);
         limit.note(&credit, 10, 20);
         assert_eq!(verdict(), Some(Room::None));

@@ -25,7 +25,11 @@ static ALLOCATOR: shardis_storage::allocator::Allocator = shardis_storage::alloc
 fn main() -> ExitCode {
     let words: Vec<OsString> = env::args_os().skip(1).collect();
     let outcome = match arguments::parse(&words, &mut io::stdin()) {
-        Ok(Invocation::Print(text)) => writeln!(io::stdout(), "{text}").map_err(|error| error.to_string()),
+        Ok(Invocation::Print(text)) => match writeln!(io::stdout(), "{text}") {
+            // Who has read enough has closed it.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            printed => printed.map_err(|error| error.to_string()),
+        },
         Ok(Invocation::Serve(config)) => serve(*config).map_err(|error| format!("Cannot start: {error}")),
         Err(error) => Err(error.to_string()),
     };

@@ -70,6 +70,8 @@ pub struct State {
     pub(crate) stopping: watch::Sender<bool>,
     /// Where it listens, once it does.
     pub(crate) listening: Mutex<Listening>,
+    /// Held by whoever changes settings while the server runs, so that each change is all or nothing.
+    pub(crate) changing_settings: Mutex<()>,
     /// Listens where the settings say; there once the server listens at all.
     pub(crate) addresses: OnceLock<Box<FollowAddresses>>,
     pub(crate) random: Mutex<Random>,

@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn many_stars_do_not_multiply_the_time() {
-        let pattern = [b"a*".repeat(2_000).as_slice(), b"b"].concat();
+        let pattern = [b"a*".repeat(STARS_MAX).as_slice(), b"b"].concat();
         assert!(!matches(&pattern, &b"a".repeat(20_000)));
         assert!(matches(&pattern, &[b"a".repeat(20_000).as_slice(), b"b"].concat()));
     }

@@ -288,7 +288,43 @@ fn moves(server: &Server) -> Vec<String> {
     let is_there = |addr| Client::connect(addr).is_ok_and(|mut client| client.call(&["PING"]).is_ok());
     assert!(eventually(PATIENCE, || is_there(free) && !is_there(server.address())));
     answers.push(call(&["PING"]));
+    // All addresses and one of them at the same port, and back again at once.
+    answers.push(call(&["CONFIG", "SET", "bind", "*"]));
+    answers.push(call(&["CONFIG", "SET", "bind", "127.0.0.1"]));
+    let first_port = server.address().port().to_string();
+    for port in [&first_port, &free_port].repeat(10) {
+        answers.push(call(&["CONFIG", "SET", "port", port]));
+    }
+    assert!(is_there(free));
     answers
+}
+
+#[test]
+fn changes_of_settings_do_not_undo_each_other() {
+    let server = Server::ours("redis-7.2", &[]);
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let taken_port = taken.local_addr().expect("an address").port().to_string();
+    let (mut one, mut other) = (server.client(), server.client());
+    std::thread::scope(|scope| {
+        let moving = scope.spawn(|| {
+            for _ in 0..500 {
+                let refused = one.call(&["CONFIG", "SET", "port", &taken_port, "timeout", "0"]);
+                assert!(refused.expect("an answer").is_error());
+            }
+        });
+        for number in 1..500 {
+            let timeout = number.to_string();
+            let set = other.call(&["CONFIG", "SET", "timeout", &timeout]).expect("an answer");
+            assert_eq!(set, Reply::simple("OK"));
+            let found = other.call(&["CONFIG", "GET", "timeout"]).expect("an answer");
+            let value = found.items()[1].text().expect("a number");
+            // While the other change is under way, what it will take back may show.
+            assert!([timeout.as_bytes(), b"0"].contains(&value), "{value:?} is not {timeout}");
+        }
+        moving.join().expect("it does not panic");
+    });
+    let found = other.call(&["CONFIG", "GET", "timeout"]).expect("an answer");
+    assert_eq!(found.items()[1].text(), Some(&b"499"[..]));
 }
 
 #[test]

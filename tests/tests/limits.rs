@@ -129,6 +129,75 @@ fn nothing_expires_during_a_pause_and_nobody_sees_what_should_have() {
 }
 
 #[test]
+fn nothing_is_evicted_during_a_pause_and_a_random_key_may_be_one_that_has_expired() {
+    let server = start(builder());
+    for number in 0..1000 {
+        let (name, value) = (format!("key:{number}"), "x".repeat(1000));
+        server.execute(&["SET", &name, &value, "PX", "100"]);
+    }
+    for (name, value) in [("maxmemory-policy", "allkeys-lru"), ("maxmemory", "700kb")] {
+        server.execute(&["CLIENT", "PAUSE", "10000", "WRITE"]);
+        server.execute(&["CONFIG", "SET", name, value]);
+    }
+    let mut client = connect(&server);
+    for _ in 0..100 {
+        assert!(matches!(client.call(&["GET", "key:1"]).expect("a reply"), Reply::Bulk(_)));
+    }
+    assert_eq!(server.execute(&["DBSIZE"]), Value::Integer(1000));
+    server.clock().advance(SECOND);
+    assert!(matches!(client.call(&["RANDOMKEY"]).expect("a reply"), Reply::Bulk(_)));
+    assert_eq!(server.execute(&["DBSIZE"]), Value::Integer(1000));
+    server.execute(&["CLIENT", "UNPAUSE"]);
+    assert_eq!(client.call(&["RANDOMKEY"]).expect("a reply"), Reply::Nil);
+}
+
+#[test]
+fn where_nothing_can_be_evicted_only_who_needs_more_is_refused_until_something_can() {
+    let server = start(builder().set("maxmemory-policy", "volatile-lru").expect("a policy"));
+    for number in 0..1000 {
+        server.execute(&["SET", &format!("key:{number}"), &"x".repeat(1000)]);
+    }
+    server.execute(&["CONFIG", "SET", "maxmemory", "1mb"]);
+    let mut client = connect(&server);
+    for _ in 0..3 {
+        assert!(client.call(&["SET", "k", "v"]).expect("a reply").is_error());
+        assert!(matches!(client.call(&["GET", "key:1"]).expect("a reply"), Reply::Bulk(_)));
+    }
+    for number in 0..1000 {
+        assert_eq!(
+            client.call(&["EXPIRE", &format!("key:{number}"), "100"]).expect("a reply"),
+            Reply::Integer(1)
+        );
+    }
+    assert_eq!(client.call(&["SET", "k", "v"]).expect("a reply"), Reply::simple("OK"));
+}
+
+#[test]
+fn idle_monitors_stay_and_what_waits_for_them_counts() {
+    let server = start(builder().set("timeout", "1").expect("a timeout"));
+    let (mut monitor, mut other) = (connect(&server), connect(&server));
+    assert_eq!(monitor.call(&["MONITOR"]).expect("a reply"), Reply::simple("OK"));
+    assert_eq!(other.call(&["PING"]).expect("a reply"), Reply::simple("PONG"));
+    let is_closed = eventually(PATIENCE, || {
+        server.clock().advance(SECOND);
+        lines(&server).len() == 1
+    });
+    assert!(is_closed && lines(&server)[0].contains(" flags=O "), "{:#?}", lines(&server));
+    server.execute(&["CONFIG", "SET", "timeout", "0"]);
+    server.execute(&["CONFIG", "SET", "personality", "valkey-9.1"]);
+    server.execute(&["CONFIG", "SET", "client-output-buffer-limit", "normal 8mb 0 0"]);
+    let long = "x".repeat(1 << 20);
+    let is_gone = (0..100).any(|_| {
+        server.execute(&["ECHO", &long]);
+        lines(&server).is_empty()
+    });
+    assert!(is_gone, "what waits for a monitor is limited");
+    let stats = server.execute(&["INFO", "stats"]);
+    let stats = String::from_utf8_lossy(stats.as_bytes().expect("a text")).into_owned();
+    assert!(stats.contains("\r\nclient_output_buffer_limit_disconnections:1\r\n"), "{stats}");
+}
+
+#[test]
 fn a_client_that_leaves_during_a_pause_leaves_no_write_behind() {
     let server = start(builder());
     assert_eq!(server.execute(&["CLIENT", "PAUSE", "10000", "WRITE"]), Value::Simple("OK".into()));

@@ -44,6 +44,7 @@ pub fn close_overdue(state: &State) {
     for client in state.clients.all() {
         if timeout_ms > 0
             && client.is_waiting(Waiting::No)
+            && !client.is_monitor.load(Ordering::Relaxed)
             && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms
         {
             state.log.verbose("Closing idle client");
@@ -57,7 +58,7 @@ pub fn close_overdue(state: &State) {
 
 /// Notes since when a client has been over the soft limit; whether that is too long.
 fn is_over_soft_limit(client: &ClientInfo, limit: OutputLimit, now_ms: i64) -> bool {
-    let output_bytes = client.output_bytes.load(Ordering::Relaxed) as u64;
+    let output_bytes = client.unsent_bytes() as u64;
     if limit.soft_bytes == 0 || output_bytes < limit.soft_bytes {
         client.over_soft_limit_ms.store(0, Ordering::Relaxed);
         return false;
@@ -70,7 +71,8 @@ fn is_over_soft_limit(client: &ClientInfo, limit: OutputLimit, now_ms: i64) -> b
     now_ms / 1000 - since_ms / 1000 > limit.soft_seconds
 }
 
-fn warn_of_output(state: &State, client: &ClientInfo) {
+/// Tells the log, and whoever counts, that a client is closed for what it has not read.
+pub fn warn_of_output(state: &State, client: &ClientInfo) {
     state.stats.over_output_limit.fetch_add(1, Ordering::Relaxed);
     state.log.warning(format_args!(
         "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",

@@ -120,17 +120,22 @@ impl Client {
         true
     }
 
-    fn stop_monitoring(&mut self) {
-        if let Some(registry) = self.registry.as_ref().filter(|_| self.is_monitor) {
-            registry.monitors.remove(&self.info);
-            self.is_monitor = false;
-            self.info.is_monitor.store(false, Ordering::Relaxed);
-        }
+    fn stop_monitoring(&mut self) -> Vec<u8> {
+        let Some(registry) = self.registry.as_ref().filter(|_| self.is_monitor) else { return Vec::new() };
+        self.is_monitor = false;
+        self.info.is_monitor.store(false, Ordering::Relaxed);
+        registry.monitors.remove(&self.info)
     }
 
     /// Whether it is a connection: not a session inside the process, whose caller would have to wait where it waits.
     pub fn is_connection(&self) -> bool {
         self.registry.is_some()
+    }
+
+    /// Says which calls it is answered.
+    pub fn answer(&mut self, answers: Answers) {
+        self.answers = answers;
+        self.info.set_mode(Mode::Silent, answers == Answers::None);
     }
 
     /// Ends a call: whether it is not answered.
@@ -152,17 +157,22 @@ impl Client {
     }
 
     /// Back to what it was when it was new, but for its number and the library that drives it. A connection loses its
-    /// trust unless `is_open`; a session never does, and speaks the newest protocol.
-    pub fn reset(&mut self, is_open: bool) {
+    /// trust unless `is_open`; a session never does, and speaks the newest protocol. What a monitor has not been sent yet is
+    /// handed out.
+    pub fn reset(&mut self, is_open: bool) -> Vec<u8> {
         let is_session = !self.is_connection();
-        self.stop_monitoring();
+        let unsent = self.stop_monitoring();
         self.select(Db(0));
         self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
         self.is_authenticated = is_session || is_open;
         self.info.names.lock().name.clear();
         self.info.set_mode(Mode::NoEvict, false);
         self.note_accesses(true);
-        self.answers = Answers::All;
+        // A skip that is under way ends with the call.
+        if self.answers != Answers::AllButThis {
+            self.answer(Answers::All);
+        }
+        unsent
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::RwLock;
 
 use super::inbox::INBOX_BYTES_MAX;
-use super::{Client, ClientInfo};
-use crate::log::Log;
+use super::{Client, ClientInfo, Mode, limits};
+use crate::state::State;
 
 /// The monitors of a server.
 #[derive(Debug, Default)]
@@ -30,14 +30,15 @@ impl Monitors {
     }
 
     /// Shows a command of `client` to all of them.
-    pub fn tell<'a>(&self, client: &Client, now_us: i64, words: impl Iterator<Item = &'a [u8]>, log: &Log) {
-        let line = line(client, now_us, words);
-        for monitor in self.clients.read().iter() {
+    pub fn tell<'a>(&self, client: &Client, words: impl Iterator<Item = &'a [u8]>, state: &State) {
+        let line = line(client, state.clock.now_us(), words);
+        let monitors = self.clients.read();
+        for monitor in monitors.iter().filter(|monitor| !monitor.is_in(Mode::Silent)) {
             if monitor.inbox.push(&line).is_err() {
-                log.warning(format_args!(
-                    "Client id={} addr={} closed for overcoming of output buffer limits.",
-                    monitor.id, monitor.addr
-                ));
+                limits::warn_of_output(state, monitor);
+                monitor.close();
+            } else if limits::is_over_hard_limit(state, monitor, monitor.unsent_bytes()) {
+                monitor.inbox.close();
                 monitor.close();
             }
         }
@@ -50,11 +51,12 @@ impl Monitors {
         self.is_any.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn remove(&self, info: &ClientInfo) {
+    /// Lets a client go: what it has not been sent yet.
+    pub(super) fn remove(&self, info: &ClientInfo) -> Vec<u8> {
         let mut clients = self.clients.write();
         clients.retain(|client| client.id != info.id);
-        info.inbox.close();
         self.is_any.store(!clients.is_empty(), Ordering::Relaxed);
+        info.inbox.close()
     }
 }
 

@@ -85,6 +85,8 @@ pub enum Mode {
     NoTouch = 1 << 1,
     /// It can be sent to another server.
     Redirect = 1 << 2,
+    /// Nothing is sent to it.
+    Silent = 1 << 3,
 }
 
 /// How a wait is ended from outside.
@@ -179,8 +181,14 @@ impl ClientInfo {
 
     /// Memory that it takes: input that has not run and output that has not been sent, with their buffers.
     pub fn memory_bytes(&self) -> usize {
-        let buffers = [&self.query_bytes, &self.query_free_bytes, &self.output_bytes];
-        CLIENT_BYTES + buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>()
+        let buffers = [&self.query_bytes, &self.query_free_bytes];
+        let input_bytes: usize = buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
+        CLIENT_BYTES + input_bytes + self.unsent_bytes()
+    }
+
+    /// Output that waits: replies, and what others have for it.
+    pub fn unsent_bytes(&self) -> usize {
+        self.output_bytes.load(Ordering::Relaxed) + self.inbox.bytes()
     }
 
     /// Makes it one that can be unblocked, which the receiver tells.
@@ -271,7 +279,7 @@ impl Registry {
         self.clients.iter().fold(ClientTotals::default(), |totals, client| {
             let input_bytes =
                 client.query_bytes.load(Ordering::Relaxed) + client.query_free_bytes.load(Ordering::Relaxed);
-            let output_bytes = client.output_bytes.load(Ordering::Relaxed);
+            let output_bytes = client.unsent_bytes();
             ClientTotals {
                 memory_bytes: totals.memory_bytes + CLIENT_BYTES + input_bytes + output_bytes,
                 input_bytes_max: totals.input_bytes_max.max(input_bytes),

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use shardis_storage::glob;
 
 use crate::client::Client;
-use crate::command::args::until_zero;
+use crate::command::args::{is_word, until_zero};
 use crate::command::{Arity, Call, Command, Done, Error, Flags, Flow, Told};
 use crate::config::{ConfigError, Personality, options};
+use crate::state::State;
 
 pub static CONFIG: Command = Command::container("CONFIG", &[&GET, &HELP, &RESETSTAT, &REWRITE, &SET])
     .since("2.0.0")
@@ -70,25 +71,39 @@ fn set(call: &mut Call<'_>, client: &mut Client) -> Done {
     while let Some(name) = call.args.next() {
         pairs.push((name, call.args.take()?));
     }
-    let config = &call.state.config;
-    let is_trusted = config.enable_protected_configs.value().lets_in(client.info.is_local());
+    let state = call.state;
+    // Whoever changes an address waits until that has happened, and others wait for him: nothing for a network thread.
+    let changes_address =
+        pairs.iter().any(|(name, _)| ["port", "bind"].iter().any(|known| is_word(name, known)));
+    let changing = state.changing_settings.try_lock();
+    if call.may_offload && (changes_address || changing.is_none()) {
+        return Ok(Flow::Offload);
+    }
+    let _changing = changing.unwrap_or_else(|| state.changing_settings.lock());
+    let is_trusted = state.config.enable_protected_configs.value().lets_in(client.info.is_local());
+    change(state, &pairs, is_trusted)?;
+    state.apply_settings();
+    call.ok()
+}
+
+/// Makes all changes or none.
+fn change(state: &State, pairs: &[(&[u8], &[u8])], is_trusted: bool) -> Result<(), ConfigError> {
+    let config = &state.config;
     let before: Vec<_> = pairs.iter().filter_map(|(name, _)| Some((*name, config.get(name)?))).collect();
     let (port, addresses) = (config.port.value(), config.bind.value());
-    config.set_live(&pairs, is_trusted)?;
-    if (port, &addresses) != (config.port.value(), &config.bind.value())
-        && let Err(error) = call.state.listen_anew()
-    {
-        call.state.log.warning(format_args!("{error}"));
-        let (name, reason) = match port == config.port.value() {
-            true => ("bind", "Failed to bind to specified addresses."),
-            false => ("port", "Unable to listen on this port. Check server logs."),
-        };
-        let before: Vec<_> = before.iter().map(|(name, value)| (*name, value.as_slice())).collect();
-        config.set_live(&before, is_trusted)?;
-        return Err(ConfigError::Refused { name: name.into(), reason: reason.into() }.into());
+    config.set_live(pairs, is_trusted)?;
+    if (port, &addresses) == (config.port.value(), &config.bind.value()) {
+        return Ok(());
     }
-    call.state.apply_settings();
-    call.ok()
+    let Err(error) = state.listen_anew() else { return Ok(()) };
+    state.log.warning(format_args!("{error}"));
+    let (name, reason) = match port == config.port.value() {
+        true => ("bind", "Failed to bind to specified addresses."),
+        false => ("port", "Unable to listen on this port. Check server logs."),
+    };
+    let before: Vec<_> = before.iter().map(|(name, value)| (*name, value.as_slice())).collect();
+    config.set_live(&before, is_trusted)?;
+    Err(ConfigError::Refused { name: name.into(), reason: reason.into() })
 }
 
 impl From<ConfigError> for Error {
@@ -122,6 +137,7 @@ fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
     }
     call.state.stats.reset();
     call.state.keyspace.reset_counters();
+    call.state.memory_limit.reset_excess();
     call.state.expiry.lock().reset_counters();
     call.state.executor.reset_freed();
     call.ok()

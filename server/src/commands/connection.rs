@@ -244,7 +244,8 @@ static RESET: Command = Command::client("RESET", reset)
     .summary("Resets the connection.");
 
 fn reset(call: &mut Call<'_>, client: &mut Client) -> Done {
-    client.reset(call.state.is_open());
+    let unsent = client.reset(call.state.is_open());
+    call.reply.raw(&unsent);
     call.reply.set_version(client.version);
     call.simple("RESET")
 }

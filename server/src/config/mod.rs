@@ -308,8 +308,7 @@ impl Config {
         let bytes = match u64::try_from(limit) {
             Ok(bytes) => bytes,
             Err(_) => {
-                let maxmemory = self.get("maxmemory").and_then(|bytes| String::from_utf8(bytes).ok());
-                let maxmemory: u128 = maxmemory.and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
+                let maxmemory = u128::try_from(self.maxmemory.value()).unwrap_or(0);
                 u64::try_from(maxmemory * u128::from(limit.unsigned_abs()) / 100).unwrap_or(u64::MAX)
             }
         };

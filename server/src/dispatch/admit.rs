@@ -47,9 +47,10 @@ pub fn admit<'s>(
 /// Makes room where there is none: for whatever is called, as memory may have grown in other ways.
 #[inline(never)]
 fn within_memory(ctx: &Context<'_>, entry: &Entry) -> Result<(), Error> {
-    match ctx.state.memory_limit.make_room(ctx.state, ctx.stats) {
-        Room::None if entry.flags.contains(Flags::DENY_OOM) => Err(Error::OUT_OF_MEMORY),
-        Room::None | Room::Enough => Ok(()),
+    let needs_more = entry.flags.contains(Flags::DENY_OOM);
+    match ctx.state.memory_limit.make_room(ctx.state, ctx.stats, needs_more) {
+        Room::None if needs_more => Err(Error::OUT_OF_MEMORY),
+        Room::None | Room::Soon | Room::Enough => Ok(()),
     }
 }
 

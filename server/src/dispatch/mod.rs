@@ -181,7 +181,7 @@ fn show(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry,
     let is_hidden = entry.flags.contains(Flags::ADMIN) || entry.flags.contains(Flags::SKIP_MONITOR);
     if has_run && !is_hidden {
         let words = entry.command.shown(request);
-        ctx.state.clients.monitors.tell(client, ctx.state.clock.now_us(), words, &ctx.state.log);
+        ctx.state.clients.monitors.tell(client, words, ctx.state);
     }
 }
 
@@ -193,13 +193,13 @@ pub fn answer_error(ctx: &Context<'_>, error: &Error, reply: &mut Reply) {
 }
 
 /// Writes the reply to input that makes no sense.
-pub fn protocol_error(ctx: &Context<'_>, error: ProtocolError, reply: &mut Reply) {
+pub fn protocol_error(ctx: &Context<'_>, client: &Client, error: ProtocolError, reply: &mut Reply) {
     ctx.state.log.verbose(format_args!("Protocol error from client: {error}"));
-    if error.is_answered() {
+    if !error.is_answered() {
+        reply.clear();
+    } else if client.answers != Answers::None {
         ctx.stats.count_error(b"ERR");
         reply.protocol_error(error);
-    } else {
-        reply.clear();
     }
 }
 

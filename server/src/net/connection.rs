@@ -287,6 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             let Some(messages) = self.info.inbox.take(cx.waker()) else { return Poll::Ready(Ok(())) };
             self.pending.append(messages);
+            self.info.output_bytes.store(self.pending.len(), Ordering::Relaxed);
         }
     }
 

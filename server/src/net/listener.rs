@@ -48,6 +48,14 @@ pub enum Listener {
 }
 
 impl Listener {
+    /// The same for those who collect metrics.
+    pub fn for_metrics(self) -> Listener {
+        match self {
+            Listener::Tcp(listener) => Listener::Metrics(listener),
+            other => other,
+        }
+    }
+
     /// Where clients reach it over TCP.
     pub fn tcp_addr(&self) -> Option<SocketAddr> {
         match self {
@@ -67,6 +75,7 @@ impl Door {
     /// Lets an accepted connection in. It is a client from here on, and counted: a thread that is busy does not let the
     /// next ones in above the limit.
     pub fn enter(&self, state: &State, peer: Peer, addr: String, laddr: String, fd: i32) {
+        state.log.verbose(format_args!("Accepted {addr}"));
         let info = ClientInfo::new(state.clients.next_id(), addr, laddr, fd, state.clock.now_ms());
         let client = Client::new(&state.clients, info, state.is_open());
         let thread = self.threads.iter().min_by_key(|thread| thread.load());
@@ -74,28 +83,44 @@ impl Door {
     }
 }
 
-/// The TCP addresses that the settings name, in order, and whether one may be missing on this machine: those that start with
-/// `-`. None while the port is 0.
-pub fn addresses(config: &Config) -> io::Result<Vec<(SocketAddr, bool)>> {
+/// A TCP address to listen on.
+#[derive(Clone, Copy, Debug)]
+pub struct Address {
+    /// Where.
+    pub addr: SocketAddr,
+    /// Whether it may be missing on this machine.
+    pub is_optional: bool,
+}
+
+/// The TCP addresses that the settings name, in order. None while the port is 0.
+pub fn addresses(config: &Config) -> io::Result<Vec<Address>> {
     match u16::try_from(config.port.value()) {
         Ok(0) | Err(_) => Ok(Vec::new()),
         Ok(port) => resolve_all(&config.bind_addresses(), port),
     }
 }
 
-/// Binds every address of `bind`, in order. One that starts with `-` may be missing on this machine. With port 0 the first
-/// address chooses, and the others follow.
-pub fn bind_all(addresses: &[String], port: u16, backlog: i64) -> io::Result<Vec<std::net::TcpListener>> {
-    bind_resolved(&resolve_all(addresses, port)?, backlog)
+/// The addresses of hosts, in order. One that starts with `-` may be missing.
+pub fn resolve_all(hosts: &[String], port: u16) -> io::Result<Vec<Address>> {
+    let mut resolved = Vec::new();
+    for host in hosts {
+        let (host, is_optional) = match host.strip_prefix('-') {
+            Some(host) => (host, true),
+            None => (host.as_str(), false),
+        };
+        match resolve(host, port) {
+            Ok(addr) => resolved.push(Address { addr, is_optional }),
+            Err(error) if is_optional && is_missing(&error) => {}
+            Err(error) => return Err(cannot_listen(format!("{host}:{port}"), &error)),
+        }
+    }
+    Ok(resolved)
 }
 
-/// Binds addresses, in order.
-pub fn bind_resolved(
-    addresses: &[(SocketAddr, bool)],
-    backlog: i64,
-) -> io::Result<Vec<std::net::TcpListener>> {
+/// Binds addresses, in order. With port 0 the first one chooses, and the others follow.
+pub fn bind(addresses: &[Address], backlog: i64) -> io::Result<Vec<Listener>> {
     let mut bound: Vec<std::net::TcpListener> = Vec::new();
-    for &(mut addr, is_optional) in addresses {
+    for &Address { mut addr, is_optional } in addresses {
         if let (0, Some(Ok(first))) = (addr.port(), bound.first().map(std::net::TcpListener::local_addr)) {
             addr.set_port(first.port());
         }
@@ -105,23 +130,7 @@ pub fn bind_resolved(
             Err(error) => return Err(cannot_listen(addr, &error)),
         }
     }
-    Ok(bound)
-}
-
-fn resolve_all(addresses: &[String], port: u16) -> io::Result<Vec<(SocketAddr, bool)>> {
-    let mut resolved = Vec::new();
-    for address in addresses {
-        let (host, is_optional) = match address.strip_prefix('-') {
-            Some(host) => (host, true),
-            None => (address.as_str(), false),
-        };
-        match resolve(host, port) {
-            Ok(addr) => resolved.push((addr, is_optional)),
-            Err(error) if is_optional && is_missing(&error) => {}
-            Err(error) => return Err(cannot_listen(format!("{host}:{port}"), &error)),
-        }
-    }
-    Ok(resolved)
+    Ok(bound.into_iter().map(Listener::Tcp).collect())
 }
 
 fn cannot_listen(at: impl std::fmt::Display, error: &io::Error) -> io::Error {
@@ -223,10 +232,9 @@ pub(super) async fn refused_by_system(state: &State, error: &io::Error) {
 
 /// Whether a connection may stay; if not, it is told why.
 fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &mut impl Write) -> bool {
-    let is_foreign = ip.is_some_and(|ip| !ip.to_canonical().is_loopback());
     let refusal: &[u8] = if state.clients.len() as i64 >= state.config.maxclients.value() {
         b"-ERR max number of clients reached\r\n"
-    } else if is_foreign && state.config.protected_mode.value() && state.is_open() {
+    } else if ip.is_some_and(|ip| is_kept_out(state, ip)) {
         PROTECTED_MODE
     } else {
         stats.connections_received.add(1);
@@ -236,6 +244,11 @@ fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &m
     // Whoever does not take these few bytes at once is refused without a word.
     let _ = stream.write(refusal);
     false
+}
+
+/// Whether protected mode keeps out whoever comes from there.
+pub(super) fn is_kept_out(state: &State, ip: IpAddr) -> bool {
+    !ip.to_canonical().is_loopback() && state.config.protected_mode.value() && state.is_open()
 }
 
 fn configure(stream: &std::net::TcpStream, state: &State) -> io::Result<()> {

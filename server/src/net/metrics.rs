@@ -33,13 +33,15 @@ pub async fn serve(listener: std::net::TcpListener, state: &Arc<State>) -> io::R
     loop {
         // It is never closed.
         let Ok(seat) = seats.clone().acquire_owned().await else { return Ok(()) };
-        let (stream, _) = match listener.accept().await {
+        let (stream, addr) = match listener.accept().await {
+            Ok((_, addr)) if super::listener::is_kept_out(state, addr.ip()) => continue,
             Ok(accepted) => accepted,
             Err(error) => {
                 super::listener::refused_by_system(state, &error).await;
                 continue;
             }
         };
+        state.log.verbose(format_args!("Metrics for {addr}"));
         let state = state.clone();
         tokio::task::spawn_local(async move {
             // Whoever stays longer connects again.

@@ -118,6 +118,7 @@ fn welcome(thread: &Rc<Thread>, peer: Peer, client: Client) {
     let thread_of_task = thread.clone();
     // Made before the task, which may be ended before it has begun.
     let leaving = Leaving(thread.load.clone());
+    let (state, leaver) = (thread.state.clone(), info.clone());
     let task = tokio::task::spawn_local(async move {
         let _leaving = leaving;
         match peer {
@@ -135,6 +136,7 @@ fn welcome(thread: &Rc<Thread>, peer: Peer, client: Client) {
             },
             Peer::Memory(stream) => Connection::new(thread_of_task, stream, client).serve().await,
         }
+        state.log.verbose(format_args!("Client closed connection id={} addr={}", leaver.id, leaver.addr));
     });
     info.set_task(task.abort_handle());
 }

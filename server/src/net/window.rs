@@ -101,7 +101,7 @@ pub fn run(
         match filled {
             Filled::Incomplete { at, hint } => return (at, Ended::Incomplete { hint }),
             Filled::Broken(error) => {
-                dispatch::protocol_error(ctx, error, reply);
+                dispatch::protocol_error(ctx, client, error, reply);
                 return (input.len(), Ended::Close);
             }
             Filled::Whole => {}

@@ -273,17 +273,26 @@ impl<'k> View<'k> {
     }
 
     /// A key by chance, each as likely as any other. Expired ones that come up are removed, so that it ends; but that
-    /// may take long, and no more than `expired_max` are.
+    /// may take long, and no more than `expired_max` are. Where they are to stay and there may be no other, one of them is
+    /// given after some tries, as Redis does.
     pub fn random_key(
         &mut self,
         random: &mut Random,
         expired_max: usize,
     ) -> Result<Option<Vec<u8>>, ManyExpired> {
+        let mut tries = 0;
         for _ in 0..expired_max {
             let Some(entry) = self.random_entry(random) else { return Ok(None) };
             let (key, is_expired) = (entry.key().to_vec(), self.is_expired(entry));
             if !is_expired {
                 return Ok(Some(key));
+            }
+            if self.keeps_expired {
+                tries += 1;
+                if tries >= KEPT_TRIES_MAX && self.are_all_mortal() {
+                    return Ok(Some(key));
+                }
+                continue;
             }
             let hash = self.keyspace.hash(&key);
             self.expire(&Key { bytes: &key, hash });
@@ -298,6 +307,12 @@ impl<'k> View<'k> {
                 visit(entry.key(), EntryRef { entry, clock: self.clock });
             }
         }
+    }
+
+    /// Whether every key of the current database has a deadline.
+    fn are_all_mortal(&self) -> bool {
+        let databases = || self.held.all().iter().map(|(_, shard)| shard.database(self.db));
+        databases().all(|database| database.deadlines == database.table.len())
     }
 
     fn random_entry(&self, random: &mut Random) -> Option<&Entry> {
@@ -482,5 +497,7 @@ fn note_expired(leftovers: &mut Option<Box<Leftovers>>, db: Db, key: &Key<'_>) {
     leftovers.get_or_insert_default().expired.push((db, key.hash, key.bytes.into()));
 }
 
+/// Keys that are looked at for one that has not expired, where those that have are to stay.
+const KEPT_TRIES_MAX: usize = 100;
 /// Entries heavier than this are freed in the background: freeing them may take more than some ten microseconds.
 const DISCARD_BYTES_MAX: usize = 64 * 1024;

@@ -24,6 +24,7 @@ pub struct Filter {
 
 /// What is asked of a client.
 enum Test {
+    /// Numbers of clients; ascending wherever it can be turned round.
     Ids(Vec<u64>),
     /// Whether it is an ordinary one, or else one of those that there are none of yet.
     IsNormal(bool),
@@ -190,8 +191,10 @@ impl Filter {
         };
         clients.retain(|client| {
             let is_spared = self.skips_caller == Some(true) && client.id == caller.id;
-            !is_spared
-                && self.tests.iter().all(|(test, is_negated, _)| test.holds(client, call) != *is_negated)
+            // Whose number is wanted has been found by it.
+            let is_found = |test: &Test, is_negated: bool| matches!(test, Test::Ids(_)) && !is_negated;
+            let mut tests = self.tests.iter().filter(|(test, is_negated, _)| !is_found(test, *is_negated));
+            !is_spared && tests.all(|(test, is_negated, _)| test.holds(client, call) != *is_negated)
         });
         clients
     }
@@ -200,7 +203,7 @@ impl Filter {
 impl Test {
     fn holds(&self, info: &ClientInfo, call: &Call<'_>) -> bool {
         match self {
-            Test::Ids(ids) => ids.contains(&info.id),
+            Test::Ids(ids) => ids.binary_search(&info.id).is_ok(),
             Test::IsNormal(is_normal) => *is_normal,
             Test::IsDefaultUser => true,
             Test::Is(of, wanted) => of(info, &info.names.lock()).as_ref() == Some(wanted),

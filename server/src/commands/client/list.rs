@@ -67,7 +67,7 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     let seconds_since = |then_ms: i64| (call.now_ms - then_ms).max(0) / 1000;
     let query_bytes = info.query_bytes.load(Ordering::Relaxed);
     let query_free_bytes = info.query_free_bytes.load(Ordering::Relaxed);
-    let output_bytes = info.output_bytes.load(Ordering::Relaxed);
+    let output_bytes = info.unsent_bytes();
     let commands = if is_caller { caller.commands } else { info.commands.load(Ordering::Relaxed) };
     let names = info.names.lock().clone();
 

@@ -22,15 +22,15 @@ pub static REPLY: Command = Command::client("REPLY", reply)
 fn reply(call: &mut Call<'_>, client: &mut Client) -> Done {
     let mode = call.args.take()?;
     if is_word(mode, "ON") {
-        client.answers = Answers::All;
+        client.answer(Answers::All);
         return call.ok();
     }
     if is_word(mode, "OFF") {
-        client.answers = Answers::None;
+        client.answer(Answers::None);
     } else if !is_word(mode, "SKIP") {
         return Err(Error::SYNTAX);
     } else if client.answers != Answers::None {
-        client.answers = Answers::AllButNext;
+        client.answer(Answers::AllButNext);
     }
     Ok(Flow::Done)
 }

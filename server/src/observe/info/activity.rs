@@ -101,7 +101,9 @@ impl Report<'_> {
         let evicted = self.state.stats.clients_evicted.load(Ordering::Relaxed);
         self.field("evicted_clients", evicted);
         self.none(&["evicted_scripts"]);
-        self.none(&["total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
+        let (total, current) = self.state.memory_limit.excess(self.state.clock.elapsed());
+        self.field("total_eviction_exceeded_time", total.as_millis());
+        self.field("current_eviction_exceeded_time", current.as_millis());
     }
 
     pub(super) fn replication(&mut self) {
