@@ -79,7 +79,7 @@ fn window(
     hashes.clear();
     hashes.extend(names.iter().map(|name| keyspace.hash(name)));
     ahead.clear();
-    hashes.iter().for_each(|&hash| keyspace.look_ahead(Db(0), hash, ahead));
+    hashes.iter().for_each(|&hash| keyspace.look_ahead(Db(0), hash, false, ahead));
     keyspace.prefetch(Db(0), ahead);
     let keys = names.iter().zip(&*hashes).map(|(name, hash)| Key::with_hash(name, *hash));
     keys.for_each(|key| call(keyspace, &key, reply));

@@ -140,7 +140,9 @@ impl Bank {
             6 => {
                 let mut ahead = Ahead::default();
                 let hashes = [from, to].map(|key| self.keyspace.hash(&key.to_le_bytes()));
-                hashes.into_iter().for_each(|hash| self.keyspace.look_ahead(Db(0), hash, &mut ahead));
+                hashes
+                    .into_iter()
+                    .for_each(|hash| self.keyspace.look_ahead(Db(0), hash, hash.0 % 2 == 0, &mut ahead));
                 self.keyspace.prefetch(Db(0), &ahead);
             }
             // Within one key: in and out again.

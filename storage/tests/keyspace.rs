@@ -6,11 +6,12 @@
 
 mod model;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shardis_storage::types::hash::{Hash, HashContext};
 use shardis_storage::types::list::{List, ListLimit};
 use shardis_storage::types::packed::{Element, Side};
+use shardis_storage::types::set::{Set, SetContext};
 use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
 use shardis_storage::{
     Change, Db, Deadline, EntryRef, ExpiryCycle, Hold, Key, Keyspace, KeyspaceOptions, Kind, Patience,
@@ -26,7 +27,8 @@ const SEEDS: u64 = 50;
 const STEPS: usize = 2_000;
 /// Small, so that hashes change to their large form.
 const HASH_CONTEXT: HashContext = HashContext { entries_max: 8, value_bytes_max: 64, seed: 3, now_ms: 0 };
-const HASH_CONTEXT: HashContext = HashContext { entries_max: 8, value_bytes_max: 64, seed: 3 };
+/// The same for sets.
+const SET_CONTEXT: SetContext = SetContext { ints_max: 8, entries_max: 8, value_bytes_max: 64, seed: 3 };
 /// Small again.
 const SORTED_SET_CONTEXT: SortedSetContext =
     SortedSetContext { entries_max: 8, member_bytes_max: 64, seed: 3 };
@@ -227,7 +229,7 @@ impl Step<'_, '_> {
     fn one(&mut self) {
         let Some((name, other)) = self.name().zip(self.name()) else { return };
         let (key, other_key) = (self.keyspace.key(&name), self.keyspace.key(&other));
-        match self.random.below(21) {
+        match self.random.below(25) {
             0 => {
                 let db = Db(self.random.below(DATABASES.into()) as u16);
                 self.txn.select(db);
@@ -286,13 +288,20 @@ impl Step<'_, '_> {
             13..=14 => self.push(&key),
             15 => self.pop(&key),
             16 => self.set_score(&key),
-            17 => self.remove_members(&key),
+            17 => self.remove_scored(&key),
             18 => {
                 let (set, members) = self.sorted_set();
                 self.txn.set_collection(&key, set);
                 self.model.set(&name, Value::SortedSet(members), Deadline::Never);
             }
-            19 => self.set_field(&key),
+            19..=20 => self.add_members(&key),
+            21 => self.remove_members(&key),
+            22 => {
+                let members: BTreeSet<_> = (0..1 + self.random.below(4)).map(|_| self.text()).collect();
+                self.txn.set_collection(&key, set_of(&members));
+                self.model.set(&name, Value::Set(members), Deadline::Never);
+            }
+            23 => self.set_field(&key),
             _ => self.remove_fields(&key),
         }
     }
@@ -480,7 +489,7 @@ impl Step<'_, '_> {
         assert_eq!(old.ok(), expected);
     }
 
-    fn remove_members(&mut self, key: &Key<'_>) {
+    fn remove_scored(&mut self, key: &Key<'_>) {
         let members: Vec<_> = (0..6).map(|_| self.field()).collect();
         let expected = self.model.edit(key.bytes(), None, Kind::SortedSet, |value| {
             let Value::SortedSet(set) = value else { unreachable!() };
@@ -546,6 +555,46 @@ impl Step<'_, '_> {
         assert_eq!(removed, expected);
     }
 
+    /// Adds up to three members; none leaves no trace.
+    fn add_members(&mut self, key: &Key<'_>) {
+        let members: Vec<_> = (0..self.random.below(4)).map(|_| self.field()).collect();
+        let expected = self.model.edit(key.bytes(), Some(Value::Set(BTreeSet::new())), Kind::Set, |value| {
+            let Value::Set(set) = value else { unreachable!() };
+            let added = members.iter().filter(|member| set.insert(member.to_vec())).count();
+            (added > 0, added)
+        });
+        let added = self.txn.upsert::<Set>(key).map(|mut set| {
+            set.change(|set| {
+                let is_new = |member: &&Vec<u8>| set.add(member.as_slice().into(), &SET_CONTEXT);
+                let added = members.iter().filter(is_new).count();
+                (added > 0, added)
+            })
+        });
+        assert_eq!(added.ok(), expected);
+    }
+
+    fn remove_members(&mut self, key: &Key<'_>) {
+        let members: Vec<_> = (0..6).map(|_| self.field()).collect();
+        let expected = self.model.edit(key.bytes(), None, Kind::Set, |value| {
+            let Value::Set(set) = value else { unreachable!() };
+            let removed = members.iter().filter(|member| set.remove(*member)).count();
+            (removed > 0, removed)
+        });
+        let removed = match self.txn.edit::<Set>(key) {
+            Ok(Some(mut set)) => {
+                let removed = set.change(|set| {
+                    let removed =
+                        members.iter().filter(|member| set.remove(member.as_slice().into())).count();
+                    (removed > 0, removed)
+                });
+                set.check_invariants();
+                Some(removed)
+            }
+            Ok(None) | Err(WrongType) => None,
+        };
+        assert_eq!(removed, expected);
+    }
+
     fn name(&mut self) -> Option<Vec<u8>> {
         let names = &self.keys.names;
         (!names.is_empty()).then(|| names[self.random.below(names.len() as u64) as usize].clone())
@@ -579,11 +628,20 @@ impl Step<'_, '_> {
     }
 }
 
+fn set_of(members: &BTreeSet<Vec<u8>>) -> Set {
+    let mut set = Set::new();
+    members.iter().for_each(|member| assert!(set.add(member.as_slice().into(), &SET_CONTEXT)));
+    set
+}
+
 /// Value and deadline of an entry.
 fn read(entry: EntryRef<'_>) -> (Value, Option<i64>) {
     let value = match entry.kind() {
         Kind::String => Value::String(entry.string().unwrap().to_vec()),
         Kind::List => Value::List(entry.object::<List>().unwrap().iter().map(|item| item.to_vec()).collect()),
+        Kind::Set => {
+            Value::Set(entry.object::<Set>().unwrap().iter().map(|member| member.to_vec()).collect())
+        }
         Kind::SortedSet => {
             let pairs = entry.object::<SortedSet>().unwrap().iter();
             Value::SortedSet(pairs.map(|(member, score)| (member.to_vec(), score as i64)).collect())

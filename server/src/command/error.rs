@@ -98,6 +98,9 @@ impl Error {
     pub const INVALID_NUMKEYS: Error = Error::fixed(&"ERR invalid numkeys value or out of range");
     /// A number of keys below one, or no number, in a command of collections.
     pub const NUMKEYS_NOT_POSITIVE: Error = Error::fixed(&"ERR numkeys should be greater than 0");
+    /// A number of keys that does not fit the call, in a command of collections.
+    pub const NUMKEYS_BEYOND_ARGUMENTS: Error =
+        Error::fixed(&"ERR Number of keys can't be greater than number of args");
     /// A negative limit of a count, or no number.
     pub const LIMIT_NEGATIVE: Error = Error::fixed(&"ERR LIMIT can't be negative");
     /// LCS of another type.

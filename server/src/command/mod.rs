@@ -297,6 +297,11 @@ impl Category {
     /// Parallel computation over live data.
     pub const COMPUTE: Category = Category(1 << 21);
 
+    /// Whether it is about values that have elements.
+    pub fn is_of_collections(self) -> bool {
+        [Category::LIST, Category::SET, Category::SORTED_SET, Category::HASH].contains(&self)
+    }
+
     /// The names of those in here.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         let named = Category::NAMES.into_iter().enumerate();

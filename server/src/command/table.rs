@@ -47,6 +47,8 @@ pub struct Entry {
     /// Whether it is so short that it is not timed by itself: those flagged as fast, and those of one string that take
     /// constant time.
     pub is_short: bool,
+    /// Whether its keys hold collections, whose elements it needs.
+    pub is_of_collection: bool,
     /// Where the keys stand, as clients before key specifications understand it.
     pub key_range: KeyRange,
     subcommands: (u16, u16),
@@ -350,6 +352,7 @@ impl Entry {
             first_key: first_key(command.keys),
             single_key,
             is_short: is_of_string || flags.contains(Flags::FAST),
+            is_of_collection: family.category.is_of_collections(),
             key_range,
             subcommands: (0, 0),
         }

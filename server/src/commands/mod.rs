@@ -26,6 +26,7 @@ mod replication;
 mod scan;
 mod scripting;
 mod server;
+mod set;
 mod sort;
 mod sorted_set;
 mod string;
@@ -41,6 +42,7 @@ pub static FAMILIES: &[&Family] = &[
     &wait::FAMILY,
     &hash::FAMILY,
     &list::FAMILY,
+    &set::FAMILY,
     &sorted_set::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

@@ -18,7 +18,6 @@ pub enum Scanned {
     /// The fields of a hash, with their values.
     Fields,
     /// The members of a set.
-    #[expect(dead_code, reason = "sets come next")]
     Members,
     /// The members of a sorted set, with their scores.
     Scores,
@@ -74,10 +73,7 @@ impl<'a> ScanOptions<'a> {
 
     /// Whether an element is among what is looked for.
     pub fn admits(&self, element: Element<'_>) -> bool {
-        self.pattern.is_none_or(|pattern| match element {
-            Element::Bytes(bytes) => pattern.matches(bytes),
-            Element::Int(value) => pattern.matches(itoa::Buffer::new().format(value).as_bytes()),
-        })
+        self.pattern.is_none_or(|pattern| pattern.matches(element.text(&mut itoa::Buffer::new())))
     }
 }
 

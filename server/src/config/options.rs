@@ -151,6 +151,14 @@ pub static PARAMETERS: &[Parameter] = &[
     number("list-max-listpack-size", INT_MIN, INT_MAX, |config| config.list_max_listpack_size.raw())
         .alias("list-max-ziplist-size")
         .summary("Elements of a compact list at most; -1 to -5 for 4 to 64 kilobytes."),
+    number("set-max-intset-entries", 0, i64::MAX, |config| config.set_max_intset_entries.raw())
+        .summary("Members of a compact set of integers at most."),
+    number("set-max-listpack-entries", 0, i64::MAX, |config| config.set_max_listpack_entries.raw())
+        .only(SINCE_72)
+        .summary("Members of any other compact set at most."),
+    number("set-max-listpack-value", 0, i64::MAX, |config| config.set_max_listpack_value.raw())
+        .only(SINCE_72)
+        .summary("Length of a member of a compact set at most."),
     number("zset-max-listpack-entries", 0, i64::MAX, |config| config.zset_max_listpack_entries.raw())
         .alias("zset-max-ziplist-entries")
         .summary("Members of a compact sorted set at most."),

@@ -151,6 +151,9 @@ pub struct Dialect {
     pub lset_cuts_index: bool,
     /// Whether LPOS and LREM refuse a number that cannot be negated; else they search from the end without limit.
     pub unnegatable_is_refused: bool,
+    /// Whether a set is one of integers or a table and nothing between. So short sets of others are reported as long ones
+    /// are, members are not counted before they are added, and what a table leaves over may be one of integers.
+    pub sets_without_listpacks: bool,
 }
 
 impl Dialect {
@@ -193,6 +196,7 @@ const REDIS_70: Dialect = Dialect {
     only_quicklists: true,
     lset_cuts_index: false,
     unnegatable_is_refused: false,
+    sets_without_listpacks: true,
     ..REDIS_72
 };
 
@@ -251,6 +255,7 @@ const REDIS_72: Dialect = Dialect {
     info_counts_timed_hashes: false,
     lset_cuts_index: true,
     unnegatable_is_refused: true,
+    sets_without_listpacks: false,
 };
 
 const VALKEY_91: Dialect = Dialect {

@@ -159,10 +159,11 @@ impl<N: FnMut() -> Option<usize>> RowSource for ShardRows<'_, N> {
     }
 }
 
-/// What STRLEN, LLEN, ZCARD or HLEN would say.
+/// What STRLEN, LLEN, SCARD, ZCARD or HLEN would say.
 fn length(entry: EntryRef<'_>) -> usize {
     match entry.any_object() {
         Some(ObjectRef::List(list)) => list.len(),
+        Some(ObjectRef::Set(set)) => set.len(),
         Some(ObjectRef::SortedSet(set)) => set.len(),
         Some(ObjectRef::Hash(hash)) => hash.len(),
         None => entry.string().map_or(0, |string| string.len()),

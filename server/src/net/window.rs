@@ -158,8 +158,9 @@ impl Window {
             start += consumed;
             let request = request(input, &self.spans, &self.inline, words);
             let plan = Plan::new(ctx.state, request);
+            let is_collection = plan.entry.is_some_and(|entry| entry.is_of_collection);
             plan.hashes(ctx.state, request, KEYS_PREFETCH_MAX, |hash| {
-                ctx.state.keyspace.look_ahead(client.db, hash, &mut self.ahead);
+                ctx.state.keyspace.look_ahead(client.db, hash, is_collection, &mut self.ahead);
             });
             frames.push(Frame { end: start, words, plan });
         }

@@ -1,14 +1,16 @@
 //! Prefetching for a window of commands: the lines of all their keys are asked for before the first one runs, so that
 //! the misses overlap. A hint, nothing more: what it skips costs time, never correctness.
 //!
-//! In three steps, each asking for the lines that the next one reads: shard and bucket ([`Keyspace::ask`], without any lock,
-//! as soon as a key is known), the entry, and the rest of the chain where a bucket overflows. For the later ones a shard is
+//! In steps, each asking for the lines that the next one reads: shard and bucket ([`Keyspace::ask`], without any lock,
+//! as soon as a key is known), the entry, and the rest of the chain where a bucket overflows; where a command is about
+//! collections, also the collection behind the entry, and the beginning of what is in it. For the later ones a shard is
 //! locked for a look and let go before the next one is taken: holding those of a whole window makes other threads wait and
 //! gains nothing (it was measured to lose a tenth).
 
 use smallvec::SmallVec;
 
 use super::entry::Entry;
+use super::visit::{prefetch_content, prefetch_value};
 use super::{Db, Keyspace};
 use crate::table::{KeyHash, Table};
 
@@ -21,6 +23,8 @@ const CHAINED_INLINE: usize = 16;
 #[derive(Debug, Default)]
 pub struct Ahead {
     hashes: Vec<KeyHash>,
+    /// Those of keys that should hold collections.
+    collections: Vec<KeyHash>,
     /// How many of the buckets could not be asked for without a lock.
     untold: usize,
 }
@@ -29,6 +33,7 @@ impl Ahead {
     /// Forgets all keys.
     pub fn clear(&mut self) {
         self.hashes.clear();
+        self.collections.clear();
         self.untold = 0;
     }
 }
@@ -36,9 +41,12 @@ impl Ahead {
 impl Keyspace {
     /// Adds a key to a window and asks for its bucket.
     #[inline]
-    pub fn look_ahead(&self, db: Db, hash: KeyHash, ahead: &mut Ahead) {
+    pub fn look_ahead(&self, db: Db, hash: KeyHash, is_collection: bool, ahead: &mut Ahead) {
         ahead.untold += usize::from(!self.ask(db, hash));
         ahead.hashes.push(hash);
+        if is_collection {
+            ahead.collections.push(hash);
+        }
     }
 
     /// Asks for the bucket that a key would be in; `false` if only a look under the lock can tell which that is.
@@ -49,7 +57,7 @@ impl Keyspace {
     }
 
     /// Asks for the entries of a window, whose buckets have been asked for. One key alone is not worth the look.
-    pub fn prefetch(&self, db: Db, Ahead { hashes, untold }: &Ahead) {
+    pub fn prefetch(&self, db: Db, Ahead { hashes, collections, untold }: &Ahead) {
         if hashes.len() < 2 {
             return;
         }
@@ -67,6 +75,11 @@ impl Keyspace {
         }
         for line in 1..CHAIN_LINES_MAX {
             chained.retain(|hash| goes_on(*hash, line));
+        }
+        for ask in [prefetch_value, prefetch_content] {
+            for &hash in collections {
+                self.glance(db, hash, |table| table.likely(hash, CHAIN_LINES_MAX).map_or((), ask));
+            }
         }
     }
 

@@ -19,6 +19,7 @@ use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
 use crate::types::hash::Hash;
 use crate::types::list::List;
+use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::string::{INLINE_BYTES_MAX, StringRef};
 use crate::types::{Kind, Object, ObjectRef};
@@ -77,6 +78,7 @@ impl<'a> NewValue<'a> {
             NewValue::Int(_) | NewValue::CopiedInt(_) => Tag::Int,
             NewValue::Shared(_) => Tag::Shared,
             NewValue::Object(Object::List(_)) => Tag::List,
+            NewValue::Object(Object::Set(_)) => Tag::Set,
             NewValue::Object(Object::SortedSet(_)) => Tag::SortedSet,
             NewValue::Object(Object::Hash(_)) => Tag::Hash,
         }
@@ -121,6 +123,7 @@ impl Entry {
         match self.tag() {
             Tag::Inline | Tag::Int | Tag::Shared => Kind::String,
             Tag::List => Kind::List,
+            Tag::Set => Kind::Set,
             Tag::SortedSet => Kind::SortedSet,
             Tag::Hash => Kind::Hash,
             Tag::Lent => unreachable!("a guard that holds the value also holds the shard"),
@@ -168,7 +171,7 @@ impl Entry {
             // SAFETY: the tag says that the value word is an `Arc<Vec<u8>>`, aligned by `value_at`; the reference points
             // into the block and lives as long as `self`.
             Tag::Shared => Some(StringRef::Shared(unsafe { self.shared(shape).as_ref() })),
-            Tag::List | Tag::SortedSet | Tag::Hash | Tag::Lent => None,
+            Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash | Tag::Lent => None,
         }
     }
 
@@ -180,6 +183,8 @@ impl Entry {
             // SAFETY: the tag says what the value word points to; the box is owned by this entry and lives as long.
             Tag::List => Some(ObjectRef::List(unsafe { &*(self.word(shape) as *const List) })),
             // SAFETY: as above.
+            Tag::Set => Some(ObjectRef::Set(unsafe { &*(self.word(shape) as *const Set) })),
+            // SAFETY: as above.
             Tag::SortedSet => Some(ObjectRef::SortedSet(unsafe { &*(self.word(shape) as *const SortedSet) })),
             // SAFETY: as above.
             Tag::Hash => Some(ObjectRef::Hash(unsafe { &*(self.word(shape) as *const Hash) })),
@@ -190,7 +195,7 @@ impl Entry {
     /// Takes the collection out, for a guard that gives it back with [`Entry::give_back`].
     pub fn lend(&mut self) -> Option<Object> {
         let shape = self.shape();
-        if !matches!(shape.tag, Tag::List | Tag::SortedSet | Tag::Hash) {
+        if !matches!(shape.tag, Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash) {
             return None;
         }
         let word = self.word(shape);
@@ -199,6 +204,8 @@ impl Entry {
             // SAFETY: the tag said that the word is a box which this entry owned; the tag has changed, so it is taken
             // once.
             Tag::List => Object::List(unsafe { Box::from_raw(word as *mut List) }),
+            // SAFETY: as above.
+            Tag::Set => Object::Set(unsafe { Box::from_raw(word as *mut Set) }),
             // SAFETY: as above.
             Tag::SortedSet => Object::SortedSet(unsafe { Box::from_raw(word as *mut SortedSet) }),
             // SAFETY: as above; only these tags get here.
@@ -386,6 +393,7 @@ impl Entry {
             // SAFETY: the value word of this shape lies inside the block and is aligned for the handle.
             NewValue::Shared(bytes) => return unsafe { self.shared(shape).write(bytes) },
             NewValue::Object(Object::List(list)) => Box::into_raw(list) as usize,
+            NewValue::Object(Object::Set(set)) => Box::into_raw(set) as usize,
             NewValue::Object(Object::SortedSet(set)) => Box::into_raw(set) as usize,
             NewValue::Object(Object::Hash(hash)) => Box::into_raw(hash) as usize,
         };

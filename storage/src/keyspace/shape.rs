@@ -43,6 +43,8 @@ pub(super) enum Tag {
     Shared,
     /// A `Box<List>`.
     List,
+    /// A `Box<Set>`.
+    Set,
     /// A `Box<SortedSet>`.
     SortedSet,
     /// A `Box<Hash>`.
@@ -59,8 +61,9 @@ impl Tag {
             1 => Tag::Int,
             2 => Tag::Shared,
             3 => Tag::List,
-            4 => Tag::SortedSet,
-            5 => Tag::Hash,
+            4 => Tag::Set,
+            5 => Tag::SortedSet,
+            6 => Tag::Hash,
             _ => Tag::Lent,
         }
     }

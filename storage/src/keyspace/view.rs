@@ -214,9 +214,15 @@ impl<'k> View<'k> {
         seconds_between(entry.clock(), self.clock)
     }
 
-    /// Takes back that the lookup of a key was counted as a hit: the command will run once more, elsewhere.
+    /// Takes back that the lookup of a key was counted: the command will run once more, elsewhere.
     pub fn uncount(&mut self, key: &Key<'_>) {
-        self.shard_mut(key.hash).counters.hits -= 1;
+        let is_hit = self.looked_up(key).is_some();
+        let counters = &mut self.shard_mut(key.hash).counters;
+        if is_hit {
+            counters.hits -= 1;
+        } else {
+            counters.misses -= 1;
+        }
     }
 
     /// The entry at a key, neither counted nor noted.

@@ -96,19 +96,22 @@ impl ShardVisit<'_> {
 }
 
 /// Asks for the line of a collection; a string lies in its entry.
-fn prefetch_value(entry: &Entry) {
+pub(super) fn prefetch_value(entry: &Entry) {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => prefetch(std::ptr::from_ref(hash)),
         Some(ObjectRef::List(list)) => prefetch(std::ptr::from_ref(list)),
+        Some(ObjectRef::Set(set)) => prefetch(std::ptr::from_ref(set)),
         Some(ObjectRef::SortedSet(set)) => prefetch(std::ptr::from_ref(set)),
         None => {}
     }
 }
 
-/// Asks for what a collection points to, if rows are made of that.
-fn prefetch_content(entry: &Entry) {
-    if let Some(ObjectRef::Hash(hash)) = entry.object() {
-        hash.prefetch();
+/// Asks for what a collection points to, which is where its elements begin.
+pub(super) fn prefetch_content(entry: &Entry) {
+    match entry.object() {
+        Some(ObjectRef::Hash(hash)) => hash.prefetch(),
+        Some(ObjectRef::Set(set)) => set.prefetch(),
+        Some(ObjectRef::List(_)) | None => {}
     }
 }
 

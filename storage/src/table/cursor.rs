@@ -11,18 +11,22 @@ use super::{Table, TableEntry};
 impl<E: TableEntry> Table<E> {
     /// Visits one bucket and its other half; the cursor of the next step, 0 at the end.
     pub fn scan(&self, cursor: u64, visit: &mut dyn FnMut(&E)) -> u64 {
-        let buckets = self.buckets.len();
-        if buckets == 0 {
-            return 0;
-        }
-        let base = base_of(buckets);
-        let at = cursor as u32 & (base - 1);
-        self.bucket(at).iter().for_each(&mut *visit);
-        if at + base < buckets {
-            self.bucket(at + base).iter().for_each(&mut *visit);
-        }
-        u64::from(next(at, base))
+        scan_step(cursor, self.buckets.len(), |index| self.bucket(index).iter().for_each(&mut *visit))
     }
+}
+
+/// One step of any table that grows as this one does: visits a bucket and its other half, by index.
+pub(crate) fn scan_step(cursor: u64, buckets: u32, mut visit: impl FnMut(u32)) -> u64 {
+    if buckets == 0 {
+        return 0;
+    }
+    let base = base_of(buckets);
+    let at = cursor as u32 & (base - 1);
+    visit(at);
+    if at + base < buckets {
+        visit(at + base);
+    }
+    u64::from(next(at, base))
 }
 
 /// The successor of `at` among `base` buckets in reverse binary, 0 after the last.

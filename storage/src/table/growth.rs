@@ -77,6 +77,6 @@ impl<E: TableEntry> Table<E> {
 }
 
 /// The largest power of two that is not above `buckets`.
-pub(super) fn base_of(buckets: u32) -> u32 {
+pub(crate) fn base_of(buckets: u32) -> u32 {
     1 << buckets.ilog2()
 }

@@ -1,4 +1,4 @@
-//! The cache-line hash table, generic over its entry: the keyspace, large hashes and large sets use it.
+//! The cache-line hash table, generic over its entry: the keyspace and large hashes use it.
 //!
 //! A lookup reads two lines: the bucket, then the entry whose tag matches. The table grows and shrinks by linear
 //! hashing, one bucket at a time (`growth`), so that no operation pays for a rehash; iteration survives both
@@ -26,6 +26,8 @@ mod sweep;
 pub use self::bucket::Place;
 use self::bucket::{Bucket, Probe};
 use self::buckets::Buckets;
+pub(crate) use self::cursor::scan_step;
+pub(crate) use self::growth::base_of;
 pub use self::hash::{Hasher, KeyHash};
 pub(crate) use self::outline::{Outline, Published};
 pub(crate) use self::prefetch::prefetch;
@@ -202,6 +204,16 @@ impl<E: TableEntry> Table<E> {
             }
             Probe::Absent => false,
         }
+    }
+
+    /// The entry that is probably the one of a key, whose own line is not read to find it.
+    #[inline]
+    pub fn likely(&self, hash: KeyHash, lines_max: usize) -> Option<&E> {
+        let bucket = self.bucket(self.index(hash)?);
+        (0..lines_max).find_map(|line| match bucket.probe(hash.tag(), line) {
+            Probe::Entry(entry) => Some(entry),
+            Probe::Chained(_) | Probe::Absent => None,
+        })
     }
 
     /// Asserts what must hold of the table at any time.

@@ -7,12 +7,14 @@ pub mod allocation;
 pub mod hash;
 pub mod list;
 pub mod packed;
+pub mod set;
 pub mod sorted_set;
 pub mod string;
 mod tree;
 
 use self::hash::Hash;
 use self::list::List;
+use self::set::Set;
 use self::sorted_set::SortedSet;
 
 /// The type of a value.
@@ -22,6 +24,8 @@ pub enum Kind {
     String,
     /// A list.
     List,
+    /// A set.
+    Set,
     /// A sorted set.
     SortedSet,
     /// A hash.
@@ -34,6 +38,7 @@ impl Kind {
         match self {
             Kind::String => "string",
             Kind::List => "list",
+            Kind::Set => "set",
             Kind::SortedSet => "zset",
             Kind::Hash => "hash",
         }
@@ -78,6 +83,8 @@ pub trait Collection: Default + 'static {
 pub enum Object {
     /// A list.
     List(Box<List>),
+    /// A set.
+    Set(Box<Set>),
     /// A sorted set.
     SortedSet(Box<SortedSet>),
     /// A hash.
@@ -89,6 +96,8 @@ pub enum Object {
 pub enum ObjectRef<'a> {
     /// A list.
     List(&'a List),
+    /// A set.
+    Set(&'a Set),
     /// A sorted set.
     SortedSet(&'a SortedSet),
     /// A hash.
@@ -100,6 +109,7 @@ impl ObjectRef<'_> {
     pub fn kind(self) -> Kind {
         match self {
             ObjectRef::List(_) => Kind::List,
+            ObjectRef::Set(_) => Kind::Set,
             ObjectRef::SortedSet(_) => Kind::SortedSet,
             ObjectRef::Hash(_) => Kind::Hash,
         }
@@ -109,6 +119,7 @@ impl ObjectRef<'_> {
     pub fn weight_bytes(self) -> usize {
         match self {
             ObjectRef::List(list) => list.weight_bytes(),
+            ObjectRef::Set(set) => set.weight_bytes(),
             ObjectRef::SortedSet(set) => set.weight_bytes(),
             ObjectRef::Hash(hash) => hash.weight_bytes(),
         }
@@ -118,6 +129,7 @@ impl ObjectRef<'_> {
     pub fn encoding_name(self) -> &'static str {
         match self {
             ObjectRef::List(list) => list.encoding_name(),
+            ObjectRef::Set(set) => set.encoding_name(),
             ObjectRef::SortedSet(set) => set.encoding_name(),
             ObjectRef::Hash(hash) => hash.encoding_name(),
         }
@@ -127,6 +139,7 @@ impl ObjectRef<'_> {
     pub fn duplicate(self) -> Object {
         match self {
             ObjectRef::List(list) => Object::List(Box::new(list.clone())),
+            ObjectRef::Set(set) => Object::Set(Box::new(set.clone())),
             ObjectRef::SortedSet(set) => Object::SortedSet(Box::new(set.clone())),
             ObjectRef::Hash(hash) => Object::Hash(Box::new(hash.clone())),
         }
@@ -155,14 +168,48 @@ impl Collection for List {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::List(list) => Some(list),
-            Object::SortedSet(_) | Object::Hash(_) => None,
+            Object::Set(_) | Object::SortedSet(_) | Object::Hash(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::List(list) => Some(list),
-            ObjectRef::SortedSet(_) | ObjectRef::Hash(_) => None,
+            ObjectRef::Set(_) | ObjectRef::SortedSet(_) | ObjectRef::Hash(_) => None,
+        }
+    }
+}
+
+impl Collection for Set {
+    const KIND: Kind = Kind::Set;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn weight_bytes(&self) -> usize {
+        allocation::allocation_bytes(size_of::<Set>()) + self.memory_bytes()
+    }
+
+    fn encoding_name(&self) -> &'static str {
+        self.encoding().name()
+    }
+
+    fn into_object(self: Box<Self>) -> Object {
+        Object::Set(self)
+    }
+
+    fn from_object(object: Object) -> Option<Box<Self>> {
+        match object {
+            Object::Set(set) => Some(set),
+            Object::List(_) | Object::SortedSet(_) | Object::Hash(_) => None,
+        }
+    }
+
+    fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
+        match object {
+            ObjectRef::Set(set) => Some(set),
+            ObjectRef::List(_) | ObjectRef::SortedSet(_) | ObjectRef::Hash(_) => None,
         }
     }
 }
@@ -189,14 +236,14 @@ impl Collection for SortedSet {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::SortedSet(set) => Some(set),
-            Object::List(_) | Object::Hash(_) => None,
+            Object::List(_) | Object::Set(_) | Object::Hash(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::SortedSet(set) => Some(set),
-            ObjectRef::List(_) | ObjectRef::Hash(_) => None,
+            ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::Hash(_) => None,
         }
     }
 }
@@ -227,14 +274,14 @@ impl Collection for Hash {
     fn from_object(object: Object) -> Option<Box<Self>> {
         match object {
             Object::Hash(hash) => Some(hash),
-            Object::List(_) | Object::SortedSet(_) => None,
+            Object::List(_) | Object::Set(_) | Object::SortedSet(_) => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::Hash(hash) => Some(hash),
-            ObjectRef::List(_) | ObjectRef::SortedSet(_) => None,
+            ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::SortedSet(_) => None,
         }
     }
 }

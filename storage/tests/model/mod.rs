@@ -1,7 +1,7 @@
 //! What a keyspace must look like from outside: standard maps and a list of changes, as naive as can be. It has no
 //! shards, no locks and no memory; the tests compare a real keyspace with it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use shardis_storage::{Change, Db, Deadline, Kind, What};
 
@@ -10,6 +10,7 @@ use shardis_storage::{Change, Db, Deadline, Kind, What};
 pub enum Value {
     String(Vec<u8>),
     List(VecDeque<Vec<u8>>),
+    Set(BTreeSet<Vec<u8>>),
     /// Whole numbers for scores.
     SortedSet(BTreeMap<Vec<u8>, i64>),
     Hash(BTreeMap<Vec<u8>, Vec<u8>>),
@@ -20,6 +21,7 @@ impl Value {
         match self {
             Value::String(_) => Kind::String,
             Value::List(_) => Kind::List,
+            Value::Set(_) => Kind::Set,
             Value::SortedSet(_) => Kind::SortedSet,
             Value::Hash(_) => Kind::Hash,
         }
@@ -29,6 +31,7 @@ impl Value {
         match self {
             Value::String(_) => false,
             Value::List(list) => list.is_empty(),
+            Value::Set(set) => set.is_empty(),
             Value::SortedSet(set) => set.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
         }

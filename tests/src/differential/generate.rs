@@ -70,6 +70,7 @@ impl Generator {
         keep_deadlines_away(&mut words, &mut self.random);
         keep_settings_known(&mut words, &mut self.random);
         keep_scores_equal(&mut words);
+        keep_pops_complete(&mut words);
         Step { words }
     }
 }
@@ -157,6 +158,17 @@ fn keep_deadlines_away(words: &mut [Vec<u8>], random: &mut Rng) {
     }
 }
 
+/// Lets no part of a set be popped: which that is would be up to chance, and the servers would have different sets from
+/// then on.
+fn keep_pops_complete(words: &mut Vec<Vec<u8>>) {
+    let count = words.get(2).and_then(|word| std::str::from_utf8(word).ok()?.parse::<i64>().ok());
+    let is_partial = words.len() == 2 || words.len() == 3 && count.is_some_and(|count| count > 0);
+    if upper(&words[0]) == "SPOP" && is_partial {
+        words.truncate(2);
+        words.push(i64::MAX.to_string().into());
+    }
+}
+
 /// Replaces patterns that a damaged `CONFIG GET` may hold. Ours has the parameters that it acts on, so an answer about all of
 /// them differs as long as there are fewer than in the references.
 fn keep_settings_known(words: &mut [Vec<u8>], random: &mut Rng) {
@@ -215,6 +227,20 @@ mod tests {
         assert_eq!(kept("ZRANGESTORE x1 z2 [a [b"), "ZRANGESTORE x1 x1 [a [b");
         assert_eq!(kept("zrange z1 [a [b bylex"), "zrange x1 [a [b bylex");
         assert_eq!(kept("ZADD z1 5 a"), "ZADD z1 5 a");
+    }
+
+    #[test]
+    fn a_set_is_popped_as_a_whole() {
+        let popped = |text: &str| {
+            let mut words: Vec<Vec<u8>> = text.split(' ').map(Into::into).collect();
+            keep_pops_complete(&mut words);
+            words.join(&b' ')
+        };
+        let whole = b"spop e 9223372036854775807";
+        assert_eq!([popped("spop e"), popped("spop e 5")], [whole, whole]);
+        for other in ["spop e 0", "spop e x", "spop e 5 5", "spop"] {
+            assert_eq!(popped(other), other.as_bytes());
+        }
     }
 
     #[test]

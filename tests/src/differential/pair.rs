@@ -19,6 +19,10 @@ const FRESH: [&[&str]; 3] = [
     &["CONFIG", "SET", "timeout", "0", "shutdown-timeout", "10", "appendfsync", "everysec"],
 ];
 
+/// The same for parameters that 7.0 does not have.
+const FRESH_SINCE_72: &[&str] =
+    &["CONFIG", "SET", "set-max-listpack-entries", "128", "set-max-listpack-value", "64"];
+
 /// Ours and a reference.
 pub struct Pair {
     ours: Server,
@@ -84,7 +88,8 @@ impl<'a> Connections<'a> {
     /// Connections that speak the pair's protocol, to servers without data.
     fn open(pair: &Pair, known: &'a [String]) -> Self {
         let mut connections = Self::open_quiet(pair, known);
-        for command in FRESH {
+        let since_72 = (pair.reference == Reference::Valkey).then_some(FRESH_SINCE_72);
+        for command in FRESH.into_iter().chain(since_72) {
             for client in [&mut connections.ours, &mut connections.theirs] {
                 let reply = client.call(command).unwrap_or_else(|error| panic!("{command:?}: {error}"));
                 assert!(!reply.is_error(), "{command:?}: {reply:?}");
@@ -173,6 +178,7 @@ impl<'a> Connections<'a> {
             Some(b"string") => &[b"GET", key],
             Some(b"hash") => &[b"HGETALL", key],
             Some(b"list") => &[b"LRANGE", key, b"0", b"-1"],
+            Some(b"set") => &[b"SMEMBERS", key],
             _ => &[b"EXISTS", key],
         };
         let words = |words: &[&[u8]]| Step { words: words.iter().map(|word| word.to_vec()).collect() };

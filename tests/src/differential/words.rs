@@ -6,8 +6,9 @@
 
 use fastrand::Rng;
 
-/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a sorted set.
-const KEY_PREFIXES: [char; 6] = ['s', 'n', 'f', 'h', 'l', 'z'];
+/// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a set of elements or of
+/// integers, a sorted set.
+const KEY_PREFIXES: [char; 8] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 5;
 /// Fields of a hash that commands choose from.
@@ -88,7 +89,7 @@ const SETTINGS: [&[u8]; 13] = [
     b"list-max-ziplist-size",
     b"proto-max-bulk-len",
 ];
-const TYPES: [&[u8]; 6] = [b"string", b"list", b"hash", b"zset", b"STRING", b"nonsense"];
+const TYPES: [&[u8]; 7] = [b"string", b"list", b"set", b"hash", b"zset", b"STRING", b"nonsense"];
 const NAMES: [&[u8]; 6] = [b"worker", b"w-1", b"", b"a b", b"a\nb", b"\xff"];
 const CURSORS: [&[u8]; 12] =
     [b"0", b"0", b"0", b"0", b"abc", b"", b"18446744073709551616", b"1.5", b"-1", b" 0", b"+0", b"-00"];
@@ -109,6 +110,8 @@ pub enum Kind {
     ScoreBound,
     LexBound,
     Signed,
+    SetKey,
+    IntegersKey,
     Value,
     Bulk,
     Integer,
@@ -135,7 +138,7 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 36] = [
+const NAMED: [(&str, Kind); 38] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -149,6 +152,8 @@ const NAMED: [(&str, Kind); 36] = [
     ("score-bound", Kind::ScoreBound),
     ("lex-bound", Kind::LexBound),
     ("signed", Kind::Signed),
+    ("set-key", Kind::SetKey),
+    ("integers-key", Kind::IntegersKey),
     ("value", Kind::Value),
     ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
@@ -196,6 +201,8 @@ impl Kind {
             Self::ScoreBound => [one_of(&[b"", b"", b"("], random), score(random)].concat(),
             Self::LexBound => lex_bound(random),
             Self::Signed => number(random, |random| random.i64(-4..5)),
+            Self::SetKey => key_of('e', random),
+            Self::IntegersKey => key_of('i', random),
             Self::Value => value(random),
             Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),

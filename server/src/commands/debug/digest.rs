@@ -95,6 +95,7 @@ impl Digest {
         let number: u32 = match entry.kind() {
             Kind::String => 0,
             Kind::List => 1,
+            Kind::Set => 2,
             Kind::SortedSet => 3,
             Kind::Hash => 4,
         };
@@ -104,6 +105,11 @@ impl Digest {
         }
         match entry.any_object() {
             Some(ObjectRef::List(list)) => list.iter().for_each(|element| self.mix_element(element)),
+            Some(ObjectRef::Set(set)) => {
+                for element in set.iter() {
+                    self.combine(element.text(&mut itoa::Buffer::new()));
+                }
+            }
             Some(ObjectRef::SortedSet(set)) => {
                 for (member, score) in set.iter() {
                     let (mut pair, mut digits) = (Digest { sum: Default::default(), ..*self }, Vec::new());

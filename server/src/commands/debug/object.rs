@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use shardis_storage::types::hash::Hash;
 use shardis_storage::types::list::List;
+use shardis_storage::types::set::Set;
 use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{Db, EntryRef, ObjectRef, StringRef, Transaction};
 
@@ -117,6 +118,7 @@ pub(super) fn table_of_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Do
     let key = call.next_key()?;
     let entry = txn.inspect(&key).ok_or(Error::NO_SUCH_KEY)?;
     let (room, len) = match entry.any_object() {
+        Some(ObjectRef::Set(set)) => (set.table_buckets(), set.len()),
         Some(ObjectRef::SortedSet(set)) => (set.table_room(), set.len()),
         Some(ObjectRef::Hash(hash)) => (hash.table_room(), hash.len()),
         Some(ObjectRef::List(_)) | None => (None, 0),
@@ -133,11 +135,12 @@ fn table_text(room: usize, entries: usize) -> String {
 /// Sizes of structures of ours.
 pub(super) fn sizes(call: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
     let text = format!(
-        "bits:{} state:{} client:{} list:{} zset:{} hash:{} ",
+        "bits:{} state:{} client:{} list:{} set:{} zset:{} hash:{} ",
         usize::BITS,
         size_of::<State>(),
         size_of::<Client>(),
         size_of::<List>(),
+        size_of::<Set>(),
         size_of::<SortedSet>(),
         size_of::<Hash>(),
     );

@@ -6,6 +6,7 @@ mod counter;
 mod deadlines;
 mod fields;
 mod random;
+mod scan;
 mod timed;
 
 use shardis_storage::Key;
@@ -30,6 +31,7 @@ pub static FAMILY: Family = Family::new(
         &all::HKEYS,
         &all::HVALS,
         &random::HRANDFIELD,
+        &scan::HSCAN,
         &counter::HINCRBY,
         &counter::HINCRBYFLOAT,
         &deadlines::HEXPIRE,

@@ -37,8 +37,9 @@ fn encoding(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 pub fn encoding_of(call: &Call<'_>, key: &Key<'_>, entry: EntryRef<'_>) -> &'static str {
     match entry.kind() {
         Kind::List if call.dialect().only_quicklists => "quicklist",
-        _ => match entry.encoding((call.dialect().raw_bytes_min)(key.bytes().len())) {
+        kind => match entry.encoding((call.dialect().raw_bytes_min)(key.bytes().len())) {
             TIMED_HASH => call.dialect().timed_hash_encoding,
+            "listpack" if kind == Kind::Set && call.dialect().sets_without_listpacks => "hashtable",
             encoding => encoding,
         },
     }

@@ -218,6 +218,14 @@ impl Hash {
         }
     }
 
+    /// How many fields a step of a scan looks at that is asked for `count`.
+    pub fn scan_len(&self, count: usize) -> usize {
+        match &self.form {
+            Form::Packed(packed) => packed.len() / 2,
+            Form::Table(fields) => fields.len().min(count),
+        }
+    }
+
     /// A field with its value, each as likely as another.
     pub fn random_entry(&self, random: &mut Random, now_ms: i64) -> Option<(Element<'_>, Element<'_>)> {
         let Some(timed) = self.due(now_ms) else { return self.any_entry(random) };

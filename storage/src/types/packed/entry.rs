@@ -103,7 +103,7 @@ impl<'a> From<&'a [u8]> for Element<'a> {
 }
 
 /// An entry about to be written or looked for.
-pub(super) struct Entry<'a> {
+pub(in crate::types) struct Entry<'a> {
     head: [u8; HEAD_LEN_MAX],
     head_len: usize,
     body: &'a [u8],
@@ -135,6 +135,16 @@ impl<'a> Entry<'a> {
 
     pub fn parts(&self) -> [&[u8]; 3] {
         [&self.head[..self.head_len], self.body, &self.back[..self.back_len]]
+    }
+
+    /// Head and body alone, for those who walk in one direction only.
+    pub fn content(&self) -> [&[u8]; 2] {
+        [&self.head[..self.head_len], self.body]
+    }
+
+    /// How long these two are.
+    pub fn content_len(&self) -> usize {
+        self.head_len + self.body.len()
     }
 
     /// Whether `entries` begin with this one. The form is canonical, so comparing bytes is comparing
@@ -191,7 +201,7 @@ fn integer_head(value: i64) -> ([u8; HEAD_LEN_MAX], usize) {
 }
 
 /// Reads head and body of an entry.
-pub(super) fn decode(content: &[u8]) -> Element<'_> {
+pub(in crate::types) fn decode(content: &[u8]) -> Element<'_> {
     match content[0] {
         tag @ ..0x80 => Element::Int(i64::from(tag)),
         0x80..0xc0 => Element::Bytes(&content[1..]),
@@ -223,7 +233,7 @@ pub(super) fn entry_len(entries: &[u8]) -> usize {
 
 /// The length of head and body of the first entry. Nearly all are short strings or small integers.
 #[inline]
-pub(super) fn content_len(entries: &[u8]) -> usize {
+pub(in crate::types) fn content_len(entries: &[u8]) -> usize {
     match entries[0] {
         ..0x80 => 1,
         tag @ 0x80..0xc0 => 1 + usize::from(tag & 0x3f),

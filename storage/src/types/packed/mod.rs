@@ -20,7 +20,8 @@ use std::mem;
 use std::ops::Range;
 
 pub use self::entry::{ELEMENT_BYTES_MAX, Element};
-use self::entry::{Entry, back_len, content_len, decode, entry_len, last_entry};
+pub(in crate::types) use self::entry::{Entry, content_len, decode};
+use self::entry::{back_len, entry_len, last_entry};
 use super::allocation::allocation_bytes;
 use crate::number::{VARINT_LEN_MAX, read_varint, varint_len, write_varint};
 use crate::table::prefetch;
@@ -332,7 +333,7 @@ impl<'a> DoubleEndedIterator for Elements<'a> {
 }
 
 /// Puts `parts` in the place of `range`, moving what follows once, growing to the exact size.
-fn replace_range(bytes: &mut Vec<u8>, range: Range<usize>, parts: &[&[u8]]) {
+pub(in crate::types) fn replace_range(bytes: &mut Vec<u8>, range: Range<usize>, parts: &[&[u8]]) {
     let inserted: usize = parts.iter().map(|part| part.len()).sum();
     let (old_len, len) = (bytes.len(), bytes.len() - range.len() + inserted);
     if len > old_len {
