@@ -216,13 +216,10 @@ impl<'k> View<'k> {
 
     /// Takes back that the lookup of a key was counted: the command will run once more, elsewhere.
     pub fn uncount(&mut self, key: &Key<'_>) {
-        let is_hit = self.looked_up(key).is_some();
+        let hits = u64::from(self.looked_up(key).is_some());
         let counters = &mut self.shard_mut(key.hash).counters;
-        if is_hit {
-            counters.hits -= 1;
-        } else {
-            counters.misses -= 1;
-        }
+        counters.hits -= hits;
+        counters.misses -= 1 - hits;
     }
 
     /// The entry at a key, neither counted nor noted.
