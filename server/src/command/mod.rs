@@ -11,18 +11,18 @@ pub mod syntax;
 pub mod table;
 
 use shardis_protocol::Request;
-use shardis_storage::{Transaction, View};
+use shardis_storage::{Kind, Transaction, View};
 
 pub use self::args::Args;
-pub use self::call::{Call, Done, Flow};
+pub use self::call::{Block, Call, Done, Flow};
 pub use self::error::Error;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, numbered};
 use crate::client::Client;
 use crate::config::Personality;
 use crate::jobs::Job;
 
-/// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::client`],
-/// [`Command::fanout`] or [`Command::container`]; the constructor fixes what the handler may touch.
+/// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::blocking`],
+/// [`Command::client`], [`Command::fanout`] or [`Command::container`]; the constructor fixes what the handler may touch.
 #[derive(Debug)]
 pub struct Command {
     /// Upper case, as in the documentation; a subcommand has its own word only (`LIST` of `CLIENT LIST`).
@@ -79,6 +79,9 @@ pub enum Run {
     Read(fn(&mut Call<'_>, &mut View<'_>) -> Done),
     /// May read and write the locked shards.
     Write(fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
+    /// The same, and may let its client wait until one of the keys that it accesses holds a value of this type. It is run
+    /// again then, so it goes by [`Call::awaited_keys`], which are fewer that time.
+    Blocking(Kind, fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
     /// Describes work for the shard workers; its connection waits for the outcome, no lock is held.
     Fanout(fn(&mut Call<'_>) -> Result<Job, Error>),
     /// Has subcommands and no behaviour of its own.
@@ -385,9 +388,28 @@ impl Command {
         Command::new(name, Run::Write(run))
     }
 
+    /// A command that writes keys, and waits for values of this type if there is none.
+    pub const fn blocking(
+        name: &'static str,
+        kind: Kind,
+        run: fn(&mut Call<'_>, &mut Transaction<'_>) -> Done,
+    ) -> Command {
+        Command::new(name, Run::Blocking(kind, run))
+    }
+
     /// A command whose work is done by the shard workers.
     pub const fn fanout(name: &'static str, run: fn(&mut Call<'_>) -> Result<Job, Error>) -> Command {
         Command::new(name, Run::Fanout(run))
+    }
+
+    /// The words of the keys that a call may wait for, or of its others.
+    pub fn key_words<'a>(
+        &self,
+        request: Request<'a>,
+        are_awaited: bool,
+    ) -> impl Iterator<Item = usize> + use<'a> {
+        let specs = self.keys.iter().filter(move |spec| spec.is_awaited() == are_awaited);
+        specs.filter_map(move |spec| spec.positions(request)).flatten()
     }
 
     /// A command that only has subcommands.

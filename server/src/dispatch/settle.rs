@@ -1,15 +1,178 @@
-//! What follows a transaction, whoever began it: a command, the expiry or the eviction. Freeing happens here, when its locks are
-//! gone. Whoever listens to the change log will be told while they are held, and then only marks or enqueues.
+//! What follows a transaction, whoever began it: a command, the expiry or the eviction. While its locks are held, the change
+//! log is told to whoever listens, who then only marks or enqueues; and clients that wait for what has come are served, by
+//! the protocol in `blocking`. Freeing, and telling other threads, happens when the locks are gone.
 //!
-//! No listener exists yet (transactions, blocking, tracking, notifications and the journal will), so the log is empty:
-//! storage writes it only while somebody has raised an interest.
+//! Transactions, tracking, notifications and the journal will listen here; for now it is only those who wait for keys.
 
-use shardis_storage::Settled;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
+use shardis_storage::{Change, Contended, Db, Detached, Settled, Transaction, What};
+
+use super::execute;
+use super::route::Route;
+use super::{Context, Runner};
+use crate::blocking::{Promised, Served, Waiter};
 use crate::state::State;
 
-/// Takes care of what a transaction has left behind, when its locks are gone.
+/// Offers that one transaction makes; a thousand take a millisecond.
+const OFFERS_MAX: usize = 1000;
+/// Keys set aside that whoever set them aside takes care of before the rest is left to the executor.
+const ASIDE_MAX: usize = 100;
+
+/// What a transaction leaves to be done when its locks are gone.
+#[derive(Debug, Default)]
+pub struct Aftermath {
+    garbage: Vec<Detached>,
+    promised: Vec<Promised>,
+    aside: Vec<Aside>,
+}
+
+/// A key that is ready, and the first one in its queue, who needs other shards than those that were locked.
+#[derive(Debug)]
+struct Aside {
+    db: Db,
+    key: Box<[u8]>,
+    waiter: Arc<Waiter>,
+}
+
+/// Takes care of what a transaction without a command has left behind, when its locks are gone. It removes keys and nothing
+/// else, for which nobody waits.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
     state.executor.free(settled.garbage);
+}
+
+/// Ends the transaction of a command but for its locks.
+#[cold]
+pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>) -> Aftermath {
+    let mut settling = Settling { ctx, txn, aftermath: Aftermath::default(), offers: 0 };
+    settling.run();
+    settling.aftermath
+}
+
+impl Aftermath {
+    /// Does what is left to be done; the locks are gone.
+    #[cold]
+    pub fn finish(self, ctx: &Context<'_>) {
+        let aside = self.hand_over(ctx.state);
+        if !aside.is_empty() {
+            offer_again(ctx, aside.into());
+        }
+    }
+
+    fn hand_over(self, state: &State) -> Vec<Aside> {
+        self.promised.into_iter().for_each(Promised::keep);
+        self.garbage.into_iter().for_each(|garbage| state.executor.free(garbage));
+        // Expired keys may be among what it left, and what has been popped.
+        state.memory_limit.note_freed();
+        self.aside
+    }
+}
+
+/// A transaction whose log is gone through.
+struct Settling<'s, 'c, 'k> {
+    ctx: &'s Context<'c>,
+    txn: &'s mut Transaction<'k>,
+    aftermath: Aftermath,
+    offers: usize,
+}
+
+impl Settling<'_, '_, '_> {
+    /// Goes through the log until serving writes nothing more into it.
+    fn run(&mut self) {
+        while self.txn.has_leftovers() {
+            let Settled { changes, garbage } = self.txn.settle();
+            self.aftermath.garbage.push(garbage);
+            changes.iter().for_each(|change| self.follow(change));
+        }
+    }
+
+    fn follow(&mut self, change: &Change) {
+        match change.what {
+            What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
+            What::Swapped => {
+                let keys = self.ctx.state.waiters.keys(change.db);
+                keys.iter().for_each(|key| self.offer(change.db, key));
+            }
+            What::Deadline | What::Removed | What::Expired | What::Evicted | What::Flushed => {}
+        }
+    }
+
+    /// Offers a key to those who wait for it, until it is gone or none of them is left.
+    fn offer(&mut self, db: Db, bytes: &[u8]) {
+        let state = self.ctx.state;
+        let key = state.keyspace.key(bytes);
+        let mut ticket = 0;
+        loop {
+            self.txn.select(db);
+            let Some(kind) = self.txn.inspect(&key).map(|entry| entry.kind()) else { return };
+            let Some(waiter) = state.waiters.next(db, bytes, kind, ticket) else { return };
+            if self.offers == OFFERS_MAX || !self.holds_others(&waiter) {
+                return self.aftermath.aside.push(Aside { db, key: bytes.into(), waiter });
+            }
+            self.offers += 1;
+            ticket = waiter.ticket;
+            self.serve(&waiter);
+        }
+    }
+
+    /// Whether the keys of a waiter that it does not wait for are within reach.
+    fn holds_others(&self, waiter: &Waiter) -> bool {
+        let (state, request) = (self.ctx.state, waiter.request.as_request());
+        let mut others = state.commands.entry(waiter.id).command.key_words(request, false);
+        others.all(|at| request.arg(at).is_none_or(|bytes| self.txn.holds(&state.keyspace.key(bytes))))
+    }
+
+    /// Serves one waiter, if it still waits and there is something for it.
+    fn serve(&mut self, waiter: &Waiter) {
+        let (ctx, txn) = (self.ctx, &mut *self.txn);
+        let promised = waiter.offer(|| {
+            let started = ctx.state.clock.tick();
+            let reply = execute::run_again(ctx, txn, waiter)?;
+            Some(Served { reply, took: started.elapsed() })
+        });
+        if let Some(promised) = promised {
+            ctx.state.waiters.remove(ctx.state, waiter);
+            self.aftermath.promised.push(promised);
+        }
+    }
+}
+
+/// Offers keys once more that have been set aside, each under the shards of the waiter whose turn it was.
+fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>) {
+    for _ in 0..ASIDE_MAX {
+        let Some(next) = aside.pop_front() else { return };
+        match offer_elsewhere(ctx, &next) {
+            Ok(aftermath) => aside.extend(aftermath.hand_over(ctx.state)),
+            Err(Contended) => {
+                aside.push_front(next);
+                break;
+            }
+        }
+    }
+    if aside.is_empty() {
+        return;
+    }
+    let (state, now_ms) = (ctx.state.clone(), ctx.now_ms);
+    ctx.state.executor.run(move |stats| {
+        offer_again(&Context { state: &state, stats, runner: Runner::Executor, now_ms }, aside);
+    });
+}
+
+fn offer_elsewhere(ctx: &Context<'_>, next: &Aside) -> Result<Aftermath, Contended> {
+    let Aside { db, key, waiter } = next;
+    let entry = ctx.state.commands.entry(waiter.id);
+    let (route, _) = Route::new(ctx.state, entry, waiter.request.as_request());
+    let (patience, hold) = ctx.runner.manners();
+    let mut txn = ctx.state.keyspace.begin(route.scope(), patience, hold, ctx.now_ms)?;
+    if ctx.state.pause.is_on(&ctx.state.clock) {
+        txn.keep_expired();
+    }
+    // Behind the transaction, so that the server is marked before its shards are free.
+    let _guard = ctx.state.poison.guard();
+    let mut settling = Settling { ctx, txn: &mut txn, aftermath: Aftermath::default(), offers: 0 };
+    settling.offer(*db, key);
+    settling.run();
+    Ok(settling.aftermath)
 }

@@ -251,6 +251,11 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Whether the shard of a key is locked.
+    pub fn holds(&self, key: &Key<'_>) -> bool {
+        self.held.holds(self.keyspace.shard_of(key.hash))
+    }
+
     /// Keys in the current database, expired ones that nobody has met yet included.
     pub fn len(&self) -> usize {
         self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.len()).sum()

@@ -72,6 +72,33 @@ impl Default for ListLimit {
     }
 }
 
+/// An element on its way from one end to another, perhaps of another list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Moved {
+    /// As bytes.
+    Bytes(Vec<u8>),
+    /// As an integer.
+    Int(i64),
+}
+
+impl Moved {
+    /// A copy of an element.
+    pub fn new(element: Element<'_>) -> Moved {
+        match element {
+            Element::Bytes(bytes) => Moved::Bytes(bytes.to_vec()),
+            Element::Int(value) => Moved::Int(value),
+        }
+    }
+
+    /// The element.
+    pub fn element(&self) -> Element<'_> {
+        match self {
+            Moved::Bytes(bytes) => Element::Bytes(bytes),
+            Moved::Int(value) => Element::Int(*value),
+        }
+    }
+}
+
 /// How a list is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ListEncoding {
@@ -213,6 +240,25 @@ impl List {
         };
         self.shrink(limit);
         result
+    }
+
+    /// Moves an element from one end to the other, or takes it off and puts it back where it was, and shows it.
+    pub fn rotate<R>(
+        &mut self,
+        from: Side,
+        to: Side,
+        limit: ListLimit,
+        visit: impl FnOnce(Element<'_>) -> R,
+    ) -> Option<R> {
+        let take = |element: Element<'_>| (Moved::new(element), visit(element));
+        let (moved, result) = match &mut self.form {
+            Form::Packed(packed) => packed.pop_with(from, take),
+            Form::Nodes(nodes) => nodes.pop_with(from, take),
+        }?;
+        // The form is that of a list which has never been without it.
+        self.push(to, std::iter::once(moved.element()), limit);
+        self.shrink(limit);
+        Some(result)
     }
 
     /// Puts an element beside the one of an index, and returns whether there is that one.
