@@ -39,9 +39,11 @@ fn limit(call: &Call<'_>) -> ListLimit {
 
 /// Takes the next argument as an end of a list.
 fn side(call: &mut Call<'_>) -> Result<Side, Error> {
-    match (call.args.take_word("LEFT"), call.args.take_word("RIGHT")) {
-        (true, _) => Ok(Side::Front),
-        (_, true) => Ok(Side::Back),
-        _ => Err(Error::SYNTAX),
+    if call.args.take_word("LEFT") {
+        Ok(Side::Front)
+    } else if call.args.take_word("RIGHT") {
+        Ok(Side::Back)
+    } else {
+        Err(Error::SYNTAX)
     }
 }
