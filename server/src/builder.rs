@@ -258,10 +258,6 @@ impl Server {
                 }
             }
         }
-        if let Some(first) = handles.first() {
-            // It is set here only.
-            let _ = state.runtime.set(first.runtime());
-        }
         let door = Door::new(handles);
         // The receiver is the first thread, which has just been started.
         let _ = hand_in.send(door.clone());

@@ -48,7 +48,7 @@ impl Session {
 
     /// Runs one command, up to where it has to wait, for a client that is as good as new, whatever it has selected or
     /// switched before.
-    pub(crate) fn begin_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Box<Blocked>> {
+    pub(crate) fn begin_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Blocked> {
         self.client.reset(true);
         self.begin(args)
     }
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// Runs one command, up to where it has to wait.
-    fn begin(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Box<Blocked>> {
+    fn begin(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Blocked> {
         let state = &self.state;
         // The first key is nearly always the second word: its bucket is on its way while the call is made ready.
         let second = args.get(1).map(AsRef::as_ref).filter(|word| word.len() <= GUESSED_KEY_BYTES_MAX);
@@ -95,7 +95,7 @@ impl Session {
                     self.reply.error(error.text());
                 }
             }
-            Outcome::Block(blocked) => return Err(blocked),
+            Outcome::Block(blocked) => return Err(*blocked),
             Outcome::Offload | Outcome::Contended | Outcome::Paused => {
                 unreachable!("the caller's thread takes as long as it needs, and nothing pauses it")
             }
@@ -114,7 +114,7 @@ impl Session {
 }
 
 /// Waits on this thread for the reply to a call that has blocked.
-pub(crate) fn wait(mut blocked: Box<Blocked>) -> Value {
+pub(crate) fn wait(mut blocked: Blocked) -> Value {
     let answer = match blocked.wait() {
         Some(end) => blocked.answer(end),
         // Whoever was to serve it has failed.

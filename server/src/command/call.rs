@@ -261,6 +261,16 @@ impl AsRef<[u8]> for SharedBytes {
 pub const OFFLOAD_WORK_MIN: usize = 1000;
 
 impl Command {
+    /// The words of the keys that a call may wait for, or of its others.
+    pub fn key_words<'a>(
+        &self,
+        request: Request<'a>,
+        are_awaited: bool,
+    ) -> impl Iterator<Item = usize> + use<'a> {
+        let specs = self.keys.iter().filter(move |spec| spec.is_awaited() == are_awaited);
+        specs.filter_map(move |spec| spec.positions(request)).flatten()
+    }
+
     /// A call of it as others may see it.
     pub fn shown<'a>(&self, request: Request<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
         let is_secret = self.is_secret;

@@ -4,6 +4,7 @@
 //! This folder names no command and runs none: the catalogue is `commands/`, the life of a command is `dispatch/`.
 
 pub mod args;
+mod arity;
 pub mod call;
 pub mod error;
 pub mod keys;
@@ -14,6 +15,7 @@ use shardis_protocol::Request;
 use shardis_storage::{Kind, Transaction, View};
 
 pub use self::args::Args;
+pub use self::arity::Arity;
 pub use self::call::{Block, Call, Done, Flow};
 pub use self::error::Error;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, numbered};
@@ -79,22 +81,12 @@ pub enum Run {
     Read(fn(&mut Call<'_>, &mut View<'_>) -> Done),
     /// May read and write the locked shards.
     Write(fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
-    /// The same, and may let its client wait until one of the keys that it accesses holds a value of this type. It is run
-    /// again then, so it goes by [`Call::awaited_keys`], which are fewer that time.
+    /// The same, and may let its client wait until a key of [`Call::awaited_keys`] holds a value of this type.
     Blocking(Kind, fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
     /// Describes work for the shard workers; its connection waits for the outcome, no lock is held.
     Fanout(fn(&mut Call<'_>) -> Result<Job, Error>),
     /// Has subcommands and no behaviour of its own.
     Container,
-}
-
-/// The number of words of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arity {
-    /// This many words.
-    Exactly(u16),
-    /// This many words or more.
-    AtLeast(u16),
 }
 
 /// Which shards a data command locks.
@@ -106,24 +98,6 @@ pub enum Reach {
     Every,
     /// One shard after the other, never two together.
     Walk,
-}
-
-impl Arity {
-    /// Whether a call of `words` words fits.
-    pub const fn fits(self, words: usize) -> bool {
-        match self {
-            Arity::Exactly(n) => words == n as usize,
-            Arity::AtLeast(n) => words >= n as usize,
-        }
-    }
-
-    /// As `COMMAND` reports it: negative for a minimum.
-    pub const fn signed(self) -> i64 {
-        match self {
-            Arity::Exactly(n) => n as i64,
-            Arity::AtLeast(n) => -(n as i64),
-        }
-    }
 }
 
 /// Flags of a command: those declared, and those that `table` derives from the shape.
@@ -400,16 +374,6 @@ impl Command {
     /// A command whose work is done by the shard workers.
     pub const fn fanout(name: &'static str, run: fn(&mut Call<'_>) -> Result<Job, Error>) -> Command {
         Command::new(name, Run::Fanout(run))
-    }
-
-    /// The words of the keys that a call may wait for, or of its others.
-    pub fn key_words<'a>(
-        &self,
-        request: Request<'a>,
-        are_awaited: bool,
-    ) -> impl Iterator<Item = usize> + use<'a> {
-        let specs = self.keys.iter().filter(move |spec| spec.is_awaited() == are_awaited);
-        specs.filter_map(move |spec| spec.positions(request)).flatten()
     }
 
     /// A command that only has subcommands.

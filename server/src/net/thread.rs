@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 use shardis_protocol::{Reply, Version};
-use tokio::runtime::{Builder, Handle, LocalOptions};
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
@@ -48,15 +48,9 @@ pub struct Buffers {
 pub struct ThreadHandle {
     arrivals: mpsc::UnboundedSender<(Peer, Client)>,
     load: Arc<AtomicUsize>,
-    runtime: Handle,
 }
 
 impl ThreadHandle {
-    /// Runs tasks on the thread.
-    pub fn runtime(&self) -> Handle {
-        self.runtime.clone()
-    }
-
     /// Connections of the thread, those on their way to it included.
     pub fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
@@ -78,7 +72,8 @@ pub fn start(
 ) -> io::Result<(ThreadHandle, std::thread::JoinHandle<()>)> {
     let (arrivals, incoming) = mpsc::unbounded_channel();
     let load = Arc::new(AtomicUsize::new(0));
-    let load_of_thread = load.clone();
+    let handle = ThreadHandle { arrivals, load: load.clone() };
+    let state_here = state.clone();
     let (built, is_built) = std::sync::mpsc::sync_channel(1);
     let join = std::thread::Builder::new().name(format!("shardis-net-{index}")).spawn(move || {
         // A local runtime stays on the thread that built it, and its tasks need no second queue.
@@ -95,14 +90,16 @@ pub fn start(
         let first = first(state.clone(), stats.clone());
         let reply = Reply::new(Version::Resp2);
         let buffers = Buffers { read: BytesMut::new(), window: Window::default(), reply };
-        let thread = Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), load: load_of_thread });
+        let thread = Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), load });
         runtime.spawn_local(first);
         runtime.block_on(serve(thread, incoming));
         // Dropping the runtime drops the tasks, which closes their connections.
         drop(runtime);
     })?;
     let runtime = is_built.recv().map_err(|_| io::ErrorKind::Other)??;
-    Ok((ThreadHandle { arrivals, load, runtime }, join))
+    // The first thread is as good as any other.
+    let _ = state_here.runtime.set(runtime);
+    Ok((handle, join))
 }
 
 async fn serve(thread: Rc<Thread>, mut incoming: mpsc::UnboundedReceiver<(Peer, Client)>) {
