@@ -5,7 +5,7 @@
 //!
 //! 1. *Filing.* A handler that finds nothing at its keys answers [`Flow::Block`](crate::command::Flow::Block). Before the
 //!    shards of these keys are let go, its call becomes a [`Waiter`], which takes a ticket and a place at each key that it
-//!    waits for, and the interest in changes is raised. Whoever changes such a key later has locked its shard later, so it
+//!    waits for, and the interest in changes of that type is raised. Whoever changes such a key later has locked its shard later, so it
 //!    sees the interest and logs the change: nothing falls in between.
 //! 2. *Serving.* A transaction goes through its log before it lets its shards go. A key that may have become ready, and still
 //!    holds something, is offered to those who wait for that type at that key, in the order of their tickets, until it
@@ -29,7 +29,7 @@
 //!    is left to the executor.
 //! 7. *Telling.* Replies are handed over when the shards have been let go.
 //! 8. *Leaving.* A waiter gives its places up when it is served, or when its client's end of the wait, [`Blocked`], is
-//!    dropped, which also ends it if nobody else has. The interest is lowered with the last place.
+//!    dropped, which also ends it if nobody else has. The interest in a type is lowered with the last place.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -41,7 +41,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use shardis_protocol::{OwnedRequest, Reply, Request, Version};
-use shardis_storage::{Db, Kind};
+use shardis_storage::{Db, Interest, Kind};
 use tokio::sync::oneshot;
 
 use crate::block::block_on;
@@ -50,15 +50,12 @@ use crate::command::table::{CommandId, Entry};
 use crate::command::{Block, Command, Error, Run};
 use crate::state::State;
 
-/// The interest of waiters in changes.
-const INTEREST: u32 = 1 << 0;
-
 /// All waiters of a server, by the keys that they wait for.
 #[derive(Debug, Default)]
 pub struct Waiters {
     queues: DashMap<Box<[u8]>, Queue>,
-    /// How many there are in all queues; the interest is raised while there is one.
-    places: Mutex<usize>,
+    /// How many places there are in all queues, by what the interest in them is: it is raised while there is one.
+    places: Mutex<BTreeMap<u32, usize>>,
     last_ticket: AtomicU64,
 }
 
@@ -147,37 +144,46 @@ impl Waiters {
     }
 
     /// Gives a waiter its places. The shards of its keys are locked.
-    fn file(&self, state: &State, waiter: &Arc<Waiter>) {
+    fn file(&self, interest: &Interest, waiter: &Arc<Waiter>) {
+        let Some(kind) = waiter.kind() else { return };
+        let bit = Interest::in_kind(kind);
         for key in waiter.keys() {
             {
                 let mut places = self.places.lock();
-                *places += 1;
-                if *places == 1 {
-                    state.keyspace.interest().raise(INTEREST);
+                let count = places.entry(bit).or_default();
+                *count += 1;
+                if *count == 1 {
+                    interest.raise(bit);
                 }
             }
             let place = (waiter.db.0, waiter.ticket);
             let replaced = self.queues.entry(key.into()).or_default().insert(place, waiter.clone());
-            // It has named the key twice.
-            self.give_up(state, usize::from(replaced.is_some()));
+            if replaced.is_some() {
+                // It has named the key twice.
+                self.give_up(interest, bit);
+            }
         }
     }
 
     /// Takes a waiter's places back, those that it still has.
-    pub fn remove(&self, state: &State, waiter: &Waiter) {
+    pub fn remove(&self, interest: &Interest, waiter: &Waiter) {
+        let Some(kind) = waiter.kind() else { return };
         let place = (waiter.db.0, waiter.ticket);
         for key in waiter.keys() {
             let was_there = self.queues.get_mut(key).is_some_and(|mut queue| queue.remove(&place).is_some());
             self.queues.remove_if(key, |_, queue| queue.is_empty());
-            self.give_up(state, usize::from(was_there));
+            if was_there {
+                self.give_up(interest, Interest::in_kind(kind));
+            }
         }
     }
 
-    fn give_up(&self, state: &State, count: usize) {
+    fn give_up(&self, interest: &Interest, bit: u32) {
         let mut places = self.places.lock();
-        *places -= count;
-        if count > 0 && *places == 0 {
-            state.keyspace.interest().lower(INTEREST);
+        let count = places.entry(bit).or_default();
+        *count -= 1;
+        if *count == 0 {
+            interest.lower(bit);
         }
     }
 }
@@ -194,9 +200,7 @@ impl Waiter {
     /// The keys that it waits for.
     fn keys(&self) -> impl Iterator<Item = &[u8]> {
         let request = self.request.as_request();
-        // A call without them is about something else.
-        let words = self.kind().map(|_| self.command.key_words(request, true));
-        words.into_iter().flatten().filter_map(move |at| request.arg(at))
+        self.command.key_words(request, true).filter_map(move |at| request.arg(at))
     }
 
     /// Lets `serve` try to make the reply, if the wait has not ended. Nobody else can end it meanwhile.
@@ -252,7 +256,7 @@ impl Blocked {
             claim: Mutex::new(Some(sender)),
         });
         client.info.block(waiter.clone());
-        state.waiters.file(state, &waiter);
+        state.waiters.file(state.keyspace.interest(), &waiter);
         Box::new(Blocked { state: state.clone(), info: client.info.clone(), waiter, block, end })
     }
 
@@ -323,7 +327,125 @@ impl Blocked {
 impl Drop for Blocked {
     fn drop(&mut self) {
         self.waiter.abandon();
-        self.state.waiters.remove(&self.state, &self.waiter);
+        self.state.waiters.remove(self.state.keyspace.interest(), &self.waiter);
         self.info.go_on();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shardis_protocol::OwnedRequest;
+    use shardis_storage::Transaction;
+
+    use super::*;
+    use crate::command::{Call, Done, Flow, keys};
+
+    static POP: Command = Command::blocking("POP", Kind::List, pop).keys(&[keys(1, -2, 1).accesses()]);
+
+    fn pop(_: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
+        Ok(Flow::Done)
+    }
+
+    /// What may happen to a waiter.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Event {
+        Reply,
+        NoReply,
+        TimedOut,
+        Unblocked,
+        Abandoned,
+    }
+
+    const EVENTS: [Event; 5] =
+        [Event::Reply, Event::NoReply, Event::TimedOut, Event::Unblocked, Event::Abandoned];
+
+    fn waiter() -> (Waiter, oneshot::Receiver<End>) {
+        let (sender, end) = oneshot::channel();
+        let table = crate::command_table();
+        let waiter = Waiter {
+            id: table.entries()[0].id,
+            request: OwnedRequest::from_args(&["POP", "a", "b", "a", "0"]),
+            db: Db(0),
+            version: Version::Resp2,
+            notes_accesses: true,
+            has_end: false,
+            ticket: 1,
+            command: &POP,
+            claim: Mutex::new(Some(sender)),
+        };
+        (waiter, end)
+    }
+
+    fn served() -> Served {
+        Served { reply: Reply::new(Version::Resp2), took: Duration::ZERO }
+    }
+
+    /// Whether the event has decided how the wait ends; a reply on its way is put aside.
+    fn happen(event: Event, waiter: &Waiter, promised: &mut Option<Promised>) -> bool {
+        match event {
+            Event::Reply => {
+                let offered = waiter.offer(|| Some(served()));
+                let is_taken = offered.is_some();
+                *promised = offered.or(promised.take());
+                is_taken
+            }
+            Event::NoReply => waiter.offer(|| None).is_some(),
+            Event::TimedOut => waiter.end(End::TimedOut),
+            Event::Unblocked => waiter.end(End::Unblocked),
+            Event::Abandoned => {
+                waiter.abandon();
+                false
+            }
+        }
+    }
+
+    /// Each event takes the claim's lock once, so that whatever happens at the same time happens in one of these orders.
+    #[test]
+    fn in_every_order_of_events_one_ends_the_wait_and_its_client_sees_which() {
+        let mut orders = vec![Vec::new()];
+        for _ in EVENTS {
+            let longer = |order: Vec<Event>| {
+                let left = EVENTS.into_iter().filter(|event| !order.contains(event)).collect::<Vec<_>>();
+                left.into_iter().map(move |event| [order.clone(), vec![event]].concat())
+            };
+            orders = orders.into_iter().flat_map(longer).collect();
+        }
+        assert_eq!(orders.len(), 120);
+        for order in orders {
+            let (waiter, mut end) = waiter();
+            let mut promised = None;
+            let ended: Vec<Event> =
+                order.iter().copied().filter(|event| happen(*event, &waiter, &mut promised)).collect();
+            assert_eq!(promised.is_some(), ended == [Event::Reply], "{order:?}");
+            if let Some(promised) = promised {
+                assert!(end.try_recv().is_err(), "replies are handed over later");
+                promised.keep();
+            }
+            let first = order.iter().find(|event| **event != Event::NoReply);
+            match end.try_recv() {
+                Ok(End::Served(_)) => assert_eq!(ended, [Event::Reply], "{order:?}"),
+                Ok(End::TimedOut) => assert_eq!(ended, [Event::TimedOut], "{order:?}"),
+                Ok(End::Unblocked) => assert_eq!(ended, [Event::Unblocked], "{order:?}"),
+                Ok(End::Stopped) => unreachable!("nobody stops"),
+                Err(_) => assert_eq!((first, ended), (Some(&Event::Abandoned), vec![]), "{order:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_waiter_has_one_place_at_each_key_and_leaves_nothing_behind() {
+        let (waiters, interest) = (Waiters::default(), Interest::default());
+        let (first, second) = (Arc::new(waiter().0), Arc::new(Waiter { ticket: 2, ..waiter().0 }));
+        waiters.file(&interest, &first);
+        waiters.file(&interest, &second);
+        assert_eq!((waiters.keys_count(), waiters.keys(Db(0)).len(), waiters.keys(Db(1)).len()), (2, 2, 0));
+        let next = |kind, ticket| waiters.next(Db(0), b"a", kind, ticket).map(|waiter| waiter.ticket);
+        assert_eq!([next(Kind::List, 0), next(Kind::List, 1)], [Some(1), Some(2)]);
+        assert_eq!([next(Kind::List, 2), next(Kind::Hash, 0)], [None, None]);
+        waiters.remove(&interest, &first);
+        waiters.remove(&interest, &first);
+        assert_eq!((next(Kind::List, 0), waiters.keys_count()), (Some(2), 2));
+        waiters.remove(&interest, &second);
+        assert!(waiters.queues.is_empty() && waiters.places.lock().values().all(|count| *count == 0));
     }
 }

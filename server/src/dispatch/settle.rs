@@ -133,7 +133,7 @@ impl Settling<'_, '_, '_> {
             Some(Served { reply, took: started.elapsed() })
         });
         if let Some(promised) = promised {
-            ctx.state.waiters.remove(ctx.state, waiter);
+            ctx.state.waiters.remove(ctx.state.keyspace.interest(), waiter);
             self.aftermath.promised.push(promised);
         }
     }

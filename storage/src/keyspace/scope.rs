@@ -255,7 +255,7 @@ impl<'k> View<'k> {
             self.keyspace.slots[index].mark_held_long(true);
         }
         // A listener may have registered under this very lock.
-        self.is_observed |= self.keyspace.interest.any();
+        self.observers = self.observers.and(self.keyspace.interest.observers());
         (index, guard)
     }
 
