@@ -24,9 +24,9 @@
 //!    is offered once more, under all shards of that waiter, before whoever made it ready is answered. In between others
 //!    may take what is there, and then the waiter goes on waiting.
 //! 6. *Chains.* What an offer changes is logged as well, and the log is gone through until it is empty. That ends: each
-//!    offer that changes something ends a wait, and nobody can be filed at a shard that is locked. Offers on a network
-//!    thread have a limit all the same, beyond which the rest is set aside; so have the keys set aside, beyond which the rest
-//!    is left to the executor.
+//!    offer that changes something ends a wait, and nobody can be filed at a shard that is locked. Offers have a limit all
+//!    the same, beyond which the rest is set aside and left to the executor; so is what has been set aside and finds its
+//!    shards held by somebody who takes long.
 //! 7. *Telling.* Replies are handed over when the shards have been let go.
 //! 8. *Leaving.* A waiter gives its places up when it is served, or when its client's end of the wait, [`Blocked`], is
 //!    dropped, which also ends it if nobody else has. The interest in a type is lowered with the last place.

@@ -11,7 +11,7 @@ use shardis_tests::reply::Reply;
 use shardis_tests::server::eventually;
 
 /// More than one thread takes care of before it leaves the rest to another.
-const LONG_CHAIN: usize = 250;
+const LONG_CHAIN: usize = 1100;
 /// More than one transaction serves.
 const CROWD: usize = 1200;
 const SECOND: Duration = Duration::from_secs(1);
@@ -130,7 +130,7 @@ fn a_chain_is_followed_to_its_end() {
         client.send_raw(&encode(&["BLMOVE", &from, &to, "LEFT", "RIGHT", "0"])).expect("it is read");
     }
     assert!(eventually(PATIENCE, || figure(&server, "blocked_clients") == LONG_CHAIN as u64));
-    assert_eq!(server.execute(&["RPUSH", "key:0", "x"]), Value::Integer(1));
+    assert_eq!(connect(&server).call(&["RPUSH", "key:0", "x"]).expect("a reply"), Reply::Integer(1));
     for mut client in clients {
         assert_eq!(client.reply().expect("a reply"), Reply::Bulk(b"x".into()));
     }

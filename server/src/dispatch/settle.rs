@@ -15,17 +15,18 @@ use super::{Context, Runner};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::state::State;
 
-/// Offers that one transaction makes; a thousand take a millisecond.
+/// Offers that are made in one go, with what has been set aside; then the rest is left to the executor. A thousand take about a
+/// millisecond.
 const OFFERS_MAX: usize = 1000;
-/// Keys set aside that whoever set them aside takes care of before the rest is left to the executor.
-const ASIDE_MAX: usize = 100;
 
 /// What a transaction leaves to be done when its locks are gone.
 #[derive(Debug, Default)]
 pub struct Aftermath {
     garbage: Vec<Detached>,
     promised: Vec<Promised>,
-    aside: Vec<Aside>,
+    aside: VecDeque<Aside>,
+    /// Offers made so far.
+    offers: usize,
 }
 
 /// A key that is ready, and the first one in its queue, who needs other shards than those that were locked.
@@ -46,7 +47,7 @@ pub fn finish(state: &State, settled: Settled) {
 /// Ends the transaction of a command but for its locks.
 #[cold]
 pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>) -> Aftermath {
-    let mut settling = Settling { ctx, txn, aftermath: Aftermath::default(), offers: 0 };
+    let mut settling = Settling { ctx, txn, aftermath: Aftermath::default() };
     settling.run();
     settling.aftermath
 }
@@ -54,19 +55,18 @@ pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>) -> Aftermath {
 impl Aftermath {
     /// Does what is left to be done; the locks are gone.
     #[cold]
-    pub fn finish(self, ctx: &Context<'_>) {
-        let aside = self.hand_over(ctx.state);
-        if !aside.is_empty() {
-            offer_again(ctx, aside.into());
+    pub fn finish(mut self, ctx: &Context<'_>) {
+        self.hand_over(ctx.state);
+        if !self.aside.is_empty() {
+            offer_again(ctx, self.aside, self.offers);
         }
     }
 
-    fn hand_over(self, state: &State) -> Vec<Aside> {
-        self.promised.into_iter().for_each(Promised::keep);
-        self.garbage.into_iter().for_each(|garbage| state.executor.free(garbage));
+    fn hand_over(&mut self, state: &State) {
+        self.promised.drain(..).for_each(Promised::keep);
+        self.garbage.drain(..).for_each(|garbage| state.executor.free(garbage));
         // Expired keys may be among what it left, and what has been popped.
         state.memory_limit.note_freed();
-        self.aside
     }
 }
 
@@ -75,7 +75,6 @@ struct Settling<'s, 'c, 'k> {
     ctx: &'s Context<'c>,
     txn: &'s mut Transaction<'k>,
     aftermath: Aftermath,
-    offers: usize,
 }
 
 impl Settling<'_, '_, '_> {
@@ -108,10 +107,10 @@ impl Settling<'_, '_, '_> {
             self.txn.select(db);
             let Some(kind) = self.txn.inspect(&key).map(|entry| entry.kind()) else { return };
             let Some(waiter) = state.waiters.next(db, bytes, kind, ticket) else { return };
-            if self.offers == OFFERS_MAX || !self.holds_others(&waiter) {
-                return self.aftermath.aside.push(Aside { db, key: bytes.into(), waiter });
+            if self.aftermath.offers >= OFFERS_MAX || !self.holds_others(&waiter) {
+                return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
             }
-            self.offers += 1;
+            self.aftermath.offers += 1;
             ticket = waiter.ticket;
             self.serve(&waiter);
         }
@@ -140,27 +139,29 @@ impl Settling<'_, '_, '_> {
 }
 
 /// Offers keys once more that have been set aside, each under the shards of the waiter whose turn it was.
-fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>) {
-    for _ in 0..ASIDE_MAX {
-        let Some(next) = aside.pop_front() else { return };
-        match offer_elsewhere(ctx, &next) {
-            Ok(aftermath) => aside.extend(aftermath.hand_over(ctx.state)),
-            Err(Contended) => {
-                aside.push_front(next);
-                break;
-            }
-        }
+fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>, mut offers: usize) {
+    while let Some(next) = aside.front() {
+        // The one who is to get it may have gone, so that no offer is made.
+        offers += 1;
+        let offered = if offers < OFFERS_MAX { offer_elsewhere(ctx, next, offers) } else { Err(Contended) };
+        let Ok(mut aftermath) = offered else { return leave_to_executor(ctx, aside) };
+        aftermath.hand_over(ctx.state);
+        aside.pop_front();
+        aside.append(&mut aftermath.aside);
+        offers = aftermath.offers;
     }
-    if aside.is_empty() {
-        return;
-    }
-    let (state, now_ms) = (ctx.state.clone(), ctx.now_ms);
+}
+
+/// Leaves it to a thread that may take and wait long.
+fn leave_to_executor(ctx: &Context<'_>, aside: VecDeque<Aside>) {
+    let state = ctx.state.clone();
     ctx.state.executor.run(move |stats| {
-        offer_again(&Context { state: &state, stats, runner: Runner::Executor, now_ms }, aside);
+        let now_ms = state.clock.now_ms();
+        offer_again(&Context { state: &state, stats, runner: Runner::Executor, now_ms }, aside, 0);
     });
 }
 
-fn offer_elsewhere(ctx: &Context<'_>, next: &Aside) -> Result<Aftermath, Contended> {
+fn offer_elsewhere(ctx: &Context<'_>, next: &Aside, offers: usize) -> Result<Aftermath, Contended> {
     let Aside { db, key, waiter } = next;
     let entry = ctx.state.commands.entry(waiter.id);
     let (route, _) = Route::new(ctx.state, entry, waiter.request.as_request());
@@ -171,7 +172,8 @@ fn offer_elsewhere(ctx: &Context<'_>, next: &Aside) -> Result<Aftermath, Contend
     }
     // Behind the transaction, so that the server is marked before its shards are free.
     let _guard = ctx.state.poison.guard();
-    let mut settling = Settling { ctx, txn: &mut txn, aftermath: Aftermath::default(), offers: 0 };
+    let aftermath = Aftermath { offers, ..Aftermath::default() };
+    let mut settling = Settling { ctx, txn: &mut txn, aftermath };
     settling.offer(*db, key);
     settling.run();
     Ok(settling.aftermath)
