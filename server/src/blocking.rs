@@ -5,8 +5,8 @@
 //!
 //! 1. *Filing.* A handler that finds nothing at its keys answers [`Flow::Block`](crate::command::Flow::Block). Before the
 //!    shards of these keys are let go, its call becomes a [`Waiter`], which takes a ticket and a place at each key that it
-//!    waits for, and the interest in changes of that type is raised. Whoever changes such a key later has locked its shard later, so it
-//!    sees the interest and logs the change: nothing falls in between.
+//!    waits for, and the interest in changes of that type is raised. Whoever changes such a key later has locked its shard
+//!    later, so it sees the interest and logs the change: nothing falls in between.
 //! 2. *Serving.* A transaction goes through its log before it lets its shards go. A key that may have become ready, and still
 //!    holds something, is offered to those who wait for that type at that key, in the order of their tickets, until it
 //!    is gone or nobody is left. An offer runs the waiter's own command again in the same transaction, with the keys it
@@ -26,7 +26,7 @@
 //! 6. *Chains.* What an offer changes is logged as well, and the log is gone through until it is empty. That ends: each
 //!    offer that changes something ends a wait, and nobody can be filed at a shard that is locked. Offers have a limit all
 //!    the same, beyond which the rest is set aside and left to the executor; so is what has been set aside and finds its
-//!    shards held by somebody who takes long.
+//!    shards held by somebody who takes long, and a command that takes long itself.
 //! 7. *Telling.* Replies are handed over when the shards have been let go.
 //! 8. *Leaving.* A waiter gives its places up when it is served, or when its client's end of the wait, [`Blocked`], is
 //!    dropped, which also ends it if nobody else has. The interest in a type is lowered with the last place.

@@ -121,6 +121,23 @@ fn a_call_that_is_too_large_for_a_network_thread_waits_as_well() {
     assert_eq!(client.reply().expect("a reply").items()[0], Reply::Bulk(b"key:1234".into()));
 }
 
+/// Whoever makes it ready need not wait for it, and neither does anybody else on its thread.
+#[test]
+fn what_takes_long_is_served_elsewhere() {
+    let server = start(Server::builder());
+    let (mut first, mut second) = (connect(&server), connect(&server));
+    block(&server, &mut first, &["BLMPOP", "0", "1", "l", "LEFT", "COUNT", "100000"]);
+    block(&server, &mut second, &["BLPOP", "l", "0"]);
+    for _ in 0..100 {
+        server.execute(&[["RPUSH", "long"].as_slice(), &["x"; 1000]].concat());
+    }
+    server.execute(&["RPUSH", "long", "last"]);
+    assert_eq!(connect(&server).call(&["RENAME", "long", "l"]).expect("a reply"), Reply::simple("OK"));
+    assert_eq!(first.reply().expect("a reply").items()[1].items().len(), 100_000);
+    assert_eq!(second.reply().expect("a reply").items()[1], Reply::Bulk(b"last".into()));
+    assert_eq!(server.execute(&["EXISTS", "l"]), Value::Integer(0));
+}
+
 #[test]
 fn a_chain_is_followed_to_its_end() {
     let server = start(Server::builder());

@@ -129,9 +129,19 @@ fn data_command(
     handled
 }
 
+/// How a call went that had blocked and was run again.
+pub enum Again {
+    /// It has a reply.
+    Reply(Reply),
+    /// There is nothing for it.
+    Nothing,
+    /// As the outcome of this name.
+    Offload,
+}
+
 /// Runs the call of a waiter again, in a transaction under way that has locked at least one of the keys it waits for. It
-/// looks at the first one of these that is ready; its reply, unless it finds nothing there.
-pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) -> Option<Reply> {
+/// looks at the first one of these that is ready.
+pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) -> Again {
     let (state, request) = (ctx.state, waiter.request.as_request());
     let entry = state.commands.entry(waiter.id);
     let Run::Blocking(kind, run) = entry.command.run else {
@@ -142,7 +152,10 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) 
     let ready_key = entry.command.key_words(request, true).find(|&at| {
         let key = state.keyspace.key(request.arg(at).unwrap_or_default());
         txn.holds(&key) && txn.inspect(&key).is_some_and(|entry| entry.kind() == kind)
-    })?;
+    });
+    if ready_key.is_none() {
+        return Again::Nothing;
+    }
     let mut reply = Reply::new(waiter.version);
     let mark = reply.mark();
     let mut call = Call {
@@ -153,17 +166,18 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) 
         db: waiter.db,
         now_ms: ctx.now_ms,
         notes_accesses: waiter.notes_accesses,
-        may_offload: false,
+        may_offload: ctx.runner != Runner::Executor,
         first_key: None,
-        ready_key: Some(ready_key),
+        ready_key,
         block: None,
     };
     match run(&mut call, txn) {
         Ok(Flow::Done) => {}
-        Ok(Flow::Block | Flow::Offload) => return None,
+        Ok(Flow::Block) => return Again::Nothing,
+        Ok(Flow::Offload) => return Again::Offload,
         Err(error) => fail(ctx, entry, mark, &error, &mut reply),
     }
-    Some(reply)
+    Again::Reply(reply)
 }
 
 /// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use shardis_storage::{Change, Contended, Db, Detached, Settled, Transaction, What};
 
-use super::execute;
+use super::execute::{self, Again};
 use super::route::Route;
 use super::{Context, Runner};
 use crate::blocking::{Promised, Served, Waiter};
@@ -29,7 +29,7 @@ pub struct Aftermath {
     offers: usize,
 }
 
-/// A key that is ready, and the first one in its queue, who needs other shards than those that were locked.
+/// A key that is ready, and the first one in its queue, who needs other shards than those that were locked, or more time.
 #[derive(Debug)]
 struct Aside {
     db: Db,
@@ -107,12 +107,11 @@ impl Settling<'_, '_, '_> {
             self.txn.select(db);
             let Some(kind) = self.txn.inspect(&key).map(|entry| entry.kind()) else { return };
             let Some(waiter) = state.waiters.next(db, bytes, kind, ticket) else { return };
-            if self.aftermath.offers >= OFFERS_MAX || !self.holds_others(&waiter) {
+            let can_serve = self.aftermath.offers < OFFERS_MAX && self.holds_others(&waiter);
+            if !can_serve || self.serve(&waiter) == Serving::Long {
                 return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
             }
-            self.aftermath.offers += 1;
             ticket = waiter.ticket;
-            self.serve(&waiter);
         }
     }
 
@@ -124,18 +123,40 @@ impl Settling<'_, '_, '_> {
     }
 
     /// Serves one waiter, if it still waits and there is something for it.
-    fn serve(&mut self, waiter: &Waiter) {
+    fn serve(&mut self, waiter: &Waiter) -> Serving {
         let (ctx, txn) = (self.ctx, &mut *self.txn);
+        let mut serving = Serving::Done;
+        self.aftermath.offers += 1;
         let promised = waiter.offer(|| {
             let started = ctx.state.clock.tick();
-            let reply = execute::run_again(ctx, txn, waiter)?;
-            Some(Served { reply, took: started.elapsed() })
+            match execute::run_again(ctx, txn, waiter) {
+                Again::Reply(reply) => Some(Served { reply, took: started.elapsed() }),
+                Again::Nothing => None,
+                Again::Offload => {
+                    serving = Serving::Long;
+                    None
+                }
+            }
         });
+        if serving == Serving::Long {
+            // It is for the executor, and so is what comes behind it.
+            self.aftermath.offers = OFFERS_MAX;
+        }
         if let Some(promised) = promised {
             ctx.state.waiters.remove(ctx.state.keyspace.interest(), waiter);
             self.aftermath.promised.push(promised);
         }
+        serving
     }
+}
+
+/// How far an offer has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Serving {
+    /// It has been made, whether it was taken or not.
+    Done,
+    /// It would take too long here.
+    Long,
 }
 
 /// Offers keys once more that have been set aside, each under the shards of the waiter whose turn it was.

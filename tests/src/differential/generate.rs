@@ -173,8 +173,8 @@ fn keep_waits_short(words: &mut [Vec<u8>]) {
     let Some(timeout) = timeout else { return };
     let text = upper(timeout);
     let seconds = if text.contains("0X") { Some(0.0) } else { text.parse::<f64>().ok() };
-    // What is just below zero is rounded up, and what is beyond all time is refused.
-    if seconds.is_some_and(|seconds| (-1.0..WAIT_SECONDS_ENDLESS).contains(&seconds)) {
+    // Less than a millisecond below zero is rounded up to for ever, and what is beyond all time is refused.
+    if seconds.is_some_and(|seconds| seconds > -0.001 && seconds < WAIT_SECONDS_ENDLESS) {
         *timeout = WAIT_SECONDS.into();
     }
 }

@@ -522,6 +522,7 @@ mod tests {
     enum Operation {
         Push(Side, Vec<Vec<u8>>),
         Pop(Side, usize),
+        Rotate(Side, Side),
         Insert(usize, Side, Vec<u8>),
         Set(usize, Vec<u8>),
         Remove(usize, usize),
@@ -545,6 +546,7 @@ mod tests {
             6 => (side(), prop::collection::vec(text(), 1..12))
                 .prop_map(|(side, texts)| Operation::Push(side, texts)),
             4 => (side(), 1..8_usize).prop_map(|(side, count)| Operation::Pop(side, count)),
+            2 => (side(), side()).prop_map(|(from, to)| Operation::Rotate(from, to)),
             6 => (index(), side(), text())
                 .prop_map(|(index, side, text)| Operation::Insert(index, side, text)),
             6 => (index(), text()).prop_map(|(index, text)| Operation::Set(index, text)),
@@ -568,6 +570,14 @@ mod tests {
                 for _ in 0..count {
                     let expected = if side == Side::Front { model.pop_front() } else { model.pop_back() };
                     assert_eq!(list.pop_with(side, limit, |element| element.to_vec()), expected);
+                }
+            }
+            Operation::Rotate(from, to) => {
+                let moved = if from == Side::Front { model.pop_front() } else { model.pop_back() };
+                assert_eq!(list.rotate(from, to, limit, |element| element.to_vec()), moved);
+                match to {
+                    Side::Front => moved.into_iter().for_each(|text| model.push_front(text)),
+                    Side::Back => model.extend(moved),
                 }
             }
             Operation::Insert(index, side, text) => {
