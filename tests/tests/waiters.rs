@@ -1,7 +1,8 @@
 //! Many clients that wait for lists, many that bring them about in every way, and some that end waits: whatever the
 //! interleaving, each element is in one place in the end, each client gets its replies in order, and a wait ends once.
 //!
-//! `WAITERS_SEED` repeats the choices of a run, though not its interleaving. `WAITERS_SECONDS` makes it longer and larger.
+//! `WAITERS_SEED` repeats the choices of a run, though not its interleaving. `WAITERS_SECONDS` makes it longer and larger; with
+//! nextest it must stay below the five minutes after which that ends a test.
 
 use std::collections::BTreeMap;
 use std::io;
