@@ -47,6 +47,12 @@ impl LongDouble {
         self.0.is_infinite()
     }
 
+    /// A thousand times the number, rounded up to an integer; what is beyond 64 bits is as large or small as that gets.
+    pub fn thousandfold_rounded_up(self) -> i64 {
+        let thousandfold = (self.0 * X87DoubleExtended::from_i128(1000).value).value;
+        thousandfold.to_i128_r(i64::BITS as usize, Round::TowardPositive, &mut false).value as i64
+    }
+
     /// Appends the number as C's `%.17Lf` prints it, without the zeros at its end and without the sign of a
     /// zero. There is never an exponent: the largest number has 4933 digits.
     pub fn format(self, out: &mut Vec<u8>) {

@@ -26,7 +26,7 @@ use crate::net::listener::{Door, Listener, Peer};
 use crate::net::{addresses, thread};
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
-use crate::session::{Session, Value};
+use crate::session::{self, Session, Value};
 use crate::state::{Listening, State};
 
 /// Settings of a server that is not started yet. See [`Server::builder`].
@@ -201,6 +201,7 @@ impl ServerBuilder {
             clock: self.clock,
             commands,
             clients: Arc::default(),
+            waiters: Default::default(),
             command_log: Default::default(),
             latency: Default::default(),
             pause: Default::default(),
@@ -209,6 +210,7 @@ impl ServerBuilder {
             shutdown: Default::default(),
             traffic: Default::default(),
             stopping: Default::default(),
+            runtime: Default::default(),
             listening: Default::default(),
             addresses: Default::default(),
             changing_settings: Default::default(),
@@ -322,11 +324,14 @@ impl Server {
     }
 
     /// Runs one command here and now, in database 0 and without regard to the calls before it: what selects a database or
-    /// switches the protocol needs a [`Server::session`] of its own. Callers take turns.
+    /// switches the protocol needs a [`Server::session`] of its own. Callers take turns. A command that blocks its client
+    /// blocks the calling thread.
     ///
     /// `SHUTDOWN` only asks, as [`Server::request_shutdown`] does: whoever holds the server decides when to stop it.
     pub fn execute(&self, args: &[impl AsRef<[u8]>]) -> Value {
-        self.session.lock().get_or_insert_with(|| self.session()).execute_anew(args)
+        // Whoever has to wait does so without keeping others from their turn.
+        let begun = self.session.lock().get_or_insert_with(|| self.session()).begin_anew(args);
+        begun.unwrap_or_else(session::wait)
     }
 
     /// A client of its own inside the process, without any stream.

@@ -15,6 +15,7 @@
 
 mod background;
 mod block;
+mod blocking;
 mod builder;
 mod client;
 mod clock;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use shardis_protocol::{OwnedRequest, Reply, Version};
 
+use crate::blocking::{Blocked, Served};
 use crate::client::{Client, ClientInfo};
+use crate::command::Error;
 use crate::dispatch::cost;
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::observe::stats::ThreadStats;
@@ -44,14 +46,21 @@ impl Session {
         Session { stats: state.stats.thread(), client, request: OwnedRequest::default(), reply, state }
     }
 
-    /// Runs one command for a client that is as good as new, whatever it has selected or switched before.
-    pub(crate) fn execute_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Value {
+    /// Runs one command, up to where it has to wait, for a client that is as good as new, whatever it has selected or
+    /// switched before.
+    pub(crate) fn begin_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Blocked> {
         self.client.reset(true);
-        self.execute(args)
+        self.begin(args)
     }
 
-    /// Runs one command and returns its reply. An error reply is a [`Value::Error`]; so is a command without words.
+    /// Runs one command and returns its reply. An error reply is a [`Value::Error`]; so is a command without words. A command
+    /// that blocks its client blocks the calling thread, at the longest until the server is stopped.
     pub fn execute(&mut self, args: &[impl AsRef<[u8]>]) -> Value {
+        self.begin(args).unwrap_or_else(wait)
+    }
+
+    /// Runs one command, up to where it has to wait.
+    fn begin(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Blocked> {
         let state = &self.state;
         // The first key is nearly always the second word: its bucket is on its way while the call is made ready.
         let second = args.get(1).map(AsRef::as_ref).filter(|word| word.len() <= GUESSED_KEY_BYTES_MAX);
@@ -63,7 +72,7 @@ impl Session {
         self.reply.clear();
         let request = self.request.as_request();
         if request.is_empty() {
-            return Value::Error("ERR a command has at least one word".into());
+            return Ok(Value::Error("ERR a command has at least one word".into()));
         }
         let plan = Plan::with_hash(state, request, second_hash);
         let now_ms = state.clock.now_ms();
@@ -86,8 +95,9 @@ impl Session {
                     self.reply.error(error.text());
                 }
             }
-            Outcome::Offload | Outcome::Contended | Outcome::Paused | Outcome::Block => {
-                unreachable!("the caller's thread takes as long as it needs, and nothing blocks or pauses it")
+            Outcome::Block(blocked) => return Err(*blocked),
+            Outcome::Offload | Outcome::Contended | Outcome::Paused => {
+                unreachable!("the caller's thread takes as long as it needs, and nothing pauses it")
             }
         }
         if let Some(entry) = plan.entry {
@@ -97,11 +107,28 @@ impl Session {
         }
         // It has asked for no answer.
         if self.reply.is_empty() {
-            return Value::Null;
+            return Ok(Value::Null);
         }
-        match self.reply.as_contiguous() {
-            Some(bytes) => value::decode(bytes),
-            None => value::decode(&self.reply.to_vec()),
-        }
+        Ok(decode(&self.reply))
+    }
+}
+
+/// Waits on this thread for the reply to a call that has blocked.
+pub(crate) fn wait(mut blocked: Blocked) -> Value {
+    let answer = match blocked.wait() {
+        Some(end) => blocked.answer(end),
+        // Whoever was to serve it has failed.
+        None => Err(Error::POISONED),
+    };
+    match answer {
+        Ok(Served { reply, .. }) => decode(&reply),
+        Err(error) => Value::Error(String::from_utf8_lossy(error.text()).into_owned()),
+    }
+}
+
+fn decode(reply: &Reply) -> Value {
+    match reply.as_contiguous() {
+        Some(bytes) => value::decode(bytes),
+        None => value::decode(&reply.to_vec()),
     }
 }

@@ -5,8 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
 use shardis_storage::{Keyspace, Random, ShardTotals};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
+use crate::blocking::Waiters;
 use crate::client::Registry;
 use crate::client::pause::Pause;
 use crate::clock::Clock;
@@ -34,6 +36,8 @@ pub struct State {
     pub commands: Table,
     /// Every connection.
     pub clients: Arc<Registry>,
+    /// Those that a command has blocked.
+    pub waiters: Waiters,
     /// Whether and how long they are paused.
     pub pause: Pause,
     /// What the threads count.
@@ -68,6 +72,8 @@ pub struct State {
     pub traffic: watch::Sender<bool>,
     /// True once the threads must end.
     pub(crate) stopping: watch::Sender<bool>,
+    /// Runs tasks on a network thread, for those who have no runtime; there once the server has been started.
+    pub(crate) runtime: OnceLock<Handle>,
     /// Where it listens, once it does.
     pub(crate) listening: Mutex<Listening>,
     /// Held by whoever changes settings while the server runs, so that each change is all or nothing.

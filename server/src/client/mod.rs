@@ -10,9 +10,7 @@ pub mod registry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use std::time::Duration;
-
-use shardis_protocol::{Reply, Version};
+use shardis_protocol::Version;
 use shardis_storage::Db;
 
 pub use self::monitors::Monitors;
@@ -39,8 +37,6 @@ pub struct Client {
     pub answers: Answers,
     /// Whether the keys that it looks up are noted as accessed.
     pub notes_accesses: bool,
-    /// What the call under way waits for, if it blocks its client.
-    pub block: Option<Block>,
     /// What others see.
     pub info: Arc<ClientInfo>,
     /// `None` for a session inside the process, which is no connection.
@@ -58,15 +54,6 @@ pub enum Answers {
     AllButThis,
     /// None.
     None,
-}
-
-/// A wait that a command asks for.
-#[derive(Clone, Copy, Debug)]
-pub struct Block {
-    /// When it ends, in time that has elapsed on the clock; `None` for never.
-    pub end: Option<Duration>,
-    /// Writes the reply if nothing has happened until then.
-    pub time_is_over: fn(&mut Reply),
 }
 
 impl Client {
@@ -91,7 +78,6 @@ impl Client {
             commands: 0,
             answers: Answers::All,
             notes_accesses: true,
-            block: None,
             info,
             registry: None,
         }

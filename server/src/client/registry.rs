@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, A
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::Monitors;
 use super::inbox::Inbox;
+use crate::blocking::{End, Waiter};
 use crate::observe::stats::Counter;
 use crate::state::CLIENT_BYTES;
 
@@ -60,8 +60,8 @@ pub struct ClientInfo {
     pub names: Mutex<Names>,
     /// When a sweep first found more unsent output than the soft limit allows, in Unix milliseconds; 0 while it does not.
     pub over_soft_limit_ms: AtomicI64,
-    /// Where it is told that it need not wait any longer, while it is blocked.
-    blocked: Mutex<Option<oneshot::Sender<Unblock>>>,
+    /// Its wait, while it is blocked by a command.
+    blocked: Mutex<Option<Arc<Waiter>>>,
     task: Mutex<Task>,
 }
 
@@ -87,15 +87,6 @@ pub enum Mode {
     Redirect = 1 << 2,
     /// Nothing is sent to it.
     Silent = 1 << 3,
-}
-
-/// How a wait is ended from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unblock {
-    /// As if its time were over.
-    TimedOut,
-    /// With an error.
-    Error,
 }
 
 /// The task of a connection.
@@ -191,25 +182,27 @@ impl ClientInfo {
         self.output_bytes.load(Ordering::Relaxed) + self.inbox.bytes()
     }
 
-    /// Makes it one that can be unblocked, which the receiver tells.
-    pub(crate) fn block(&self) -> oneshot::Receiver<Unblock> {
-        let (sender, receiver) = oneshot::channel();
-        *self.blocked.lock() = Some(sender);
-        receiver
-    }
-
-    /// Ends its wait because its time is over, unless somebody has ended it in the same moment.
-    pub(crate) fn time_is_over(&self, unblocked: &mut oneshot::Receiver<Unblock>) -> Unblock {
-        match self.blocked.lock().take() {
-            Some(_) => Unblock::TimedOut,
-            None => unblocked.try_recv().unwrap_or(Unblock::TimedOut),
+    /// Makes it one that waits. If it has been closed already, nothing comes of that.
+    pub(crate) fn block(&self, waiter: Arc<Waiter>) {
+        *self.blocked.lock() = Some(waiter.clone());
+        if matches!(*self.task.lock(), Task::Closed) {
+            waiter.abandon();
         }
     }
 
+    /// Makes it one that waits no more.
+    pub(crate) fn go_on(&self) {
+        *self.blocked.lock() = None;
+    }
+
+    /// Its wait, while a command blocks it.
+    pub fn blocked(&self) -> Option<Arc<Waiter>> {
+        self.blocked.lock().clone()
+    }
+
     /// Ends its wait; whether it could be ended, which only one caller can.
-    pub fn unblock(&self, how: Unblock) -> bool {
-        let sender = self.blocked.lock().take();
-        sender.is_some_and(|sender| sender.send(how).is_ok())
+    pub fn unblock(&self, how: End) -> bool {
+        self.blocked().is_some_and(|waiter| waiter.end(how))
     }
 
     /// Hands over the connection's task, which ends at once if the client has been closed on its way.
@@ -222,10 +215,14 @@ impl ClientInfo {
         }
     }
 
-    /// Ends the connection, whatever it is doing.
+    /// Ends the connection, whatever it is doing. What it waits for is for others from here on, although its task is still
+    /// there.
     pub(super) fn close(&self) {
         if let Task::Running(handle) = std::mem::replace(&mut *self.task.lock(), Task::Closed) {
             handle.abort();
+        }
+        if let Some(waiter) = self.blocked() {
+            waiter.abandon();
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use shardis_protocol::limits::BULK_SHARED_BYTES_MIN;
-use shardis_protocol::{Reply, Request, number};
+use shardis_protocol::{LongDouble, Reply, Request, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, Key, KeyHash, StringRef};
 
@@ -23,8 +24,17 @@ pub enum Flow {
     Done,
     /// Nothing was changed or written: the work is large, run it once more on an executor thread.
     Offload,
-    /// Nothing is written yet: the client waits for what the handler has told it to.
+    /// Nothing is written or changed: the client waits, as [`Call::block`] says.
     Block,
+}
+
+/// A wait that a command asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// When it ends, in time that has elapsed on the clock; `None` for never.
+    pub end: Option<Duration>,
+    /// Writes the reply if nothing has happened until then.
+    pub time_is_over: fn(&mut Reply),
 }
 
 /// One invocation.
@@ -47,6 +57,10 @@ pub struct Call<'c> {
     pub may_offload: bool,
     /// The hash of the first key, made while planning.
     pub(crate) first_key: Option<FirstKey>,
+    /// The word of the one key to look at, when a call that has blocked is run again because of it.
+    pub(crate) ready_key: Option<usize>,
+    /// What the client is to wait for, once the handler has said so.
+    pub(crate) block: Option<Block>,
 }
 
 /// The first key of a call: its word, which is not the name, and its hash.
@@ -104,6 +118,15 @@ impl<'c> Call<'c> {
         })
     }
 
+    /// The keys that the call may wait for, in order: those that it accesses, or the one of them that has become ready
+    /// meanwhile.
+    pub fn awaited_keys(&self) -> impl Iterator<Item = Key<'c>> + use<'c> {
+        let (state, request, ready) = (self.state, self.request(), self.ready_key);
+        let words = self.command.key_words(request, true);
+        let words = words.filter(move |&at| ready.is_none_or(|ready| ready == at));
+        words.filter_map(move |at| request.arg(at)).map(|bytes| state.keyspace.key(bytes))
+    }
+
     /// The subcommand as it was written.
     pub fn subcommand(&self) -> &'c [u8] {
         self.request().arg(1).unwrap_or_default()
@@ -116,6 +139,27 @@ impl<'c> Call<'c> {
             return Err(Error::TIMEOUT_OUT_OF_RANGE);
         }
         u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)
+    }
+
+    /// Reads a word as seconds to wait, with a fraction: in milliseconds, rounded up.
+    pub fn timeout_seconds(&self, word: &[u8]) -> Result<u64, Error> {
+        let timeout_ms = LongDouble::parse(word).ok_or(Error::TIMEOUT_NOT_FLOAT)?.thousandfold_rounded_up();
+        if self.dialect().endless_timeouts_are_negative {
+            if timeout_ms == i64::MAX {
+                return Err(Error::TIMEOUT_NEGATIVE);
+            }
+        } else if timeout_ms > i64::MAX - self.now_ms {
+            return Err(Error::TIMEOUT_OUT_OF_RANGE);
+        }
+        u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)
+    }
+
+    /// Lets the client wait, for so many milliseconds at the most; 0 is for ever. What has the time run out answers.
+    pub fn block(&mut self, timeout_ms: u64, time_is_over: fn(&mut Reply)) -> Done {
+        let length = Duration::from_millis(timeout_ms);
+        let end = (timeout_ms > 0).then(|| self.state.clock.elapsed().saturating_add(length));
+        self.block = Some(Block { end, time_is_over });
+        Ok(Flow::Block)
     }
 
     /// Whether `work` units (keys, elements) are too much for a network thread and the caller can wait elsewhere.
@@ -225,6 +269,16 @@ impl AsRef<[u8]> for SharedBytes {
 pub const OFFLOAD_WORK_MIN: usize = 1000;
 
 impl Command {
+    /// The words of the keys that a call may wait for, or of its others.
+    pub fn key_words<'a>(
+        &self,
+        request: Request<'a>,
+        are_awaited: bool,
+    ) -> impl Iterator<Item = usize> + use<'a> {
+        let specs = self.keys.iter().filter(move |spec| spec.is_awaited() == are_awaited);
+        specs.filter_map(move |spec| spec.positions(request)).flatten()
+    }
+
     /// A call of it as others may see it.
     pub fn shown<'a>(&self, request: Request<'a>) -> impl ExactSizeIterator<Item = &'a [u8]> {
         let is_secret = self.is_secret;

@@ -250,6 +250,10 @@ impl Error {
         Error::fixed(&"ERR value is out of range, value must between 0 and 1");
     /// Somebody has ended the wait of a blocking command.
     pub const UNBLOCKED: Error = Error::fixed(&"UNBLOCKED client unblocked via CLIENT UNBLOCK");
+    /// The server stops while a caller inside its process waits.
+    pub const STOPPING: Error = Error::fixed(&"CANCELED the server is stopping");
+    /// A time to wait that is no number, in seconds.
+    pub const TIMEOUT_NOT_FLOAT: Error = Error::fixed(&"ERR timeout is not a float or out of range");
     /// A time to wait that is no number.
     pub const TIMEOUT_NOT_INTEGER: Error = Error::fixed(&"ERR timeout is not an integer or out of range");
     /// A time to wait below zero.

@@ -190,6 +190,11 @@ impl KeySpec {
         self
     }
 
+    /// Whether a call that may block waits for these keys: those whose data it is after.
+    pub const fn is_awaited(&self) -> bool {
+        self.access.0 & Access::ACCESS != 0
+    }
+
     /// What a call does to the keys of this specification.
     pub fn access_in(&self, request: Request<'_>, dialect: &Dialect) -> Access {
         self.access_by_call.map_or(self.access, |access| access(request, dialect))

@@ -4,6 +4,7 @@
 //! This folder names no command and runs none: the catalogue is `commands/`, the life of a command is `dispatch/`.
 
 pub mod args;
+mod arity;
 pub mod call;
 pub mod error;
 pub mod keys;
@@ -11,18 +12,19 @@ pub mod syntax;
 pub mod table;
 
 use shardis_protocol::Request;
-use shardis_storage::{Transaction, View};
+use shardis_storage::{Kind, Transaction, View};
 
 pub use self::args::Args;
-pub use self::call::{Call, Done, Flow};
+pub use self::arity::Arity;
+pub use self::call::{Block, Call, Done, Flow};
 pub use self::error::Error;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
 use crate::client::Client;
 use crate::config::Personality;
 use crate::jobs::Job;
 
-/// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::client`],
-/// [`Command::fanout`] or [`Command::container`]; the constructor fixes what the handler may touch.
+/// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::blocking`],
+/// [`Command::client`], [`Command::fanout`] or [`Command::container`]; the constructor fixes what the handler may touch.
 #[derive(Debug)]
 pub struct Command {
     /// Upper case, as in the documentation; a subcommand has its own word only (`LIST` of `CLIENT LIST`).
@@ -81,19 +83,12 @@ pub enum Run {
     Read(fn(&mut Call<'_>, &mut View<'_>) -> Done),
     /// May read and write the locked shards.
     Write(fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
+    /// The same, and may let its client wait until a key of [`Call::awaited_keys`] holds a value of this type.
+    Blocking(Kind, fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
     /// Describes work for the shard workers; its connection waits for the outcome, no lock is held.
     Fanout(fn(&mut Call<'_>) -> Result<Job, Error>),
     /// Has subcommands and no behaviour of its own.
     Container,
-}
-
-/// The number of words of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Arity {
-    /// This many words.
-    Exactly(u16),
-    /// This many words or more.
-    AtLeast(u16),
 }
 
 /// Which shards a data command locks.
@@ -105,24 +100,6 @@ pub enum Reach {
     Every,
     /// One shard after the other, never two together.
     Walk,
-}
-
-impl Arity {
-    /// Whether a call of `words` words fits.
-    pub const fn fits(self, words: usize) -> bool {
-        match self {
-            Arity::Exactly(n) => words == n as usize,
-            Arity::AtLeast(n) => words >= n as usize,
-        }
-    }
-
-    /// As `COMMAND` reports it: negative for a minimum.
-    pub const fn signed(self) -> i64 {
-        match self {
-            Arity::Exactly(n) => n as i64,
-            Arity::AtLeast(n) => -(n as i64),
-        }
-    }
 }
 
 /// Flags of a command: those declared, and those that `table` derives from the shape.
@@ -391,6 +368,15 @@ impl Command {
     /// A command that writes keys.
     pub const fn write(name: &'static str, run: fn(&mut Call<'_>, &mut Transaction<'_>) -> Done) -> Command {
         Command::new(name, Run::Write(run))
+    }
+
+    /// A command that writes keys, and waits for values of this type if there is none.
+    pub const fn blocking(
+        name: &'static str,
+        kind: Kind,
+        run: fn(&mut Call<'_>, &mut Transaction<'_>) -> Done,
+    ) -> Command {
+        Command::new(name, Run::Blocking(kind, run))
     }
 
     /// A command whose work is done by the shard workers.

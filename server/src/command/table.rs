@@ -366,6 +366,7 @@ fn flags(command: &Command, movable: bool) -> Flags {
     let touches_data = !command.keys.is_empty() || reaches;
     let data = match command.run {
         Run::Write(_) if touches_data => Flags::WRITE,
+        Run::Blocking(..) => Flags::WRITE | Flags::BLOCKING,
         Run::Read(_) if touches_data => Flags::READONLY,
         _ => Flags::NONE,
     };

@@ -1,6 +1,6 @@
 //! Waiting for replicas and for the journal, of which there are none: who waits for some waits until the time is over.
 
-use crate::client::{Block, Client};
+use crate::client::Client;
 use crate::command::Arity::Exactly;
 use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow, Told};
 use crate::config::Personality;
@@ -65,8 +65,5 @@ fn block(
         answer(call.reply);
         return Ok(Flow::Done);
     }
-    let length = std::time::Duration::from_millis(timeout_ms);
-    let end = (timeout_ms > 0).then(|| call.state.clock.elapsed().saturating_add(length));
-    client.block = Some(Block { end, time_is_over: answer });
-    Ok(Flow::Block)
+    call.block(timeout_ms, answer)
 }

@@ -101,6 +101,9 @@ pub struct Dialect {
     /// Whether what only a cluster needs, but makes sense alone, is answered without one.
     pub answers_without_cluster: bool,
 
+    /// Whether seconds to wait that do not fit into 64 bits of milliseconds are negative, and any others fine; else those
+    /// that end after all time are out of range.
+    pub endless_timeouts_are_negative: bool,
     /// Whether a cursor is an integer that is not negative; else it is whatever C reads as an unsigned number, and
     /// nothing is 0.
     pub strict_cursors: bool,
@@ -189,6 +192,7 @@ const REDIS_70: Dialect = Dialect {
     help_of_help: "    Prints this help.",
     getkeys_words_min: 4,
     pushes_after_reply: false,
+    endless_timeouts_are_negative: true,
     hset_counts_first: false,
     doubles: DoubleStyle::SeventeenDigits,
     zrank_takes_option: false,
@@ -230,6 +234,7 @@ const REDIS_72: Dialect = Dialect {
     sdslen_words: [", ", "key_zmalloc: ", "val_zmalloc: "],
     pushes_after_reply: true,
     answers_without_cluster: false,
+    endless_timeouts_are_negative: false,
     strict_cursors: false,
     strict_scan_options: false,
     sort_reads_as_c: true,

@@ -1,15 +1,16 @@
 //! Invokes a command by its shape: locks what it may touch, hands it that and nothing else, and rolls a half-written
-//! reply back if it fails.
+//! reply back if it fails. Where it has to wait, its client is blocked while the shards are still locked.
 
 use shardis_protocol::{Mark, Reply, Request};
 use shardis_storage::{Hold, Patience, Scope, Transaction};
 
 use super::route::{self, Route};
 use super::{Context, Outcome, Runner, answer_error, settle};
+use crate::blocking::{Blocked, Waiter};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::Entry;
-use crate::command::{Args, Call, Done, Flow, Run};
+use crate::command::{Args, Call, Done, Error, Flow, Run};
 
 /// How a handler ended; its reply is complete, or gone again.
 enum Handled {
@@ -18,7 +19,7 @@ enum Handled {
     /// As the outcomes of the same names.
     Offload,
     Contended,
-    Block,
+    Block(Box<Blocked>),
 }
 
 /// Runs an admitted call.
@@ -44,13 +45,15 @@ pub fn execute(
         notes_accesses: client.notes_accesses,
         may_offload: ctx.runner != Runner::Executor,
         first_key,
+        ready_key: None,
+        block: None,
     };
     let handled = match entry.command.run {
-        Run::Read(_) | Run::Write(_) => data_command(ctx, &mut call, entry, mark),
+        Run::Read(_) | Run::Write(_) | Run::Blocking(..) => data_command(ctx, client, &mut call, entry, mark),
         Run::Client(run) => {
             let _guard = ctx.state.poison.guard();
             let done = run(&mut call, client);
-            end(ctx, entry, mark, &mut call, done)
+            end(ctx, client, entry, mark, &mut call, done)
         }
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
@@ -58,13 +61,13 @@ pub fn execute(
                 ctx.stats.command(entry.id).calls.add(1);
                 return Outcome::Wait(job.start(ctx.state));
             }
-            Err(error) => end(ctx, entry, mark, &mut call, Err(error)),
+            Err(error) => end(ctx, client, entry, mark, &mut call, Err(error)),
         },
         Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
     };
     let outcome = match handled {
         Handled::Done => Outcome::Done,
-        Handled::Block => Outcome::Block,
+        Handled::Block(blocked) => Outcome::Block(blocked),
         Handled::Offload => return Outcome::Offload,
         Handled::Contended => return Outcome::Contended,
     };
@@ -75,7 +78,13 @@ pub fn execute(
 
 /// Runs a call on the shards of its keys, or tells why it has to run elsewhere or later.
 #[inline(always)]
-fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mark) -> Handled {
+fn data_command(
+    ctx: &Context<'_>,
+    client: &Client,
+    call: &mut Call<'_>,
+    entry: &Entry,
+    mark: Mark,
+) -> Handled {
     let (route, keys);
     let scope = match route::single(ctx.state, entry, call.first_key) {
         Some(shard) => Scope::One(shard),
@@ -102,52 +111,121 @@ fn data_command(ctx: &Context<'_>, call: &mut Call<'_>, entry: &Entry, mark: Mar
     // Behind the transaction, so that the server is marked before its shards are free.
     let guard = ctx.state.poison.guard();
     let done = match entry.command.run {
-        Run::Write(run) if ctx.state.config.maxmemory.value() != 0 => {
+        Run::Write(run) | Run::Blocking(_, run) if ctx.state.config.maxmemory.value() != 0 => {
             let before = txn.memory_bytes();
             let done = run(call, &mut txn);
             ctx.state.memory_limit.note(&ctx.stats.memory_credit, before, txn.memory_bytes());
             done
         }
-        Run::Write(run) => run(call, &mut txn),
+        Run::Write(run) | Run::Blocking(_, run) => run(call, &mut txn),
         Run::Read(run) => run(call, &mut txn),
         Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
-    let handled = end(ctx, entry, mark, call, done);
-    let settled = txn.has_leftovers().then(|| txn.settle());
+    let handled = end(ctx, client, entry, mark, call, done);
+    let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
     drop(txn);
     drop(guard);
-    if let Some(settled) = settled {
-        settle::finish(ctx.state, settled);
-        // Expired keys may be among what it left.
-        ctx.state.memory_limit.note_freed();
+    if let Some(aftermath) = aftermath {
+        aftermath.finish(ctx);
     }
     handled
+}
+
+/// How a call went that had blocked and was run again.
+pub enum Again {
+    /// It has a reply.
+    Reply(Reply),
+    /// There is nothing for it.
+    Nothing,
+    /// As the outcome of this name.
+    Offload,
+}
+
+/// Runs the call of a waiter again, in a transaction under way that has locked at least one of the keys it waits for. It
+/// looks at the first one of these that is ready.
+pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) -> Again {
+    let (state, request) = (ctx.state, waiter.request.as_request());
+    let entry = state.commands.entry(waiter.id);
+    let Run::Blocking(kind, run) = entry.command.run else {
+        unreachable!("only commands that may block wait for keys")
+    };
+    txn.select(waiter.db);
+    txn.note_accesses(waiter.notes_accesses);
+    let ready_key = entry.command.key_words(request, true).find(|&at| {
+        let key = state.keyspace.key(request.arg(at).unwrap_or_default());
+        txn.holds(&key) && txn.inspect(&key).is_some_and(|entry| entry.kind() == kind)
+    });
+    if ready_key.is_none() {
+        return Again::Nothing;
+    }
+    let mut reply = Reply::new(waiter.version);
+    let mark = reply.mark();
+    let mut call = Call {
+        command: entry.command,
+        args: Args::new(request, 1),
+        reply: &mut reply,
+        state,
+        db: waiter.db,
+        now_ms: ctx.now_ms,
+        notes_accesses: waiter.notes_accesses,
+        may_offload: ctx.runner != Runner::Executor,
+        first_key: None,
+        ready_key,
+        block: None,
+    };
+    match run(&mut call, txn) {
+        Ok(Flow::Done) => {}
+        Ok(Flow::Block) => return Again::Nothing,
+        Ok(Flow::Offload) => return Again::Offload,
+        Err(error) => fail(ctx, entry, mark, &error, &mut reply),
+    }
+    Again::Reply(reply)
 }
 
 /// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and
 /// read as a whole makes the processor wait.
 #[inline(always)]
-fn end(ctx: &Context<'_>, entry: &Entry, mark: Mark, call: &mut Call<'_>, done: Done) -> Handled {
+fn end(
+    ctx: &Context<'_>,
+    client: &Client,
+    entry: &Entry,
+    mark: Mark,
+    call: &mut Call<'_>,
+    done: Done,
+) -> Handled {
     match done {
         Ok(Flow::Done) => Handled::Done,
         Ok(Flow::Offload) => {
             call.reply.rollback(mark);
             Handled::Offload
         }
-        Ok(Flow::Block) => Handled::Block,
+        Ok(Flow::Block) => Handled::Block(block(ctx, client, entry, call)),
         Err(error) => {
-            call.reply.rollback(mark);
-            ctx.stats.command(entry.id).failed.add(1);
-            answer_error(ctx, &error, call.reply);
+            fail(ctx, entry, mark, &error, call.reply);
             Handled::Done
         }
     }
 }
 
+/// Blocks the client with its call.
+#[cold]
+fn block(ctx: &Context<'_>, client: &Client, entry: &Entry, call: &Call<'_>) -> Box<Blocked> {
+    let block = call.block.expect("invariant: a handler that blocks has said for how long");
+    Blocked::new(ctx.state, client, entry, call.request(), block)
+}
+
+/// Replies an error instead of whatever has been written.
+#[inline]
+fn fail(ctx: &Context<'_>, entry: &Entry, mark: Mark, error: &Error, reply: &mut Reply) {
+    reply.rollback(mark);
+    ctx.stats.command(entry.id).failed.add(1);
+    answer_error(ctx, error, reply);
+}
+
 impl Runner {
     /// How long it may wait for shards, and hold them.
     #[inline]
-    fn manners(self) -> (Patience, Hold) {
+    pub(super) fn manners(self) -> (Patience, Hold) {
         match self {
             Runner::Network => (Patience::Short, Hold::Short),
             Runner::Executor => (Patience::Wait, Hold::Long),

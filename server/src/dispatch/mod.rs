@@ -15,6 +15,7 @@ use std::sync::Arc;
 use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::KeyHash;
 
+use crate::blocking::Blocked;
 use crate::client::{Answers, Client};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
@@ -47,7 +48,7 @@ pub enum Outcome {
     /// The reply comes later.
     Wait(Ticket),
     /// The reply comes when what the client now waits for has come about.
-    Block,
+    Block(Box<Blocked>),
 }
 
 /// Who runs commands.
@@ -177,7 +178,7 @@ fn run_answered(
 /// Shows a call that ran to those who monitor. What is run again later is shown then.
 #[cold]
 fn show(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry, outcome: &Outcome) {
-    let has_run = matches!(outcome, Outcome::Done | Outcome::Wait(_) | Outcome::Block);
+    let has_run = matches!(outcome, Outcome::Done | Outcome::Wait(_) | Outcome::Block(_));
     let is_hidden = entry.flags.contains(Flags::ADMIN) || entry.flags.contains(Flags::SKIP_MONITOR);
     if has_run && !is_hidden {
         let words = entry.command.shown(request);

@@ -1,15 +1,201 @@
-//! What follows a transaction, whoever began it: a command, the expiry or the eviction. Freeing happens here, when its locks are
-//! gone. Whoever listens to the change log will be told while they are held, and then only marks or enqueues.
+//! What follows a transaction, whoever began it: a command, the expiry or the eviction. While its locks are held, the change
+//! log is told to whoever listens, who then only marks or enqueues; and clients that wait for what has come are served, by
+//! the protocol in `blocking`. Freeing, and telling other threads, happens when the locks are gone.
 //!
-//! No listener exists yet (transactions, blocking, tracking, notifications and the journal will), so the log is empty:
-//! storage writes it only while somebody has raised an interest.
+//! Transactions, tracking, notifications and the journal will listen here; for now it is only those who wait for keys.
 
-use shardis_storage::Settled;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
+use shardis_storage::{Change, Contended, Db, Detached, Settled, Transaction, What};
+
+use super::execute::{self, Again};
+use super::route::Route;
+use super::{Context, Runner};
+use crate::blocking::{Promised, Served, Waiter};
 use crate::state::State;
 
-/// Takes care of what a transaction has left behind, when its locks are gone.
+/// Offers that are made in one go, with what has been set aside; then the rest is left to the executor. A thousand take about a
+/// millisecond.
+const OFFERS_MAX: usize = 1000;
+
+/// What a transaction leaves to be done when its locks are gone.
+#[derive(Debug, Default)]
+pub struct Aftermath {
+    garbage: Vec<Detached>,
+    promised: Vec<Promised>,
+    aside: VecDeque<Aside>,
+    /// Offers made so far.
+    offers: usize,
+}
+
+/// A key that is ready, and the first one in its queue, who needs other shards than those that were locked, or more time.
+#[derive(Debug)]
+struct Aside {
+    db: Db,
+    key: Box<[u8]>,
+    waiter: Arc<Waiter>,
+}
+
+/// Takes care of what a transaction without a command has left behind, when its locks are gone. It removes keys and nothing
+/// else, for which nobody waits.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
     state.executor.free(settled.garbage);
+}
+
+/// Ends the transaction of a command but for its locks.
+#[cold]
+pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>) -> Aftermath {
+    let mut settling = Settling { ctx, txn, aftermath: Aftermath::default() };
+    settling.run();
+    settling.aftermath
+}
+
+impl Aftermath {
+    /// Does what is left to be done; the locks are gone.
+    #[cold]
+    pub fn finish(mut self, ctx: &Context<'_>) {
+        self.hand_over(ctx.state);
+        if !self.aside.is_empty() {
+            offer_again(ctx, self.aside, self.offers);
+        }
+    }
+
+    fn hand_over(&mut self, state: &State) {
+        self.promised.drain(..).for_each(Promised::keep);
+        self.garbage.drain(..).for_each(|garbage| state.executor.free(garbage));
+        // Expired keys may be among what it left, and what has been popped.
+        state.memory_limit.note_freed();
+    }
+}
+
+/// A transaction whose log is gone through.
+struct Settling<'s, 'c, 'k> {
+    ctx: &'s Context<'c>,
+    txn: &'s mut Transaction<'k>,
+    aftermath: Aftermath,
+}
+
+impl Settling<'_, '_, '_> {
+    /// Goes through the log until serving writes nothing more into it.
+    fn run(&mut self) {
+        while self.txn.has_leftovers() {
+            let Settled { changes, garbage } = self.txn.settle();
+            self.aftermath.garbage.push(garbage);
+            changes.iter().for_each(|change| self.follow(change));
+        }
+    }
+
+    fn follow(&mut self, change: &Change) {
+        match change.what {
+            What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
+            What::Swapped => {
+                let keys = self.ctx.state.waiters.keys(change.db);
+                keys.iter().for_each(|key| self.offer(change.db, key));
+            }
+            What::Deadline | What::Removed | What::Expired | What::Evicted | What::Flushed => {}
+        }
+    }
+
+    /// Offers a key to those who wait for it, until it is gone or none of them is left.
+    fn offer(&mut self, db: Db, bytes: &[u8]) {
+        let state = self.ctx.state;
+        let key = state.keyspace.key(bytes);
+        let mut ticket = 0;
+        loop {
+            self.txn.select(db);
+            let Some(kind) = self.txn.inspect(&key).map(|entry| entry.kind()) else { return };
+            let Some(waiter) = state.waiters.next(db, bytes, kind, ticket) else { return };
+            let can_serve = self.aftermath.offers < OFFERS_MAX && self.holds_others(&waiter);
+            if !can_serve || self.serve(&waiter) == Serving::Long {
+                return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
+            }
+            ticket = waiter.ticket;
+        }
+    }
+
+    /// Whether the keys of a waiter that it does not wait for are within reach.
+    fn holds_others(&self, waiter: &Waiter) -> bool {
+        let (state, request) = (self.ctx.state, waiter.request.as_request());
+        let mut others = state.commands.entry(waiter.id).command.key_words(request, false);
+        others.all(|at| request.arg(at).is_none_or(|bytes| self.txn.holds(&state.keyspace.key(bytes))))
+    }
+
+    /// Serves one waiter, if it still waits and there is something for it.
+    fn serve(&mut self, waiter: &Waiter) -> Serving {
+        let (ctx, txn) = (self.ctx, &mut *self.txn);
+        let mut serving = Serving::Done;
+        self.aftermath.offers += 1;
+        let promised = waiter.offer(|| {
+            let started = ctx.state.clock.tick();
+            match execute::run_again(ctx, txn, waiter) {
+                Again::Reply(reply) => Some(Served { reply, took: started.elapsed() }),
+                Again::Nothing => None,
+                Again::Offload => {
+                    serving = Serving::Long;
+                    None
+                }
+            }
+        });
+        if serving == Serving::Long {
+            // It is for the executor, and so is what comes behind it.
+            self.aftermath.offers = OFFERS_MAX;
+        }
+        if let Some(promised) = promised {
+            ctx.state.waiters.remove(ctx.state.keyspace.interest(), waiter);
+            self.aftermath.promised.push(promised);
+        }
+        serving
+    }
+}
+
+/// How far an offer has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Serving {
+    /// It has been made, whether it was taken or not.
+    Done,
+    /// It would take too long here.
+    Long,
+}
+
+/// Offers keys once more that have been set aside, each under the shards of the waiter whose turn it was.
+fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>, mut offers: usize) {
+    while let Some(next) = aside.front() {
+        // The one who is to get it may have gone, so that no offer is made.
+        offers += 1;
+        let offered = if offers < OFFERS_MAX { offer_elsewhere(ctx, next, offers) } else { Err(Contended) };
+        let Ok(mut aftermath) = offered else { return leave_to_executor(ctx, aside) };
+        aftermath.hand_over(ctx.state);
+        aside.pop_front();
+        aside.append(&mut aftermath.aside);
+        offers = aftermath.offers;
+    }
+}
+
+/// Leaves it to a thread that may take and wait long.
+fn leave_to_executor(ctx: &Context<'_>, aside: VecDeque<Aside>) {
+    let state = ctx.state.clone();
+    ctx.state.executor.run(move |stats| {
+        let now_ms = state.clock.now_ms();
+        offer_again(&Context { state: &state, stats, runner: Runner::Executor, now_ms }, aside, 0);
+    });
+}
+
+fn offer_elsewhere(ctx: &Context<'_>, next: &Aside, offers: usize) -> Result<Aftermath, Contended> {
+    let Aside { db, key, waiter } = next;
+    let entry = ctx.state.commands.entry(waiter.id);
+    let (route, _) = Route::new(ctx.state, entry, waiter.request.as_request());
+    let (patience, hold) = ctx.runner.manners();
+    let mut txn = ctx.state.keyspace.begin(route.scope(), patience, hold, ctx.now_ms)?;
+    if ctx.state.pause.is_on(&ctx.state.clock) {
+        txn.keep_expired();
+    }
+    // Behind the transaction, so that the server is marked before its shards are free.
+    let _guard = ctx.state.poison.guard();
+    let aftermath = Aftermath { offers, ..Aftermath::default() };
+    let mut settling = Settling { ctx, txn: &mut txn, aftermath };
+    settling.offer(*db, key);
+    settling.run();
+    Ok(settling.aftermath)
 }

@@ -76,7 +76,7 @@ impl Ticket {
         match (&mut self.answer).await {
             Ok(answer) => answer(reply),
             // The worker is gone without an answer: the server is stopping.
-            Err(_) => Err(STOPPING),
+            Err(_) => Err(Error::STOPPING),
         }
     }
 
@@ -91,8 +91,6 @@ impl Drop for Ticket {
         self.cancel.0.store(true, Ordering::Release);
     }
 }
-
-const STOPPING: Error = Error::fixed(&"CANCELED the server is stopping");
 
 impl Cancel {
     /// Whether the job has been cancelled.

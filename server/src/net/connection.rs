@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ended::Offload(request) => self.offload(request).await,
                 Ended::Park(request) => self.park(request).await,
                 Ended::Wait(ticket, request) => self.wait(ticket, request).await,
-                Ended::Block(request) => self.block(request).await,
+                Ended::Block(blocked) => self.block(blocked).await,
             };
             if served.is_err() {
                 return;

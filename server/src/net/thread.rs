@@ -73,6 +73,7 @@ pub fn start(
     let (arrivals, incoming) = mpsc::unbounded_channel();
     let load = Arc::new(AtomicUsize::new(0));
     let handle = ThreadHandle { arrivals, load: load.clone() };
+    let state_here = state.clone();
     let (built, is_built) = std::sync::mpsc::sync_channel(1);
     let join = std::thread::Builder::new().name(format!("shardis-net-{index}")).spawn(move || {
         // A local runtime stays on the thread that built it, and its tasks need no second queue.
@@ -84,7 +85,7 @@ pub fn start(
                 return;
             }
         };
-        let _ = built.send(Ok(()));
+        let _ = built.send(Ok(runtime.handle().clone()));
         let stats = state.stats.thread();
         let first = first(state.clone(), stats.clone());
         let reply = Reply::new(Version::Resp2);
@@ -95,7 +96,9 @@ pub fn start(
         // Dropping the runtime drops the tasks, which closes their connections.
         drop(runtime);
     })?;
-    is_built.recv().map_err(|_| io::ErrorKind::Other)??;
+    let runtime = is_built.recv().map_err(|_| io::ErrorKind::Other)??;
+    // The first thread is as good as any other.
+    let _ = state_here.runtime.set(runtime);
     Ok((handle, join))
 }
 

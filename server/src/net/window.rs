@@ -8,6 +8,7 @@ use shardis_protocol::{Limits, OwnedRequest, Parsed, ProtocolError, Reply, Reque
 use shardis_storage::Ahead;
 use smallvec::SmallVec;
 
+use crate::blocking::Blocked;
 use crate::client::Client;
 use crate::dispatch::cost;
 use crate::dispatch::{self, Context, Outcome, Plan};
@@ -72,8 +73,8 @@ pub enum Ended {
     Park(OwnedRequest),
     /// The reply of the last command consumed comes later.
     Wait(Ticket, OwnedRequest),
-    /// The last command consumed has told its client what to wait for.
-    Block(OwnedRequest),
+    /// The last command consumed has blocked its client.
+    Block(Box<Blocked>),
 }
 
 /// Runs the commands at the start of `input`: how many bytes they took, and how it ended.
@@ -206,7 +207,7 @@ impl Window {
                 Outcome::Offload => Some(Ended::Offload(request.to_owned())),
                 Outcome::Contended | Outcome::Paused => Some(Ended::Park(request.to_owned())),
                 Outcome::Wait(ticket) => Some(Ended::Wait(ticket, request.to_owned())),
-                Outcome::Block => Some(Ended::Block(request.to_owned())),
+                Outcome::Block(blocked) => Some(Ended::Block(blocked)),
             };
             if ended.is_some() {
                 break;

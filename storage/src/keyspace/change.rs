@@ -41,12 +41,22 @@ pub enum What {
     Swapped,
 }
 
-/// Who listens to changes: a bit for each kind of listener, whose meaning is the server's business. Read once per
-/// transaction, after its locks are taken, so that a listener which registered under those locks is always seen.
+/// Who listens to changes: a bit for each kind of listener, whose meaning is the server's business, or for each type of
+/// value that somebody listens to. Read once per transaction, after its locks are taken, so that a listener which
+/// registered under those locks is always seen.
 #[derive(Debug, Default)]
 pub struct Interest(AtomicU32);
 
+/// Bits from here on are about values of one type; those below are about all.
+const KIND_SHIFT: u32 = 16;
+const ALL_KINDS: u32 = (1 << KIND_SHIFT) - 1;
+
 impl Interest {
+    /// The bit of those who only listen to values of this type.
+    pub const fn in_kind(kind: Kind) -> u32 {
+        1 << (KIND_SHIFT + kind as u32)
+    }
+
     /// Somebody of this kind listens now.
     pub fn raise(&self, bits: u32) {
         self.0.fetch_or(bits, Ordering::SeqCst);
@@ -58,7 +68,30 @@ impl Interest {
     }
 
     #[inline]
-    pub(super) fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != 0
+    pub(super) fn observers(&self) -> Observers {
+        Observers(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Who listens to the changes of one transaction.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Observers(u32);
+
+impl Observers {
+    /// Whether there is any.
+    #[inline]
+    pub fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Whether anybody listens to values of this type.
+    #[inline]
+    pub fn listen_to(self, kind: Kind) -> bool {
+        self.0 & (ALL_KINDS | Interest::in_kind(kind)) != 0
+    }
+
+    /// These and those.
+    pub fn and(self, others: Observers) -> Observers {
+        Observers(self.0 | others.0)
     }
 }

@@ -34,7 +34,7 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
         position: Position,
         what: What,
     ) -> Result<Edit<'t, 'k, T>, WrongType> {
-        let is_observed = view.is_observed;
+        let is_observed = view.observers.listen_to(T::KIND);
         let entry = view.database_mut(key.hash).table.at_mut(position);
         if entry.kind() != T::KIND {
             return Err(WrongType);

@@ -108,6 +108,11 @@ impl<'k> Held<'k> {
         &found.expect("invariant: only locked shards are read").1
     }
 
+    /// Whether a shard is held.
+    pub fn holds(&self, index: usize) -> bool {
+        matches!(self, Held::Every(_)) || self.all().iter().any(|(held, _)| *held == index)
+    }
+
     /// Every shard that is held.
     pub fn all(&self) -> &[Guard<'k>] {
         match self {
@@ -250,7 +255,7 @@ impl<'k> View<'k> {
             self.keyspace.slots[index].mark_held_long(true);
         }
         // A listener may have registered under this very lock.
-        self.is_observed |= self.keyspace.interest.any();
+        self.observers = self.observers.and(self.keyspace.interest.observers());
         (index, guard)
     }
 

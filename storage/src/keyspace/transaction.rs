@@ -269,7 +269,7 @@ impl<'k> Transaction<'k> {
     }
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {
-        if happened && self.0.is_observed {
+        if happened && self.0.observers.any() {
             self.0.leftovers().changes.push(Change { db, key: Box::default(), kind: Kind::String, what });
         }
     }

@@ -4,7 +4,7 @@
 //! settles they are removed under the same lock, as if the read had done it.
 
 use super::access::{AccessWord, REMEMBERED_MASK};
-use super::change::{Change, What};
+use super::change::{Change, Observers, What};
 use super::entry::Entry;
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
 use super::shard::{Database, Shard};
@@ -27,8 +27,8 @@ pub struct View<'k> {
     access: AccessWord,
     /// What a key remembers that is made now.
     pub(super) clock: u32,
-    /// Whether changes are logged.
-    pub(super) is_observed: bool,
+    /// For whom changes are logged.
+    pub(super) observers: Observers,
     /// Whether lookups are noted as accesses.
     pub(super) notes_accesses: bool,
     /// Whether keys whose time has come stay where they are.
@@ -138,7 +138,7 @@ impl<'k> View<'k> {
         // It held nothing, and a call to let go of that would be made all the same.
         std::mem::forget(std::mem::replace(&mut self.held, held));
         // Under the lock, so that a listener which registered under it is seen.
-        self.is_observed = self.keyspace.interest.any();
+        self.observers = self.keyspace.interest.observers();
         Ok(())
     }
 
@@ -155,7 +155,7 @@ impl<'k> View<'k> {
             now_ms,
             access,
             clock: access.new_at(now_ms),
-            is_observed: keyspace.interest.any(),
+            observers: keyspace.interest.observers(),
             notes_accesses: true,
             keeps_expired: false,
             leftovers: None,
@@ -252,6 +252,11 @@ impl<'k> View<'k> {
             None => Ok(None),
             Some(found) => found.object().map(Some).ok_or(WrongType),
         }
+    }
+
+    /// Whether the shard of a key is locked.
+    pub fn holds(&self, key: &Key<'_>) -> bool {
+        self.held.holds(self.keyspace.shard_of(key.hash))
     }
 
     /// Keys in the current database, expired ones that nobody has met yet included.
@@ -452,7 +457,7 @@ impl<'k> View<'k> {
 
     #[inline]
     pub(super) fn log(&mut self, key: &[u8], kind: Kind, what: What) {
-        if self.is_observed {
+        if self.observers.listen_to(kind) {
             let db = self.db;
             self.leftovers().changes.push(Change { db, key: key.into(), kind, what });
         }

@@ -15,6 +15,11 @@ const DEADLINE_SECONDS_MIN: i64 = 1000;
 /// Earlier instants could be past: the year 2100.
 const UNIX_SECONDS_MIN: i64 = 4_102_444_800;
 
+/// As long as a blocking command waits.
+const WAIT_SECONDS: &str = "0.001";
+/// What is longer is refused.
+const WAIT_SECONDS_ENDLESS: f64 = 9e15;
+
 /// Commands that are many.
 const CONTAINERS: [&str; 13] = [
     "ACL",
@@ -68,6 +73,7 @@ impl Generator {
             damage(&mut words, &mut self.random);
         }
         keep_deadlines_away(&mut words, &mut self.random);
+        keep_waits_short(&mut words);
         keep_settings_known(&mut words, &mut self.random);
         keep_scores_equal(&mut words);
         keep_pops_complete(&mut words);
@@ -169,6 +175,23 @@ fn keep_pops_complete(words: &mut Vec<Vec<u8>>) {
     }
 }
 
+/// Replaces times to wait that are longer than a moment: nobody else is there who would end the wait.
+fn keep_waits_short(words: &mut [Vec<u8>]) {
+    let name = words.first().map_or_else(String::new, |name| upper(name));
+    let timeout = match name.as_str() {
+        "BLPOP" | "BRPOP" | "BLMOVE" | "BRPOPLPUSH" => words.last_mut(),
+        "BLMPOP" => words.get_mut(1),
+        _ => return,
+    };
+    let Some(timeout) = timeout else { return };
+    let text = upper(timeout);
+    let seconds = if text.contains("0X") { Some(0.0) } else { text.parse::<f64>().ok() };
+    // Less than a millisecond below zero is rounded up to for ever, and what is beyond all time is refused.
+    if seconds.is_some_and(|seconds| seconds > -0.001 && seconds < WAIT_SECONDS_ENDLESS) {
+        *timeout = WAIT_SECONDS.into();
+    }
+}
+
 /// Replaces patterns that a damaged `CONFIG GET` may hold. Ours has the parameters that it acts on, so an answer about all of
 /// them differs as long as there are fewer than in the references.
 fn keep_settings_known(words: &mut [Vec<u8>], random: &mut Rng) {
@@ -240,6 +263,20 @@ mod tests {
         assert_eq!([popped("spop e"), popped("spop e 5")], [whole, whole]);
         for other in ["spop e 0", "spop e x", "spop e 5 5", "spop"] {
             assert_eq!(popped(other), other.as_bytes());
+        }
+    }
+
+    #[test]
+    fn nobody_waits_for_long() {
+        let kept = ["BLPOP k abc", "BLPOP k -1", "BLMPOP nan 1 k LEFT", "BLPOP k 1e400", "LPOP k 5"];
+        let replaced = ["BLPOP k 0", "BLMOVE k k LEFT LEFT 0x5", "blmpop -0 1 k LEFT", "BRPOP k 4294967296"];
+        for (text, is_kept) in
+            kept.map(|text| (text, true)).into_iter().chain(replaced.map(|text| (text, false)))
+        {
+            let mut words: Vec<Vec<u8>> = text.split(' ').map(Into::into).collect();
+            let before = words.clone();
+            keep_waits_short(&mut words);
+            assert_eq!(words == before, is_kept, "{text}");
         }
     }
 

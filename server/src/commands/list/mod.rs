@@ -1,9 +1,11 @@
 //! Lists: commands over `storage::types::list`.
 
+mod blocking;
 mod pop;
 mod push;
 mod range;
 mod search;
+mod transfer;
 mod within;
 
 use shardis_storage::types::list::{ListLimit, Side};
@@ -20,6 +22,7 @@ pub static FAMILY: Family = Family::new(
         &push::RPUSHX,
         &pop::LPOP,
         &pop::RPOP,
+        &pop::LMPOP,
         &range::LLEN,
         &range::LRANGE,
         &range::LINDEX,
@@ -28,6 +31,13 @@ pub static FAMILY: Family = Family::new(
         &within::LSET,
         &within::LREM,
         &within::LTRIM,
+        &transfer::LMOVE,
+        &transfer::RPOPLPUSH,
+        &blocking::BLPOP,
+        &blocking::BRPOP,
+        &blocking::BLMOVE,
+        &blocking::BRPOPLPUSH,
+        &blocking::BLMPOP,
     ],
 );
 
@@ -44,5 +54,16 @@ fn directed(call: &mut Call<'_>) -> Result<(Side, Option<usize>), Error> {
     match number.checked_abs() {
         None if call.dialect().unnegatable_is_refused => Err(Error::OUT_OF_RANGE_NEGATABLE),
         magnitude => Ok((from, magnitude.and_then(|magnitude| usize::try_from(magnitude).ok()))),
+    }
+}
+
+/// Takes the next argument as an end of a list.
+fn side(call: &mut Call<'_>) -> Result<Side, Error> {
+    if call.args.take_word("LEFT") {
+        Ok(Side::Front)
+    } else if call.args.take_word("RIGHT") {
+        Ok(Side::Back)
+    } else {
+        Err(Error::SYNTAX)
     }
 }

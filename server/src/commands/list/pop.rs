@@ -1,11 +1,12 @@
 //! Taking elements off either end.
 
-use shardis_storage::Transaction;
+use shardis_protocol::number;
 use shardis_storage::types::list::{List, Side};
+use shardis_storage::{Key, Transaction};
 
-use super::limit;
+use super::{limit, side};
 use crate::command::Arity::AtLeast;
-use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
+use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key, numbered};
 
 const KEYS: &[KeySpec] = &[key(1).read_write().accesses().deletes()];
 const HISTORY: &[(&str, &str)] = &[("6.2.0", "Added the `count` argument.")];
@@ -74,4 +75,67 @@ fn count(call: &mut Call<'_>) -> Result<Option<usize>, Error> {
         1 => call.args.positive().map(Some),
         _ => Err(Error::arity(&call.command.name.to_ascii_lowercase())),
     }
+}
+
+pub static LMPOP: Command = Command::write("LMPOP", lmpop)
+    .syntax("numkeys:integer key [key ...] where=<LEFT | RIGHT> [COUNT count]")
+    .arity(AtLeast(4))
+    .keys(&[numbered(1, 1).read_write().accesses().deletes()])
+    .since("7.0.0")
+    .complexity(MANY_COMPLEXITY)
+    .summary(
+        "Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.",
+    );
+
+/// Of popping several elements from the first of several lists.
+pub(super) const MANY_COMPLEXITY: &str =
+    "O(N+M) where N is the number of provided keys and M is the number of elements returned.";
+
+fn lmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let (side, count) = many(call)?;
+    for key in call.keys() {
+        if let Some(flow) = pop_many(call, txn, &key, side, count)? {
+            return Ok(flow);
+        }
+    }
+    call.null_array()
+}
+
+/// Takes a number of keys with these keys, an end and a number of elements off the arguments, to their end.
+pub(super) fn many(call: &mut Call<'_>) -> Result<(Side, usize), Error> {
+    let keys = above_zero(call, "numkeys")?;
+    call.args = call.args.behind(keys)?;
+    let side = side(call)?;
+    let count = if call.args.take_word("COUNT") { above_zero(call, "count")? } else { 1 };
+    call.args.finish()?;
+    Ok((side, count))
+}
+
+fn above_zero(call: &mut Call<'_>, name: &str) -> Result<usize, Error> {
+    let value = number::parse_i64(call.args.take()?).and_then(|value| usize::try_from(value).ok());
+    value.filter(|&value| value > 0).ok_or_else(|| Error::not_above_zero(name))
+}
+
+/// Replies a key and so many of its elements; `None` if it has none.
+pub(super) fn pop_many(
+    call: &mut Call<'_>,
+    txn: &mut Transaction<'_>,
+    key: &Key<'_>,
+    side: Side,
+    count: usize,
+) -> Result<Option<Flow>, Error> {
+    let limit = limit(call);
+    let Some(mut list) = txn.edit::<List>(key)? else { return Ok(None) };
+    let count = count.min(list.len());
+    if call.should_offload(count) {
+        return Ok(Some(Flow::Offload));
+    }
+    call.reply.array(2);
+    call.reply.bulk(key.bytes());
+    call.reply.array(count);
+    list.change(|list| {
+        let mut pop = || list.pop_with(side, limit, |element| call.element(element)).transpose();
+        (true, (0..count).try_for_each(|_| pop().map(drop)))
+    })?;
+    Ok(Some(Flow::Done))
 }

@@ -3,24 +3,23 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use shardis_protocol::{OwnedRequest, Reply, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::Connection;
+use crate::blocking::{Blocked, Served};
 use crate::client::Client;
 use crate::client::ClientInfo;
-use crate::client::registry::{Unblock, Waiting};
+use crate::client::registry::Waiting;
 use crate::command::Error;
 use crate::dispatch::cost;
 use crate::dispatch::{self, Context, Outcome, Plan, Runner};
 use crate::jobs::Ticket;
 use crate::net::thread::Thread;
-use crate::observe::stats::ThreadStats;
 use crate::observe::thresholds::Cost;
 use crate::state::State;
 
@@ -32,19 +31,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (sender, mut receiver) = oneshot::channel();
         self.thread.state.executor.run(move |stats| {
             let mut reply = Reply::new(client.version);
-            let ticket = run_elsewhere(&state, stats, &mut client, &request, &mut reply);
+            let ctx =
+                Context { state: &state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
+            let outcome = run_measured(&ctx, &mut client, request.as_request(), &mut reply);
             // The connection may have been closed meanwhile.
-            let _ = sender.send((client, reply, ticket.map(|ticket| (ticket, request))));
+            let _ = sender.send((client, reply, outcome, request));
         });
         // An error means that the server is stopping.
         let returned = self.wait_for(Waiting::Elsewhere, |_, cx| Pin::new(&mut receiver).poll(cx)).await;
-        let (client, mut reply, ticket) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
+        let (client, mut reply, outcome, request) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
         self.client = Some(client);
         self.publish();
         self.keep_late(&mut reply)?;
-        match ticket {
-            Some((ticket, request)) => self.wait(ticket, request).await,
-            None => Ok(()),
+        match outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Wait(ticket) => self.wait(ticket, request).await,
+            Outcome::Block(blocked) => self.block(blocked).await,
+            Outcome::Offload | Outcome::Contended | Outcome::Paused => {
+                unreachable!("the executor takes as long as it needs, and what has begun goes on")
+            }
         }
     }
 
@@ -63,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Outcome::Done => return Ok(()),
                 Outcome::Offload => return self.offload(request).await,
                 Outcome::Wait(ticket) => return self.wait(ticket, request).await,
-                Outcome::Block => return self.block(request).await,
+                Outcome::Block(blocked) => return self.block(blocked).await,
                 Outcome::Contended => {
                     self.wait_for(Waiting::Elsewhere, |_, cx| released.as_mut().poll(cx)).await;
                 }
@@ -93,30 +98,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(outcome)
     }
 
-    /// Waits as a blocking command has asked for: until its time is over, somebody ends it, or the peer leaves.
-    pub(super) async fn block(&mut self, request: OwnedRequest) -> io::Result<()> {
-        let started = self.thread.state.clock.tick();
-        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
-        let block = client.block.take().expect("invariant: whoever blocks a client says for what");
-        let (info, clock) = (self.info.clone(), self.thread.state.clock.clone());
-        let mut unblocked = info.block();
+    /// Waits as a blocking command has asked for: until it is served, its time is over, somebody ends it, or the peer leaves.
+    pub(super) async fn block(&mut self, mut blocked: Box<Blocked>) -> io::Result<()> {
+        let clock = self.thread.state.clock.clone();
+        let deadline = blocked.deadline();
         let over = async {
-            match block.end {
-                Some(end) => clock.sleep_until(end).await,
+            match deadline {
+                Some(deadline) => clock.sleep_until(deadline).await,
                 None => std::future::pending().await,
             }
         };
         let mut over = std::pin::pin!(over);
-        let ended = self.wait_ahead(Waiting::Blocked, |cx| match Pin::new(&mut unblocked).poll(cx) {
-            Poll::Ready(how) => Poll::Ready(how.unwrap_or(Unblock::TimedOut)),
-            Poll::Pending => over.as_mut().poll(cx).map(|()| info.time_is_over(&mut unblocked)),
+        let mut is_over = false;
+        let end = self.wait_ahead(Waiting::Blocked, |cx| {
+            if !is_over && over.as_mut().poll(cx).is_ready() {
+                is_over = true;
+                blocked.time_out();
+            }
+            blocked.poll_end(cx)
         });
-        let ended = ended.await?;
-        let mut reply = Reply::new(self.client().version);
-        (block.time_is_over)(&mut reply);
-        let is_error = ended == Unblock::Error;
-        let result = if is_error { Err(Error::UNBLOCKED) } else { Ok(()) };
-        self.answer_late(&request, started, result, reply)
+        let end = end.await?.ok_or(io::ErrorKind::ConnectionAborted)?;
+        let (result, reply, took) = match blocked.answer(end) {
+            Ok(Served { reply, took }) => (Ok(()), reply, took),
+            Err(error) => (Err(error), Reply::new(self.client().version), Duration::ZERO),
+        };
+        self.answer_late(blocked.request(), took, result, reply)
     }
 
     /// Waits for the answer of a job; the peer's leaving cancels it.
@@ -129,14 +135,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut answer = std::pin::pin!(answer);
             self.wait_ahead(Waiting::Elsewhere, |cx| answer.as_mut().poll(cx)).await?
         };
-        self.answer_late(&request, started, result, reply)
+        self.answer_late(request.as_request(), started.elapsed(), result, reply)
     }
 
     /// Answers a command whose reply came later, if its client wants to hear it.
     fn answer_late(
         &mut self,
-        request: &OwnedRequest,
-        started: Instant,
+        request: Request<'_>,
+        took: Duration,
         result: Result<(), Error>,
         mut reply: Reply,
     ) -> io::Result<()> {
@@ -148,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let thread = &self.thread;
         let now_ms = thread.state.clock.now_ms();
         let ctx = Context { state: &thread.state, stats: &thread.stats, runner: Runner::Network, now_ms };
-        note_cost(&ctx, &self.info, request.as_request(), started.elapsed(), reply.len());
+        note_cost(&ctx, &self.info, request, took, reply.len());
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         if client.is_unanswered() {
             reply.clear();
@@ -169,27 +175,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let happened = happened.await;
         self.has_commands = !self.unread.is_empty();
         happened
-    }
-}
-
-/// Runs an offloaded command; what it starts in turn is waited for by its connection.
-fn run_elsewhere(
-    state: &Arc<State>,
-    stats: &Arc<ThreadStats>,
-    client: &mut Client,
-    request: &OwnedRequest,
-    reply: &mut Reply,
-) -> Option<Ticket> {
-    let stats = stats.as_ref();
-    let ctx = Context { state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
-    let outcome = run_measured(&ctx, client, request.as_request(), reply);
-    match outcome {
-        Outcome::Wait(ticket) => Some(ticket),
-        Outcome::Done => None,
-        Outcome::Offload | Outcome::Contended => unreachable!("the executor takes as long as it needs"),
-        Outcome::Paused | Outcome::Block => {
-            unreachable!("who blocks never takes long, and what has begun goes on")
-        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The sections about what is there: the server, its clients, modules and engines.
 
+use std::sync::Arc;
+
 use super::Report;
 use super::system::operating_system;
+use crate::client::ClientInfo;
 use crate::client::pause::Severity;
 use crate::client::registry::Waiting;
 use crate::state::State;
@@ -79,8 +82,11 @@ impl Report<'_> {
         let blocked = clients.iter().filter(|client| client.is_waiting(Waiting::Blocked)).count();
         self.field("blocked_clients", blocked);
         self.none(&["tracking_clients", "pubsub_clients", "watching_clients"]);
-        self.none(&["clients_in_timeout_table", "total_watched_keys"]);
-        self.none(&["total_blocking_keys", "total_blocking_keys_on_nokey"]);
+        let has_end = |client: &Arc<ClientInfo>| client.blocked().is_some_and(|waiter| waiter.has_end);
+        self.field("clients_in_timeout_table", clients.iter().filter(|client| has_end(client)).count());
+        self.none(&["total_watched_keys"]);
+        self.field("total_blocking_keys", self.state.waiters.keys_count());
+        self.none(&["total_blocking_keys_on_nokey"]);
         let (severity, left) = self.state.pause.report(&self.state.clock);
         self.field("paused_reason", if severity == Severity::None { "none" } else { "client_pause" });
         self.field("paused_actions", severity.name());

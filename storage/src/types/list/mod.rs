@@ -71,6 +71,33 @@ impl Default for ListLimit {
     }
 }
 
+/// An element on its way from one end to another, perhaps of another list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Moved {
+    /// As bytes.
+    Bytes(Vec<u8>),
+    /// As an integer.
+    Int(i64),
+}
+
+impl Moved {
+    /// A copy of an element.
+    pub fn new(element: Element<'_>) -> Moved {
+        match element {
+            Element::Bytes(bytes) => Moved::Bytes(bytes.to_vec()),
+            Element::Int(value) => Moved::Int(value),
+        }
+    }
+
+    /// The element.
+    pub fn element(&self) -> Element<'_> {
+        match self {
+            Moved::Bytes(bytes) => Element::Bytes(bytes),
+            Moved::Int(value) => Element::Int(*value),
+        }
+    }
+}
+
 /// How a list is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ListEncoding {
@@ -212,6 +239,25 @@ impl List {
         };
         self.shrink(limit);
         result
+    }
+
+    /// Moves an element from one end to the other, or takes it off and puts it back where it was, and shows it.
+    pub fn rotate<R>(
+        &mut self,
+        from: Side,
+        to: Side,
+        limit: ListLimit,
+        visit: impl FnOnce(Element<'_>) -> R,
+    ) -> Option<R> {
+        let take = |element: Element<'_>| (Moved::new(element), visit(element));
+        let (moved, result) = match &mut self.form {
+            Form::Packed(packed) => packed.pop_with(from, take),
+            Form::Nodes(nodes) => nodes.pop_with(from, take),
+        }?;
+        // The form is that of a list which has never been without it.
+        self.push(to, std::iter::once(moved.element()), limit);
+        self.shrink(limit);
+        Some(result)
     }
 
     /// Puts an element beside the one of an index, and returns whether there is that one.
@@ -487,6 +533,7 @@ mod tests {
     enum Operation {
         Push(Side, Vec<Vec<u8>>),
         Pop(Side, usize),
+        Rotate(Side, Side),
         Insert(usize, Side, Vec<u8>),
         Set(usize, Vec<u8>),
         Remove(usize, usize),
@@ -511,6 +558,7 @@ mod tests {
             6 => (side(), prop::collection::vec(text(), 1..12))
                 .prop_map(|(side, texts)| Operation::Push(side, texts)),
             4 => (side(), 1..8_usize).prop_map(|(side, count)| Operation::Pop(side, count)),
+            2 => (side(), side()).prop_map(|(from, to)| Operation::Rotate(from, to)),
             6 => (index(), side(), text())
                 .prop_map(|(index, side, text)| Operation::Insert(index, side, text)),
             6 => (index(), text()).prop_map(|(index, text)| Operation::Set(index, text)),
@@ -536,6 +584,14 @@ mod tests {
                 for _ in 0..count {
                     let expected = if side == Side::Front { model.pop_front() } else { model.pop_back() };
                     assert_eq!(list.pop_with(side, limit, |element| element.to_vec()), expected);
+                }
+            }
+            Operation::Rotate(from, to) => {
+                let moved = if from == Side::Front { model.pop_front() } else { model.pop_back() };
+                assert_eq!(list.rotate(from, to, limit, |element| element.to_vec()), moved);
+                match to {
+                    Side::Front => moved.into_iter().for_each(|text| model.push_front(text)),
+                    Side::Back => model.extend(moved),
                 }
             }
             Operation::Insert(index, side, text) => {

@@ -1,0 +1,451 @@
+//! Clients that wait: until a key holds something, or only until their time is over. Here is who waits for what, and who may
+//! end a wait; serving waiters is the business of `dispatch::settle`, because only `dispatch` runs commands.
+//!
+//! # The protocol of waiters
+//!
+//! 1. *Filing.* A handler that finds nothing at its keys answers [`Flow::Block`](crate::command::Flow::Block). Before the
+//!    shards of these keys are let go, its call becomes a [`Waiter`], which takes a ticket and a place at each key that it
+//!    waits for, and the interest in changes of that type is raised. Whoever changes such a key later has locked its shard
+//!    later, so it sees the interest and logs the change: nothing falls in between.
+//! 2. *Serving.* A transaction goes through its log before it lets its shards go. A key that may have become ready, and still
+//!    holds something, is offered to those who wait for that type at that key, in the order of their tickets, until it
+//!    is gone or nobody is left. An offer runs the waiter's own command again in the same transaction, with the keys it
+//!    waits for narrowed to the first of them that is ready. So what makes a key ready is the business of
+//!    its command: one that finds nothing for itself blocks once more, keeps its place, and the next one gets the offer.
+//! 3. *The claim.* How a wait ends is told through one sender behind one lock. Whoever takes the sender has decided, and
+//!    nobody else can: the reply, the end of the time, another client, the closing of the connection, the stop of
+//!    the server. An offer keeps the lock while the command runs, and takes the sender when there is a reply. So nothing
+//!    is taken from a key for a client that waits no more, and who makes two keys of one waiter ready at the same time
+//!    takes turns.
+//! 4. *Locks.* The claim is the last lock: whoever holds it waits for nothing, so that nobody waits long for it. The places
+//!    are leaves: one at a time, and nothing is done meanwhile.
+//! 5. *Other shards.* A command that needs a key beyond those it waits for, in a shard that is not locked, cannot be run
+//!    under the locks of somebody else. The key is set aside, so that nobody is served before those who came first, and
+//!    is offered once more, under all shards of that waiter, before whoever made it ready is answered. In between others
+//!    may take what is there, and then the waiter goes on waiting.
+//! 6. *Chains.* What an offer changes is logged as well, and the log is gone through until it is empty. That ends: each
+//!    offer that changes something ends a wait, and nobody can be filed at a shard that is locked. Offers have a limit all
+//!    the same, beyond which the rest is set aside and left to the executor; so is what has been set aside and finds its
+//!    shards held by somebody who takes long, and a command that takes long itself.
+//! 7. *Telling.* Replies are handed over when the shards have been let go.
+//! 8. *Leaving.* A waiter gives its places up when it is served, or when its client's end of the wait, [`Blocked`], is
+//!    dropped, which also ends it if nobody else has. The interest in a type is lowered with the last place.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use shardis_protocol::{OwnedRequest, Reply, Request, Version};
+use shardis_storage::{Db, Interest, Kind};
+use tokio::sync::oneshot;
+
+use crate::block::block_on;
+use crate::client::{Client, ClientInfo};
+use crate::command::table::{CommandId, Entry};
+use crate::command::{Block, Command, Error, Run};
+use crate::state::State;
+
+/// All waiters of a server, by the keys that they wait for.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    queues: DashMap<Box<[u8]>, Queue>,
+    /// How many places there are in all queues, by what the interest in them is: it is raised while there is one.
+    places: Mutex<BTreeMap<u32, usize>>,
+    last_ticket: AtomicU64,
+}
+
+/// Those who wait for a key, by database and ticket.
+type Queue = BTreeMap<(u16, u64), Arc<Waiter>>;
+
+/// A call that has blocked its client.
+#[derive(Debug)]
+pub struct Waiter {
+    /// What was called.
+    pub id: CommandId,
+    /// With these words.
+    pub request: OwnedRequest,
+    /// In this database.
+    pub db: Db,
+    /// The protocol of its reply.
+    pub version: Version,
+    /// Whether the keys that it looks up are noted as accessed.
+    pub notes_accesses: bool,
+    /// Whether its wait ends by itself.
+    pub has_end: bool,
+    /// Its place in every queue.
+    pub ticket: u64,
+    command: &'static Command,
+    claim: Mutex<Option<oneshot::Sender<End>>>,
+}
+
+/// How a wait ends.
+#[derive(Debug)]
+pub enum End {
+    /// With a reply.
+    Served(Served),
+    /// Because its time is over, or as if it were.
+    TimedOut,
+    /// With an error, as another client wants it.
+    Unblocked,
+    /// With an error, because the server stops.
+    Stopped,
+}
+
+/// A reply to a call that had blocked.
+#[derive(Debug)]
+pub struct Served {
+    /// The reply.
+    pub reply: Reply,
+    /// How long it took to make.
+    pub took: Duration,
+}
+
+/// A reply that has been decided on and is on its way to its client.
+#[derive(Debug)]
+pub struct Promised(oneshot::Sender<End>, Served);
+
+/// A blocked client's end of its wait.
+#[derive(Debug)]
+pub struct Blocked {
+    state: Arc<State>,
+    info: Arc<ClientInfo>,
+    waiter: Arc<Waiter>,
+    block: Block,
+    end: oneshot::Receiver<End>,
+}
+
+impl Waiters {
+    /// The first one behind `ticket` who waits for a value of this type at a key.
+    pub fn next(&self, db: Db, key: &[u8], kind: Kind, ticket: u64) -> Option<Arc<Waiter>> {
+        let queue = self.queues.get(key)?;
+        let mut behind = queue.range((db.0, ticket + 1)..=(db.0, u64::MAX));
+        behind.find(|(_, waiter)| waiter.kind() == Some(kind)).map(|(_, waiter)| waiter.clone())
+    }
+
+    /// The keys of a database that somebody waits for.
+    pub fn keys(&self, db: Db) -> Vec<Box<[u8]>> {
+        let waits = |queue: &Queue| queue.range((db.0, 0)..=(db.0, u64::MAX)).next().is_some();
+        self.queues.iter().filter(|queue| waits(queue)).map(|queue| queue.key().clone()).collect()
+    }
+
+    /// How many keys somebody waits for.
+    pub fn keys_count(&self) -> usize {
+        let databases = |queue: &Queue| {
+            let mut databases: Vec<u16> = queue.keys().map(|(db, _)| *db).collect();
+            databases.dedup();
+            databases.len()
+        };
+        self.queues.iter().map(|queue| databases(&queue)).sum()
+    }
+
+    /// Gives a waiter its places. The shards of its keys are locked.
+    fn file(&self, interest: &Interest, waiter: &Arc<Waiter>) {
+        let Some(kind) = waiter.kind() else { return };
+        let bit = Interest::in_kind(kind);
+        for key in waiter.keys() {
+            {
+                let mut places = self.places.lock();
+                let count = places.entry(bit).or_default();
+                *count += 1;
+                if *count == 1 {
+                    interest.raise(bit);
+                }
+            }
+            let place = (waiter.db.0, waiter.ticket);
+            let replaced = self.queues.entry(key.into()).or_default().insert(place, waiter.clone());
+            if replaced.is_some() {
+                // It has named the key twice.
+                self.give_up(interest, bit);
+            }
+        }
+    }
+
+    /// Takes a waiter's places back, those that it still has.
+    pub fn remove(&self, interest: &Interest, waiter: &Waiter) {
+        let Some(kind) = waiter.kind() else { return };
+        let place = (waiter.db.0, waiter.ticket);
+        for key in waiter.keys() {
+            let was_there = self.queues.get_mut(key).is_some_and(|mut queue| queue.remove(&place).is_some());
+            self.queues.remove_if(key, |_, queue| queue.is_empty());
+            if was_there {
+                self.give_up(interest, Interest::in_kind(kind));
+            }
+        }
+    }
+
+    fn give_up(&self, interest: &Interest, bit: u32) {
+        let mut places = self.places.lock();
+        let count = places.entry(bit).or_default();
+        *count -= 1;
+        if *count == 0 {
+            interest.lower(bit);
+        }
+    }
+}
+
+impl Waiter {
+    /// What it waits for: values of this type, or no key at all.
+    fn kind(&self) -> Option<Kind> {
+        match self.command.run {
+            Run::Blocking(kind, _) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// The keys that it waits for.
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let request = self.request.as_request();
+        self.command.key_words(request, true).filter_map(move |at| request.arg(at))
+    }
+
+    /// Lets `serve` try to make the reply, if the wait has not ended. Nobody else can end it meanwhile.
+    pub fn offer(&self, serve: impl FnOnce() -> Option<Served>) -> Option<Promised> {
+        let mut claim = self.claim.lock();
+        if claim.is_none() {
+            return None;
+        }
+        let served = serve()?;
+        claim.take().map(|sender| Promised(sender, served))
+    }
+
+    /// Ends the wait, unless it has ended; whether it had not.
+    pub fn end(&self, how: End) -> bool {
+        let sender = self.claim.lock().take();
+        // Its client may have gone in this very moment.
+        sender.is_some_and(|sender| sender.send(how).is_ok())
+    }
+
+    /// Ends the wait without telling anybody.
+    pub fn abandon(&self) {
+        *self.claim.lock() = None;
+    }
+}
+
+impl Promised {
+    /// Hands the reply over.
+    pub fn keep(self) {
+        // Its client may have gone in this very moment.
+        let _ = self.0.send(End::Served(self.1));
+    }
+}
+
+impl Blocked {
+    /// Blocks a client with its call. If the call waits for keys, their shards are locked.
+    pub fn new(
+        state: &Arc<State>,
+        client: &Client,
+        entry: &Entry,
+        request: Request<'_>,
+        block: Block,
+    ) -> Box<Blocked> {
+        let (sender, end) = oneshot::channel();
+        let waiter = Arc::new(Waiter {
+            id: entry.id,
+            request: request.to_owned(),
+            db: client.db,
+            version: client.version,
+            notes_accesses: client.notes_accesses,
+            has_end: block.end.is_some(),
+            ticket: state.waiters.last_ticket.fetch_add(1, Ordering::Relaxed) + 1,
+            command: entry.command,
+            claim: Mutex::new(Some(sender)),
+        });
+        client.info.block(waiter.clone());
+        state.waiters.file(state.keyspace.interest(), &waiter);
+        Box::new(Blocked { state: state.clone(), info: client.info.clone(), waiter, block, end })
+    }
+
+    /// When its time is over, in time that has elapsed on the clock.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.block.end
+    }
+
+    /// Ends the wait because its time is over, unless it has ended.
+    pub fn time_out(&self) {
+        self.waiter.end(End::TimedOut);
+    }
+
+    /// How the wait ends; nothing if its client is to go without an answer.
+    pub fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<End>> {
+        Pin::new(&mut self.end).poll(cx).map(Result::ok)
+    }
+
+    /// Waits on this thread.
+    pub fn wait(&mut self) -> Option<End> {
+        let timer = self.deadline().zip(self.state.runtime.get()).map(|(deadline, runtime)| {
+            let (clock, waiter) = (self.state.clock.clone(), self.waiter.clone());
+            runtime.spawn(async move {
+                clock.sleep_until(deadline).await;
+                waiter.end(End::TimedOut);
+            })
+        });
+        let mut stopping = self.state.stopping.subscribe();
+        let end = &mut self.end;
+        let ended = block_on(async {
+            tokio::select! {
+                biased;
+                end = &mut *end => Some(end.ok()),
+                // An error would mean that the server is gone.
+                _ = stopping.wait_for(|&stopping| stopping) => None,
+            }
+        });
+        let ended = ended.unwrap_or_else(|| {
+            self.waiter.end(End::Stopped);
+            block_on(end).ok()
+        });
+        if let Some(timer) = timer {
+            timer.abort();
+        }
+        ended
+    }
+
+    /// The call that waits.
+    pub fn request(&self) -> Request<'_> {
+        self.waiter.request.as_request()
+    }
+
+    /// What the client is told in the end.
+    pub fn answer(&self, end: End) -> Result<Served, Error> {
+        match end {
+            End::Served(served) => Ok(served),
+            End::TimedOut => {
+                let mut reply = Reply::new(self.waiter.version);
+                (self.block.time_is_over)(&mut reply);
+                Ok(Served { reply, took: Duration::ZERO })
+            }
+            End::Unblocked => Err(Error::UNBLOCKED),
+            End::Stopped => Err(Error::STOPPING),
+        }
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.waiter.abandon();
+        self.state.waiters.remove(self.state.keyspace.interest(), &self.waiter);
+        self.info.go_on();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shardis_protocol::OwnedRequest;
+    use shardis_storage::Transaction;
+
+    use super::*;
+    use crate::command::{Call, Done, Flow, keys};
+
+    static POP: Command = Command::blocking("POP", Kind::List, pop).keys(&[keys(1, -2, 1).accesses()]);
+
+    fn pop(_: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
+        Ok(Flow::Done)
+    }
+
+    /// What may happen to a waiter.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Event {
+        Reply,
+        NoReply,
+        TimedOut,
+        Unblocked,
+        Abandoned,
+    }
+
+    const EVENTS: [Event; 5] =
+        [Event::Reply, Event::NoReply, Event::TimedOut, Event::Unblocked, Event::Abandoned];
+
+    fn waiter() -> (Waiter, oneshot::Receiver<End>) {
+        let (sender, end) = oneshot::channel();
+        let table = crate::command_table();
+        let waiter = Waiter {
+            id: table.entries()[0].id,
+            request: OwnedRequest::from_args(&["POP", "a", "b", "a", "0"]),
+            db: Db(0),
+            version: Version::Resp2,
+            notes_accesses: true,
+            has_end: false,
+            ticket: 1,
+            command: &POP,
+            claim: Mutex::new(Some(sender)),
+        };
+        (waiter, end)
+    }
+
+    fn served() -> Served {
+        Served { reply: Reply::new(Version::Resp2), took: Duration::ZERO }
+    }
+
+    /// Whether the event has decided how the wait ends; a reply on its way is put aside.
+    fn happen(event: Event, waiter: &Waiter, promised: &mut Option<Promised>) -> bool {
+        match event {
+            Event::Reply => {
+                let offered = waiter.offer(|| Some(served()));
+                let is_taken = offered.is_some();
+                *promised = offered.or(promised.take());
+                is_taken
+            }
+            Event::NoReply => waiter.offer(|| None).is_some(),
+            Event::TimedOut => waiter.end(End::TimedOut),
+            Event::Unblocked => waiter.end(End::Unblocked),
+            Event::Abandoned => {
+                waiter.abandon();
+                false
+            }
+        }
+    }
+
+    /// Each event takes the claim's lock once, so that whatever happens at the same time happens in one of these orders.
+    #[test]
+    fn in_every_order_of_events_one_ends_the_wait_and_its_client_sees_which() {
+        let mut orders = vec![Vec::new()];
+        for _ in EVENTS {
+            let longer = |order: Vec<Event>| {
+                let left = EVENTS.into_iter().filter(|event| !order.contains(event)).collect::<Vec<_>>();
+                left.into_iter().map(move |event| [order.clone(), vec![event]].concat())
+            };
+            orders = orders.into_iter().flat_map(longer).collect();
+        }
+        assert_eq!(orders.len(), 120);
+        for order in orders {
+            let (waiter, mut end) = waiter();
+            let mut promised = None;
+            let ended: Vec<Event> =
+                order.iter().copied().filter(|event| happen(*event, &waiter, &mut promised)).collect();
+            assert_eq!(promised.is_some(), ended == [Event::Reply], "{order:?}");
+            if let Some(promised) = promised {
+                assert!(end.try_recv().is_err(), "replies are handed over later");
+                promised.keep();
+            }
+            let first = order.iter().find(|event| **event != Event::NoReply);
+            match end.try_recv() {
+                Ok(End::Served(_)) => assert_eq!(ended, [Event::Reply], "{order:?}"),
+                Ok(End::TimedOut) => assert_eq!(ended, [Event::TimedOut], "{order:?}"),
+                Ok(End::Unblocked) => assert_eq!(ended, [Event::Unblocked], "{order:?}"),
+                Ok(End::Stopped) => unreachable!("nobody stops"),
+                Err(_) => assert_eq!((first, ended), (Some(&Event::Abandoned), vec![]), "{order:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_waiter_has_one_place_at_each_key_and_leaves_nothing_behind() {
+        let (waiters, interest) = (Waiters::default(), Interest::default());
+        let (first, second) = (Arc::new(waiter().0), Arc::new(Waiter { ticket: 2, ..waiter().0 }));
+        waiters.file(&interest, &first);
+        waiters.file(&interest, &second);
+        assert_eq!((waiters.keys_count(), waiters.keys(Db(0)).len(), waiters.keys(Db(1)).len()), (2, 2, 0));
+        let next = |kind, ticket| waiters.next(Db(0), b"a", kind, ticket).map(|waiter| waiter.ticket);
+        assert_eq!([next(Kind::List, 0), next(Kind::List, 1)], [Some(1), Some(2)]);
+        assert_eq!([next(Kind::List, 2), next(Kind::Hash, 0)], [None, None]);
+        waiters.remove(&interest, &first);
+        waiters.remove(&interest, &first);
+        assert_eq!((next(Kind::List, 0), waiters.keys_count()), (Some(2), 2));
+        waiters.remove(&interest, &second);
+        assert!(waiters.queues.is_empty() && waiters.places.lock().values().all(|count| *count == 0));
+    }
+}
