@@ -30,6 +30,8 @@ pub struct ScanOptions<'a> {
     pub count: usize,
     /// Whether the values of fields, or the scores of members, are left out.
     pub only_fields: bool,
+    /// The instant of the call: Unix milliseconds.
+    pub now_ms: i64,
     pattern: Option<Pattern<'a>>,
     kind: Option<&'a [u8]>,
 }
@@ -37,8 +39,10 @@ pub struct ScanOptions<'a> {
 impl<'a> ScanOptions<'a> {
     /// Takes all arguments that are left.
     pub fn parse(call: &mut Call<'a>, scanned: Scanned) -> Result<ScanOptions<'a>, Error> {
-        let (args, is_strict) = (&mut call.args, call.state.config.dialect().strict_scan_options);
-        let mut options = ScanOptions { count: COUNT_DEFAULT, only_fields: false, pattern: None, kind: None };
+        let (now_ms, is_strict) = (call.now_ms, call.dialect().strict_scan_options);
+        let args = &mut call.args;
+        let mut options =
+            ScanOptions { count: COUNT_DEFAULT, only_fields: false, now_ms, pattern: None, kind: None };
         while !args.is_empty() {
             if args.take_word("COUNT") {
                 let count = args.integer()?;

@@ -5,10 +5,10 @@
 use std::cmp::Ordering;
 
 use shardis_protocol::{Request, number};
-use shardis_storage::types::ObjectRef;
 use shardis_storage::types::hash::Hash;
 use shardis_storage::types::list::{List, Side};
 use shardis_storage::types::packed::Element;
+use shardis_storage::types::{Kind, ObjectRef};
 use shardis_storage::{Transaction, View};
 
 use super::list::limit;
@@ -195,14 +195,17 @@ fn rows(
 ) -> Result<Option<Vec<Option<Vec<u8>>>>, Error> {
     let source = call.key(1)?;
     let Some(found) = view.lookup(&source) else { return Ok(Some(Vec::new())) };
-    let elements = match found.any_object() {
+    let (kind, object) = (found.kind(), found.any_object());
+    let elements = match object {
+        Some(ObjectRef::Set(set)) if call.should_offload(set.len()) => return Ok(None),
+        Some(ObjectRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
         Some(ObjectRef::List(list)) if call.should_offload(list.len()) => return Ok(None),
         Some(ObjectRef::List(list)) => list.iter().map(|element| element.to_vec()).collect(),
         Some(ObjectRef::SortedSet(set)) if call.should_offload(set.len()) => return Ok(None),
         Some(ObjectRef::SortedSet(set)) => set.iter().map(|(member, _)| member.to_vec()).collect(),
         Some(ObjectRef::Hash(_)) | None => return Err(Error::WRONG_TYPE),
     };
-    let sorted = in_order(call, view, options, elements)?;
+    let sorted = in_order(call, view, options, kind, elements)?;
     let mut rows = Vec::with_capacity(sorted.len() * options.get.len().max(1));
     for element in sorted {
         match options.get.as_slice() {
@@ -218,25 +221,28 @@ fn in_order(
     call: &Call<'_>,
     view: &mut View<'_>,
     options: &Options<'_>,
+    kind: Kind,
     mut elements: Vec<Vec<u8>>,
 ) -> Result<Vec<Vec<u8>>, Error> {
     let range = options.range(elements.len());
-    if options.order == Order::AsIs {
-        if options.is_descending {
+    let is_stored = options.store.is_some();
+    // A set has no order that could be stored.
+    let is_reordered = kind == Kind::Set && is_stored && options.order == Order::AsIs;
+    if options.order == Order::AsIs && !is_reordered {
+        if options.is_descending && kind != Kind::Set {
             elements.reverse();
         }
         elements.truncate(range.end);
         elements.drain(..range.start);
         return Ok(elements);
     }
-    let is_stored = options.store.is_some();
     let mut weighed = Vec::with_capacity(elements.len());
     for element in elements {
         let found = match options.order {
             Order::Pattern(pattern) => behind(call, view, pattern, &element),
             Order::Element | Order::AsIs => Some(element.clone()),
         };
-        let weight = match options.is_alpha {
+        let weight = match options.is_alpha || is_reordered {
             true => Weight::Text(found),
             false => Weight::Number(as_number(found, call.dialect()).ok_or(Error::SORT_NOT_NUMBERS)?),
         };

@@ -110,8 +110,10 @@ pub(super) fn prefetch_value(entry: &Entry) {
 pub(super) fn prefetch_content(entry: &Entry) {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => hash.prefetch(),
+        Some(ObjectRef::List(list)) => list.prefetch(),
         Some(ObjectRef::Set(set)) => set.prefetch(),
-        Some(ObjectRef::List(_)) | None => {}
+        Some(ObjectRef::SortedSet(set)) => set.prefetch(),
+        None => {}
     }
 }
 

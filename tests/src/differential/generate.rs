@@ -179,8 +179,8 @@ fn keep_pops_complete(words: &mut Vec<Vec<u8>>) {
 fn keep_waits_short(words: &mut [Vec<u8>]) {
     let name = words.first().map_or_else(String::new, |name| upper(name));
     let timeout = match name.as_str() {
-        "BLPOP" | "BRPOP" | "BLMOVE" | "BRPOPLPUSH" => words.last_mut(),
-        "BLMPOP" => words.get_mut(1),
+        "BLPOP" | "BRPOP" | "BLMOVE" | "BRPOPLPUSH" | "BZPOPMIN" | "BZPOPMAX" => words.last_mut(),
+        "BLMPOP" | "BZMPOP" => words.get_mut(1),
         _ => return,
     };
     let Some(timeout) = timeout else { return };

@@ -116,7 +116,6 @@ pub enum Kind {
     Bulk,
     Integer,
     Small,
-    Signed,
     Offset,
     Index,
     Float,
@@ -138,7 +137,7 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 38] = [
+const NAMED: [(&str, Kind); 37] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -158,7 +157,6 @@ const NAMED: [(&str, Kind); 38] = [
     ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
     ("small", Kind::Small),
-    ("signed", Kind::Signed),
     ("offset", Kind::Offset),
     ("index", Kind::Index),
     ("float", Kind::Float),
@@ -207,7 +205,6 @@ impl Kind {
             Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),
             Self::Small => number(random, |random| random.i64(0..6)),
-            Self::Signed => number(random, |random| random.i64(-4..5)),
             Self::Offset => number(random, |random| random.i64(0..80)),
             Self::Index => number(random, |random| random.i64(-8..12)),
             Self::Float => float(random),

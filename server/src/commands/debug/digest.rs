@@ -75,7 +75,12 @@ const DIGEST_BYTES: usize = 20;
 impl Digest {
     fn new(call: &Call<'_>) -> Digest {
         let tells_field_deadlines = call.dialect().digest_tells_field_deadlines;
-        Digest { sum: Default::default(), now_ms: call.now_ms, tells_field_deadlines, doubles: call.dialect().doubles }
+        Digest {
+            sum: Default::default(),
+            now_ms: call.now_ms,
+            tells_field_deadlines,
+            doubles: call.dialect().doubles,
+        }
     }
 
     /// Adds something, in whatever order.

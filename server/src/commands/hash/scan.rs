@@ -27,7 +27,7 @@ const STEPS: Steps<Hash> = Steps {
     scanned: Scanned::Fields,
     work: Hash::scan_len,
     step: |hash, cursor, options, page| {
-        hash.scan(cursor, options.count, &mut |field, value| {
+        hash.scan(cursor, options.count, options.now_ms, &mut |field, value| {
             if options.admits(field) {
                 page.push(field);
                 if !options.only_fields {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use shardis_storage::EntryRef;
 use shardis_storage::types::packed::Element;
+use shardis_storage::types::set::Set;
 use shardis_storage::types::sorted_set::SortedSet;
+use shardis_storage::{EntryRef, ObjectRef};
 
 use crate::command::Error;
 
@@ -16,6 +17,8 @@ use crate::command::Error;
 pub enum Input<'a> {
     /// There is no such key.
     Missing,
+    /// Members, each as good as a score of one.
+    Set(&'a Set),
     /// Members with scores of their own.
     SortedSet(&'a SortedSet),
 }
@@ -23,15 +26,18 @@ pub enum Input<'a> {
 impl<'a> Input<'a> {
     /// What is behind a key; other types cannot be combined.
     pub fn of(entry: Option<EntryRef<'a>>) -> Result<Input<'a>, Error> {
-        match entry {
-            None => Ok(Input::Missing),
-            Some(entry) => entry.object().map(Input::SortedSet).ok_or(Error::WRONG_TYPE),
+        let Some(entry) = entry else { return Ok(Input::Missing) };
+        match entry.any_object() {
+            Some(ObjectRef::Set(set)) => Ok(Input::Set(set)),
+            Some(ObjectRef::SortedSet(set)) => Ok(Input::SortedSet(set)),
+            Some(ObjectRef::List(_) | ObjectRef::Hash(_)) | None => Err(Error::WRONG_TYPE),
         }
     }
 
     pub fn len(self) -> usize {
         match self {
             Input::Missing => 0,
+            Input::Set(set) => set.len(),
             Input::SortedSet(set) => set.len(),
         }
     }
@@ -39,16 +45,20 @@ impl<'a> Input<'a> {
     fn score(self, member: &[u8]) -> Option<f64> {
         match self {
             Input::Missing => None,
+            Input::Set(set) => set.contains(Element::stored(member)).then_some(1.0),
             Input::SortedSet(set) => set.score(member),
         }
     }
 
     fn elements(self) -> impl Iterator<Item = (Cow<'a, [u8]>, f64)> {
-        let set = match self {
-            Input::Missing => None,
-            Input::SortedSet(set) => Some(set),
+        let (plain, scored) = match self {
+            Input::Missing => (None, None),
+            Input::Set(set) => (Some(set), None),
+            Input::SortedSet(set) => (None, Some(set)),
         };
-        set.into_iter().flat_map(SortedSet::iter).map(|(member, score)| (owned_if_integer(member), score))
+        let plain = plain.into_iter().flat_map(Set::iter).map(|member| (member, 1.0));
+        let elements = plain.chain(scored.into_iter().flat_map(SortedSet::iter));
+        elements.map(|(member, score)| (owned_if_integer(member), score))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod add;
 mod algebra;
+mod blocking;
 mod bounds;
 mod combine;
 mod count;
@@ -46,6 +47,9 @@ pub static FAMILY: Family = Family::new(
         &pop::ZPOPMIN,
         &pop::ZPOPMAX,
         &pop::ZMPOP,
+        &blocking::BZPOPMIN,
+        &blocking::BZPOPMAX,
+        &blocking::BZMPOP,
         &random::ZRANDMEMBER,
         &combine::ZUNION,
         &combine::ZINTER,

@@ -1,8 +1,8 @@
 //! Taking members off either end.
 
-use shardis_storage::Transaction;
 use shardis_storage::types::packed::Side;
 use shardis_storage::types::sorted_set::SortedSet;
+use shardis_storage::{Key, Transaction};
 
 use super::reply_pairs;
 use crate::command::Arity::AtLeast;
@@ -11,6 +11,9 @@ use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key, numb
 const KEYS: &[KeySpec] = &[key(1).read_write().accesses().deletes()];
 const COMPLEXITY: &str = "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number \
     of elements popped.";
+
+pub(super) const MANY_COMPLEXITY: &str = "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of \
+    elements in the sorted set, and M being the number of elements popped.";
 
 pub static ZPOPMIN: Command = Command::write("ZPOPMIN", zpopmin)
     .syntax("key [count]")
@@ -78,16 +81,24 @@ pub static ZMPOP: Command = Command::write("ZMPOP", zmpop)
     .arity(AtLeast(4))
     .keys(&[numbered(1, 1).read_write().accesses().deletes()])
     .since("7.0.0")
-    .complexity(
-        "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the sorted \
-         set, and M being the number of elements popped.",
-    )
+    .complexity(MANY_COMPLEXITY)
     .summary(
         "Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. \
          Deletes the sorted set if the last member was popped.",
     );
 
 fn zmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
+    let (side, count) = many(call)?;
+    for key in call.keys() {
+        if let Some(done) = pop_many(call, txn, &key, side, count)? {
+            return Ok(done);
+        }
+    }
+    call.null_array()
+}
+
+/// Takes a number of keys with these keys, an end and a number of members off the arguments, to their end.
+pub(super) fn many(call: &mut Call<'_>) -> Result<(Side, usize), Error> {
     let numkeys = call.args.positive().ok().filter(|&count| count > 0).ok_or(Error::NUMKEYS_NOT_POSITIVE)?;
     let mut options = call.args.behind(numkeys)?;
     let side = match () {
@@ -100,22 +111,49 @@ fn zmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         count = options.positive().ok().filter(|&count| count > 0).ok_or(Error::COUNT_NOT_POSITIVE)?;
     }
     options.finish()?;
-    for _ in 0..numkeys {
-        let key = call.next_key()?;
-        let Some(mut set) = txn.edit::<SortedSet>(&key)? else { continue };
-        let popped = count.min(set.len());
-        if call.should_offload(popped) {
-            return Ok(Flow::Offload);
-        }
-        call.reply.array(2);
-        call.reply.bulk(key.bytes());
-        return set.change(|set| {
-            let done = reply_nested(call, set, side, popped);
-            remove(set, side, popped);
-            (true, done)
-        });
+    Ok((side, count))
+}
+
+/// Replies a key and so many of its members; `None` if it has none.
+pub(super) fn pop_many(
+    call: &mut Call<'_>,
+    txn: &mut Transaction<'_>,
+    key: &Key<'_>,
+    side: Side,
+    count: usize,
+) -> Result<Option<Flow>, Error> {
+    let Some(mut set) = txn.edit::<SortedSet>(key)? else { return Ok(None) };
+    let popped = count.min(set.len());
+    if call.should_offload(popped) {
+        return Ok(Some(Flow::Offload));
     }
-    call.null_array()
+    call.reply.array(2);
+    call.reply.bulk(key.bytes());
+    set.change(|set| {
+        let done = reply_nested(call, set, side, popped);
+        remove(set, side, popped);
+        (true, done.map(Some))
+    })
+}
+
+/// Replies a key and the member at an end with its score; `None` if it has none.
+pub(super) fn pop_one(
+    call: &mut Call<'_>,
+    txn: &mut Transaction<'_>,
+    key: &Key<'_>,
+    side: Side,
+) -> Result<Option<Flow>, Error> {
+    let Some(mut set) = txn.edit::<SortedSet>(key)? else { return Ok(None) };
+    call.reply.array(3);
+    call.reply.bulk(key.bytes());
+    set.change(|set| {
+        let done = match set.iter_from(end(set, side), inwards(side)).next() {
+            Some((member, score)) => call.element(member).and_then(|_| call.double(score)),
+            None => Ok(Flow::Done),
+        };
+        remove(set, side, 1);
+        (true, done.map(Some))
+    })
 }
 
 /// Replies elements as pairs, in either version of the protocol.

@@ -220,9 +220,9 @@ impl Hash {
 
     /// How many fields a step of a scan looks at that is asked for `count`.
     pub fn scan_len(&self, count: usize) -> usize {
-        match &self.form {
-            Form::Packed(packed) => packed.len() / 2,
-            Form::Table(fields) => fields.len().min(count),
+        match self.place() {
+            Place::Packed(packed) => packed.len() / 2,
+            Place::Table(fields) => fields.len().min(count),
         }
     }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use self::nodes::Nodes;
 use super::allocation::allocation_bytes;
 use super::packed::{self, Element, LISTPACK_FRAME_BYTES, Packed};
+use crate::table::prefetch;
 
 pub use super::packed::Side;
 
@@ -148,6 +149,15 @@ impl List {
     /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Asks for what its elements are found through.
+    #[inline]
+    pub fn prefetch(&self) {
+        match &self.form {
+            Form::Packed(packed) => packed.prefetch(),
+            Form::Nodes(nodes) => prefetch(std::ptr::from_ref::<Nodes>(nodes)),
+        }
     }
 
     /// How the list is stored.

@@ -23,6 +23,7 @@ use self::small::Pairs;
 use super::packed::{Element, Packed, Side};
 use super::string::IntBuffer;
 use crate::random::Random;
+use crate::table::prefetch;
 
 /// The limits of the small form, and what a large sorted set is seeded with.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +86,15 @@ impl SortedSet {
     /// Whether there is no member.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Asks for what its members are found through.
+    #[inline]
+    pub fn prefetch(&self) {
+        match &self.form {
+            Form::Packed(packed) => packed.prefetch(),
+            Form::Tree(members) => prefetch(std::ptr::from_ref::<Members>(members)),
+        }
     }
 
     /// How the sorted set is stored.
