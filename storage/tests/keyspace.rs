@@ -285,24 +285,31 @@ impl Step<'_, '_> {
                     self.model.log(&name, kind, What::Deadline);
                 }
             }
-            13..=14 => self.push(&key),
-            15 => self.pop(&key),
-            16 => self.set_score(&key),
-            17 => self.remove_scored(&key),
-            18 => {
+            _ => self.collection(&name, &key),
+        }
+    }
+
+    /// What changes one collection.
+    fn collection(&mut self, name: &[u8], key: &Key<'_>) {
+        match self.random.below(12) {
+            0..=1 => self.push(key),
+            2 => self.pop(key),
+            3 => self.set_score(key),
+            4 => self.remove_scored(key),
+            5 => {
                 let (set, members) = self.sorted_set();
-                self.txn.set_collection(&key, set);
-                self.model.set(&name, Value::SortedSet(members), Deadline::Never);
+                self.txn.set_collection(key, set);
+                self.model.set(name, Value::SortedSet(members), Deadline::Never);
             }
-            19..=20 => self.add_members(&key),
-            21 => self.remove_members(&key),
-            22 => {
+            6..=7 => self.add_members(key),
+            8 => self.remove_members(key),
+            9 => {
                 let members: BTreeSet<_> = (0..1 + self.random.below(4)).map(|_| self.text()).collect();
-                self.txn.set_collection(&key, set_of(&members));
-                self.model.set(&name, Value::Set(members), Deadline::Never);
+                self.txn.set_collection(key, set_of(&members));
+                self.model.set(name, Value::Set(members), Deadline::Never);
             }
-            23 => self.set_field(&key),
-            _ => self.remove_fields(&key),
+            10 => self.set_field(key),
+            _ => self.remove_fields(key),
         }
     }
 

@@ -5,6 +5,10 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::Keyspace;
+use super::entry::Entry;
+use crate::table::KeyHash;
+
 /// How accesses are remembered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
@@ -96,6 +100,36 @@ impl AccessWord {
         let one_in = above_new * log_factor + 1;
         let grows = counter < COUNTER_MAX && mixed(chance).is_multiple_of(one_in);
         counter + u32::from(grows)
+    }
+}
+
+/// Notes accesses of one instant.
+#[derive(Clone, Copy)]
+pub(super) struct Toucher<'k> {
+    pub keyspace: &'k Keyspace,
+    /// How they are remembered.
+    pub access: AccessWord,
+    /// Whether they are.
+    pub notes: bool,
+    /// What a key remembers that is accessed now.
+    pub clock: u32,
+    pub now_ms: i64,
+}
+
+impl Toucher<'_> {
+    #[inline]
+    pub fn touch(self, entry: &mut Entry, hash: KeyHash) {
+        if !self.notes {
+            return;
+        }
+        if self.access.is_frequency() { self.count(entry, hash) } else { entry.touch(self.clock) }
+    }
+
+    #[cold]
+    fn count(self, entry: &mut Entry, hash: KeyHash) {
+        let nth = self.keyspace.slots[self.keyspace.shard_of(hash)].count_access();
+        let chance = hash.0 ^ u64::from(nth) << 32;
+        entry.touch(self.access.accessed(entry.clock(), self.now_ms, chance));
     }
 }
 

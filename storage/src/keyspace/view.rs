@@ -3,7 +3,7 @@
 //! A reader meets expired keys but cannot delete: it takes them for absent and notes them, and when the transaction
 //! settles they are removed under the same lock, as if the read had done it.
 
-use super::access::{AccessWord, REMEMBERED_MASK};
+use super::access::{AccessWord, REMEMBERED_MASK, Toucher};
 use super::change::{Change, Observers, What};
 use super::entry::Entry;
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
@@ -466,33 +466,6 @@ impl<'k> View<'k> {
 
 fn seconds_between(earlier: u32, later: u32) -> u32 {
     later.wrapping_sub(earlier) & REMEMBERED_MASK
-}
-
-/// Notes accesses of one instant.
-#[derive(Clone, Copy)]
-pub(super) struct Toucher<'k> {
-    keyspace: &'k Keyspace,
-    access: AccessWord,
-    notes: bool,
-    clock: u32,
-    now_ms: i64,
-}
-
-impl Toucher<'_> {
-    #[inline]
-    pub fn touch(self, entry: &mut Entry, hash: KeyHash) {
-        if !self.notes {
-            return;
-        }
-        if self.access.is_frequency() { self.count(entry, hash) } else { entry.touch(self.clock) }
-    }
-
-    #[cold]
-    fn count(self, entry: &mut Entry, hash: KeyHash) {
-        let nth = self.keyspace.slots[self.keyspace.shard_of(hash)].count_access();
-        let chance = hash.0 ^ u64::from(nth) << 32;
-        entry.touch(self.access.accessed(entry.clock(), self.now_ms, chance));
-    }
 }
 
 #[cold]

@@ -10,7 +10,7 @@ use fastrand::Rng;
 /// integers, a sorted set.
 const KEY_PREFIXES: [char; 8] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z'];
 /// Keys of a kind: few, so that commands meet each other's data.
-const KEYS_PER_KIND: usize = 5;
+const KEYS_PER_KIND: usize = 3;
 /// Fields of a hash that commands choose from.
 const FIELDS_MAX: usize = 12;
 /// Commands use these databases; mutations reach the others.
