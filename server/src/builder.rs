@@ -330,8 +330,11 @@ impl Server {
     /// `SHUTDOWN` only asks, as [`Server::request_shutdown`] does: whoever holds the server decides when to stop it.
     pub fn execute(&self, args: &[impl AsRef<[u8]>]) -> Value {
         // Whoever has to wait does so without keeping others from their turn.
-        let begun = self.session.lock().get_or_insert_with(|| self.session()).begin_anew(args);
-        begun.unwrap_or_else(session::wait)
+        let mut taken = self.session.lock();
+        let session = taken.get_or_insert_with(|| self.session());
+        let Some(blocked) = session.begin_anew(args) else { return session.value() };
+        drop(taken);
+        session::wait(*blocked)
     }
 
     /// A client of its own inside the process, without any stream.

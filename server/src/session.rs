@@ -48,7 +48,7 @@ impl Session {
 
     /// Runs one command, up to where it has to wait, for a client that is as good as new, whatever it has selected or
     /// switched before.
-    pub(crate) fn begin_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Blocked> {
+    pub(crate) fn begin_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Option<Box<Blocked>> {
         self.client.reset(true);
         self.begin(args)
     }
@@ -56,11 +56,29 @@ impl Session {
     /// Runs one command and returns its reply. An error reply is a [`Value::Error`]; so is a command without words. A command
     /// that blocks its client blocks the calling thread, at the longest until the server is stopped.
     pub fn execute(&mut self, args: &[impl AsRef<[u8]>]) -> Value {
-        self.begin(args).unwrap_or_else(wait)
+        match self.begin(args) {
+            None => self.value(),
+            Some(blocked) => self.wait(*blocked),
+        }
     }
 
-    /// Runs one command, up to where it has to wait.
-    fn begin(&mut self, args: &[impl AsRef<[u8]>]) -> Result<Value, Blocked> {
+    /// What the last command replied, if it did not have to wait.
+    #[inline]
+    pub(crate) fn value(&self) -> Value {
+        // It may have asked for no answer.
+        if self.reply.is_empty() { Value::Null } else { decode(&self.reply) }
+    }
+
+    /// Waits for the reply to a call that has blocked.
+    #[cold]
+    fn wait(&mut self, blocked: Blocked) -> Value {
+        let value = wait(blocked);
+        if self.client.is_unanswered() { Value::Null } else { value }
+    }
+
+    /// Runs one command. Its reply is there when this returns, unless it has to wait: then what it waits with.
+    #[inline(always)]
+    fn begin(&mut self, args: &[impl AsRef<[u8]>]) -> Option<Box<Blocked>> {
         let state = &self.state;
         // The first key is nearly always the second word: its bucket is on its way while the call is made ready.
         let second = args.get(1).map(AsRef::as_ref).filter(|word| word.len() <= GUESSED_KEY_BYTES_MAX);
@@ -72,7 +90,8 @@ impl Session {
         self.reply.clear();
         let request = self.request.as_request();
         if request.is_empty() {
-            return Ok(Value::Error("ERR a command has at least one word".into()));
+            self.reply.error(b"ERR a command has at least one word");
+            return None;
         }
         let plan = Plan::with_hash(state, request, second_hash);
         let now_ms = state.clock.now_ms();
@@ -92,10 +111,14 @@ impl Session {
             Outcome::Wait(ticket) => {
                 if let Err(error) = ticket.block(&mut self.reply) {
                     self.reply.clear();
+                    self.stats.count_error(error.code());
                     self.reply.error(error.text());
                 }
+                if self.client.is_unanswered() {
+                    self.reply.clear();
+                }
             }
-            Outcome::Block(blocked) => return Err(*blocked),
+            Outcome::Block(blocked) => return Some(blocked),
             Outcome::Offload | Outcome::Contended | Outcome::Paused => {
                 unreachable!("the caller's thread takes as long as it needs, and nothing pauses it")
             }
@@ -105,11 +128,7 @@ impl Session {
             let cost = Cost { took, request_bytes, reply_bytes: self.reply.len() };
             cost::note(&ctx, &self.client.info, entry, request, cost);
         }
-        // It has asked for no answer.
-        if self.reply.is_empty() {
-            return Ok(Value::Null);
-        }
-        Ok(decode(&self.reply))
+        None
     }
 }
 

@@ -197,6 +197,25 @@ fn sessions_have_their_own_database_and_name() {
 }
 
 #[test]
+fn a_session_may_ask_for_no_answers() {
+    let _turn = turn();
+    let server = start(Server::builder().no_listener());
+    let mut session = server.session();
+    let commands =
+        [&["COMPUTE.COUNT", "*", "ISOLATION", "FUZZY"][..], &["BLPOP", "nothing", "0.001"], &["GET", "k"]];
+    for command in commands {
+        assert_eq!(session.execute(&["CLIENT", "REPLY", "SKIP"]), Value::Null);
+        assert_eq!(session.execute(command), Value::Null, "{command:?}");
+        assert_eq!(session.execute(&["ECHO", "heard"]), bulk("heard"), "{command:?}");
+    }
+    assert_eq!(session.execute(&["CLIENT", "REPLY", "OFF"]), Value::Null);
+    for command in commands {
+        assert_eq!(session.execute(command), Value::Null, "{command:?}");
+    }
+    assert_eq!(session.execute(&["CLIENT", "REPLY", "ON"]), ok());
+}
+
+#[test]
 fn a_manual_clock_moves_everything_that_asks_for_the_time() {
     let _turn = turn();
     let server = start(manual().set("timeout", "300").expect("a number"));
