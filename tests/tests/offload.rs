@@ -254,21 +254,27 @@ fn a_command_that_is_offloaded_counts_its_lookups_once() {
     let elements: Vec<&str> = elements.iter().map(String::as_str).collect();
     call(&mut client, &[&["RPUSH", "list"], &elements[..]].concat());
     call(&mut client, &[&["HSET", "hash"], &elements[..]].concat());
+    let members: Vec<&str> = elements.chunks(2).flat_map(|pair| ["1", pair[0]]).collect();
+    call(&mut client, &[&["ZADD", "sorted"], &members[..]].concat());
     let text = "x".repeat(MANY_KEYS);
     call(&mut client, &["MSET", "one", &text, "two", &text]);
-    for (command, hits) in [
-        (&["LRANGE", "list", "0", "-1"][..], 1),
-        (&["HGETALL", "hash"], 1),
-        (&["HKEYS", "hash"], 1),
-        (&["HVALS", "hash"], 1),
-        (&["HRANDFIELD", "hash", "1000000"], 1),
-        (&["LPOS", "list", "nothing"], 1),
-        (&["COPY", "hash", "copy"], 1),
-        (&["LCS", "one", "two", "LEN"], 2),
+    for (command, hits, misses) in [
+        (&["LRANGE", "list", "0", "-1"][..], 1, 0),
+        (&["HGETALL", "hash"], 1, 0),
+        (&["HKEYS", "hash"], 1, 0),
+        (&["HVALS", "hash"], 1, 0),
+        (&["HRANDFIELD", "hash", "1000000"], 1, 0),
+        (&["LPOS", "list", "nothing"], 1, 0),
+        (&["SORT", "list", "ALPHA"], 1, 0),
+        (&["ZRANDMEMBER", "sorted", "1000000"], 1, 0),
+        (&["ZUNION", "2", "sorted", "missing"], 1, 1),
+        (&["COPY", "hash", "copy"], 1, 0),
+        (&["LCS", "one", "two", "LEN"], 2, 0),
     ] {
         call(&mut client, &["CONFIG", "RESETSTAT"]);
         call(&mut client, command);
-        assert_eq!(client.figure("keyspace_hits"), hits, "{command:?}");
+        let counted = (client.figure("keyspace_hits"), client.figure("keyspace_misses"));
+        assert_eq!(counted, (hits, misses), "{command:?}");
     }
 }
 

@@ -81,6 +81,12 @@ impl<'a> Args<'a> {
         count.ok_or(Error::NOT_POSITIVE)
     }
 
+    /// Takes the next one as a count above zero; what is no number is none, and the error names it.
+    pub fn above_zero(&mut self, name: &str) -> Result<usize, Error> {
+        let count = number::parse_i64(self.take()?).and_then(|count| usize::try_from(count).ok());
+        count.filter(|&count| count > 0).ok_or_else(|| Error::not_above_zero(name))
+    }
+
     /// The arguments behind the next `count`, none of them taken; fewer than that are a syntax error.
     pub fn behind(&self, count: usize) -> Result<Args<'a>, Error> {
         if count > self.len() { Err(Error::SYNTAX) } else { Ok(Args { at: self.at + count, ..*self }) }

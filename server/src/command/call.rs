@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shardis_protocol::limits::BULK_SHARED_BYTES_MIN;
+use shardis_protocol::limits::{ARGUMENT_BYTES_MIN, BULK_SHARED_BYTES_MIN};
 use shardis_protocol::{LongDouble, Reply, Request, number};
 use shardis_storage::types::packed::Element;
-use shardis_storage::{Db, Key, KeyHash, StringRef};
+use shardis_storage::{Db, Key, KeyHash, Random, StringRef};
 
 use super::{Args, Command, Error};
+use crate::client::limits::OUTPUT_BYTES_MAX;
 use crate::config::Dialect;
 use crate::state::State;
 
@@ -72,12 +73,12 @@ pub struct FirstKey {
     pub hash: KeyHash,
 }
 
-impl FirstKey {
-    /// The hash, if the key is this word.
-    #[inline]
-    fn hash_at(known: Option<FirstKey>, at: usize) -> Option<KeyHash> {
-        known.filter(|first| usize::from(first.at.get()) == at).map(|first| first.hash)
-    }
+/// A word of a call as a key, hashed once.
+#[inline(always)]
+fn key_at<'c>(state: &State, request: Request<'c>, first: Option<FirstKey>, at: usize) -> Option<Key<'c>> {
+    let bytes = request.arg(at)?;
+    let first = first.filter(|first| usize::from(first.at.get()) == at);
+    Some(first.map_or_else(|| state.keyspace.key(bytes), |first| Key::with_hash(bytes, first.hash)))
 }
 
 impl<'c> Call<'c> {
@@ -87,14 +88,10 @@ impl<'c> Call<'c> {
         self.args.request()
     }
 
-    /// Word `index` of the call as a key, hashed once.
+    /// Word `index` of the call as a key.
     #[inline(always)]
     pub fn key(&self, index: usize) -> Result<Key<'c>, Error> {
-        let bytes = self.request().arg(index).ok_or(Error::SYNTAX)?;
-        match FirstKey::hash_at(self.first_key, index) {
-            Some(hash) => Ok(Key::with_hash(bytes, hash)),
-            None => Ok(self.state.keyspace.key(bytes)),
-        }
+        key_at(self.state, self.request(), self.first_key, index).ok_or(Error::SYNTAX)
     }
 
     /// Takes the next argument as a key.
@@ -109,22 +106,16 @@ impl<'c> Call<'c> {
     pub fn keys(&self) -> impl Iterator<Item = Key<'c>> + use<'c> {
         let (state, request, first) = (self.state, self.request(), self.first_key);
         let positions = self.command.keys.iter().filter_map(move |spec| spec.positions(request)).flatten();
-        positions.filter_map(move |at| {
-            let bytes = request.arg(at)?;
-            Some(match FirstKey::hash_at(first, at) {
-                Some(hash) => Key::with_hash(bytes, hash),
-                None => state.keyspace.key(bytes),
-            })
-        })
+        positions.filter_map(move |at| key_at(state, request, first, at))
     }
 
     /// The keys that the call may wait for, in order: those that it accesses, or the one of them that has become ready
     /// meanwhile.
     pub fn awaited_keys(&self) -> impl Iterator<Item = Key<'c>> + use<'c> {
-        let (state, request, ready) = (self.state, self.request(), self.ready_key);
+        let (state, request, first, ready) = (self.state, self.request(), self.first_key, self.ready_key);
         let words = self.command.key_words(request, true);
         let words = words.filter(move |&at| ready.is_none_or(|ready| ready == at));
-        words.filter_map(move |at| request.arg(at)).map(|bytes| state.keyspace.key(bytes))
+        words.filter_map(move |at| key_at(state, request, first, at))
     }
 
     /// The subcommand as it was written.
@@ -141,8 +132,9 @@ impl<'c> Call<'c> {
         u64::try_from(timeout_ms).map_err(|_| Error::TIMEOUT_NEGATIVE)
     }
 
-    /// Reads a word as seconds to wait, with a fraction: in milliseconds, rounded up.
-    pub fn timeout_seconds(&self, word: &[u8]) -> Result<u64, Error> {
+    /// Reads word `index` of the call as seconds to wait, with a fraction: in milliseconds, rounded up.
+    pub fn timeout_seconds(&self, index: usize) -> Result<u64, Error> {
+        let word = self.request().arg(index).unwrap_or_default();
         let timeout_ms = LongDouble::parse(word).ok_or(Error::TIMEOUT_NOT_FLOAT)?.thousandfold_rounded_up();
         if self.dialect().endless_timeouts_are_negative {
             if timeout_ms == i64::MAX {
@@ -165,6 +157,19 @@ impl<'c> Call<'c> {
     /// Whether `work` units (keys, elements) are too much for a network thread and the caller can wait elsewhere.
     pub fn should_offload(&self, work: usize) -> bool {
         self.may_offload && work > OFFLOAD_WORK_MIN
+    }
+
+    /// A generator of the call's own, seeded by the server's, for which nobody waits while elements are drawn.
+    pub fn random(&self) -> Random {
+        Random::seeded(self.state.random().u64())
+    }
+
+    /// Refuses a reply of so many elements that no collection limits, because they may repeat, as soon as it would be longer
+    /// than what a client may leave unread. The real servers go on until there is no memory left.
+    pub fn bound_repeated(&self, count: usize) -> Result<(), Error> {
+        let is_too_long =
+            count > OUTPUT_BYTES_MAX / ARGUMENT_BYTES_MIN || self.reply.len() > OUTPUT_BYTES_MAX;
+        if is_too_long { Err(Error::OUT_OF_RANGE) } else { Ok(()) }
     }
 
     /// Replies `+OK`.

@@ -63,15 +63,11 @@ impl Error {
     /// An integer argument beyond 32 bits.
     pub const OUT_OF_RANGE_32: Error =
         Error::fixed(&"ERR value is out of range, value must between -2147483648 and 2147483647");
-    /// An integer argument that cannot be negated.
-    pub const OUT_OF_RANGE_64: Error = Error::fixed(
-        &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-    );
     /// DECRBY by a number that cannot be negated.
     pub const DECREMENT_OVERFLOW: Error = Error::fixed(&"ERR decrement would overflow");
     /// A sum of floating point numbers that is none.
     pub const FLOAT_OVERFLOW: Error = Error::fixed(&"ERR increment would produce NaN or Infinity");
-    /// An integer argument that cannot be negated.
+    /// An integer argument that cannot be negated: neither a decrement nor a number of elements that may repeat.
     pub const OUT_OF_RANGE_NEGATABLE: Error = Error::fixed(
         &"ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
     );
@@ -98,8 +94,6 @@ impl Error {
         Error::fixed(&"ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE");
     /// A number of keys that is not positive or no number.
     pub const INVALID_NUMKEYS: Error = Error::fixed(&"ERR invalid numkeys value or out of range");
-    /// A number of keys below one, or no number, in a command of collections.
-    pub const NUMKEYS_NOT_POSITIVE: Error = Error::fixed(&"ERR numkeys should be greater than 0");
     /// A number of keys that does not fit the call, in a command of collections.
     pub const NUMKEYS_BEYOND_ARGUMENTS: Error =
         Error::fixed(&"ERR Number of keys can't be greater than number of args");

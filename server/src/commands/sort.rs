@@ -51,13 +51,10 @@ fn sort(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let options = Options::parse(call, true)?;
     let Some(rows) = rows(call, txn, &options)? else { return Ok(Flow::Offload) };
     let Some(at) = options.store else { return reply(call, &rows) };
-    let destination = call.key(at)?;
-    txn.remove(&destination);
-    if !rows.is_empty() {
-        let mut list = txn.upsert::<List>(&destination)?;
-        let elements = rows.iter().map(|row| Element::from(row.as_deref().unwrap_or_default()));
-        list.change(|list| (true, list.push(Side::Back, elements, limit(call))));
-    }
+    let mut stored = List::default();
+    let elements = rows.iter().map(|row| Element::from(row.as_deref().unwrap_or_default()));
+    stored.push(Side::Back, elements, limit(call));
+    txn.set_collection(&call.key(at)?, stored);
     call.integer(rows.len())
 }
 
@@ -195,15 +192,22 @@ fn rows(
 ) -> Result<Option<Vec<Option<Vec<u8>>>>, Error> {
     let source = call.key(1)?;
     let Some(found) = view.lookup(&source) else { return Ok(Some(Vec::new())) };
-    let (kind, object) = (found.kind(), found.any_object());
-    let elements = match object {
-        Some(ObjectRef::Set(set)) if call.should_offload(set.len()) => return Ok(None),
-        Some(ObjectRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
-        Some(ObjectRef::List(list)) if call.should_offload(list.len()) => return Ok(None),
-        Some(ObjectRef::List(list)) => list.iter().map(|element| element.to_vec()).collect(),
-        Some(ObjectRef::SortedSet(set)) if call.should_offload(set.len()) => return Ok(None),
-        Some(ObjectRef::SortedSet(set)) => set.iter().map(|(member, _)| member.to_vec()).collect(),
+    let kind = found.kind();
+    let len = match found.any_object() {
+        Some(ObjectRef::Set(set)) => set.len(),
+        Some(ObjectRef::List(list)) => list.len(),
+        Some(ObjectRef::SortedSet(set)) => set.len(),
         Some(ObjectRef::Hash(_)) | None => return Err(Error::WRONG_TYPE),
+    };
+    if call.should_offload(len) {
+        view.uncount(&source);
+        return Ok(None);
+    }
+    let elements = match view.looked_up(&source).and_then(|found| found.any_object()) {
+        Some(ObjectRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
+        Some(ObjectRef::List(list)) => list.iter().map(|element| element.to_vec()).collect(),
+        Some(ObjectRef::SortedSet(set)) => set.iter().map(|(member, _)| member.to_vec()).collect(),
+        Some(ObjectRef::Hash(_)) | None => Vec::new(),
     };
     let sorted = in_order(call, view, options, kind, elements)?;
     let mut rows = Vec::with_capacity(sorted.len() * options.get.len().max(1));
@@ -276,14 +280,11 @@ enum Weight {
 fn as_number(weight: Option<Vec<u8>>, dialect: &Dialect) -> Option<f64> {
     let Some(text) = weight else { return Some(0.0) };
     let text = until_zero(&text);
-    if !dialect.sort_reads_as_c {
-        let is_hexadecimal = text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'x'));
-        return number::parse_f64(text).filter(|_| !is_hexadecimal);
+    if text.is_empty() && dialect.doubles_of_c {
+        return Some(0.0);
     }
-    match text.trim_ascii_start() {
-        [] if text.is_empty() => Some(0.0),
-        text => number::parse_f64(text),
-    }
+    let number = dialect.behind_space(text);
+    dialect.reads_double(number).then(|| number::parse_f64(number)).flatten()
 }
 
 /// What a pattern means for an element: `#` the element, and else what lies under the key that has the element in the place of

@@ -109,8 +109,6 @@ pub struct Dialect {
     pub strict_cursors: bool,
     /// Whether SCAN refuses types that do not exist, and `NOVALUES` in words of its own.
     pub strict_scan_options: bool,
-    /// Whether SORT reads numbers as C does: behind space, in hexadecimal, and nothing as zero.
-    pub sort_reads_as_c: bool,
     /// Whether SET with a comparison counts as an access to the old value.
     pub comparing_accesses: bool,
     /// Whether GETEX checks the time before it looks at the key.
@@ -123,7 +121,8 @@ pub struct Dialect {
     pub hset_counts_first: bool,
     /// How doubles are written.
     pub doubles: DoubleStyle,
-    /// Whether doubles are read by C's own parser: they may be hexadecimal, and the ends of ranges may have leading space.
+    /// Whether doubles are read by C's own parser: they may be hexadecimal; the ends of ranges and the weights of SORT may
+    /// have leading space, and an empty weight is zero.
     pub doubles_of_c: bool,
     /// Whether a further word of ZRANK and ZREVRANK could be an option, else it is one too many.
     pub zrank_takes_option: bool,
@@ -160,6 +159,18 @@ pub struct Dialect {
 }
 
 impl Dialect {
+    /// Whether a double is written in a way that is read: hexadecimal digits are not everywhere.
+    pub fn reads_double(&self, text: &[u8]) -> bool {
+        self.doubles_of_c || !text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'x'))
+    }
+
+    /// A double without the leading space that C's parser skips.
+    pub fn behind_space<'t>(&self, text: &'t [u8]) -> &'t [u8] {
+        let is_space = |byte: &u8| self.doubles_of_c && matches!(byte, b' ' | b'\t'..=b'\r');
+        let space = text.iter().take_while(|byte| is_space(byte)).count();
+        &text[space..]
+    }
+
     /// Whether INFO or MEMORY STATS have a section or field of this name.
     pub fn tells(&self, name: &str) -> bool {
         !self.without.iter().any(|names| names.contains(&name))
@@ -237,7 +248,6 @@ const REDIS_72: Dialect = Dialect {
     endless_timeouts_are_negative: false,
     strict_cursors: false,
     strict_scan_options: false,
-    sort_reads_as_c: true,
     comparing_accesses: true,
     getex_time_first: false,
     raw_bytes_min: |_| 45,
@@ -286,7 +296,6 @@ const VALKEY_91: Dialect = Dialect {
     answers_without_cluster: true,
     strict_cursors: true,
     strict_scan_options: true,
-    sort_reads_as_c: false,
     comparing_accesses: false,
     getex_time_first: true,
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.

@@ -62,7 +62,7 @@ impl Spikes {
 /// A piece of advice, and whether it helps against an event.
 type Advice = (&'static str, fn(&str, &Config) -> bool);
 
-const ADVICE: [Advice; 6] = [
+const ADVICE: [Advice; 7] = [
     (
         "There are latency issues with potentially slow commands you are using. Try to enable the Slow Log {Server} \
          feature using the command 'CONFIG SET slowlog-log-slower-than {threshold}'. If the Slow log is disabled {Server} \
@@ -103,7 +103,13 @@ const ADVICE: [Advice; 6] = [
         "Deleting, expiring or evicting (because of maxmemory policy) large objects is a blocking operation. If you have \
          very large objects that are often deleted, expired, or evicted, try to fragment those objects into multiple \
          smaller objects.",
-        |event, _| event == "command" || event == "expire-cycle",
+        |event, _| matches!(event, "command" | "expire-cycle" | "eviction-del"),
+    ),
+    (
+        "Sudden changes to the 'maxmemory' setting via 'CONFIG SET', or allocation of large objects via sets or sorted \
+         sets intersections, STORE option of SORT, {Server} Cluster large keys migrations (RESTORE command), may create \
+         sudden memory pressure forcing the server to block trying to evict keys. ",
+        |event, _| event == "eviction-cycle",
     ),
 ];
 
@@ -135,6 +141,8 @@ mod tests {
         assert!(text.contains(figures), "{text}");
         assert_eq!(text.matches("\n- ").count(), 4, "{text}");
         assert!(text.contains("'CONFIG SET slowlog-log-slower-than 1000'"));
+        monitor.note(Event::EvictionCycle, Duration::from_millis(3), &config, 104);
+        assert_eq!(report(&monitor, &config, 104).matches("\n- ").count(), 5);
         config.slowlog_log_slower_than.set(-1);
         assert!(report(&monitor, &config, 103).contains("Try to enable the Slow Log Redis feature"));
     }

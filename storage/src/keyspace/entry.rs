@@ -195,22 +195,20 @@ impl Entry {
     /// Takes the collection out, for a guard that gives it back with [`Entry::give_back`].
     pub fn lend(&mut self) -> Option<Object> {
         let shape = self.shape();
-        if !matches!(shape.tag, Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash) {
-            return None;
-        }
-        let word = self.word(shape);
+        let object = match shape.tag {
+            // SAFETY: the tag says that the word is a box which this entry owns; the tag changes below, before anybody
+            // sees the entry again, so it is taken once.
+            Tag::List => Object::List(unsafe { self.boxed(shape) }),
+            // SAFETY: as above.
+            Tag::Set => Object::Set(unsafe { self.boxed(shape) }),
+            // SAFETY: as above.
+            Tag::SortedSet => Object::SortedSet(unsafe { self.boxed(shape) }),
+            // SAFETY: as above.
+            Tag::Hash => Object::Hash(unsafe { self.boxed(shape) }),
+            Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => return None,
+        };
         self.write(TAG_AT, &[Tag::Lent as u8]);
-        Some(match shape.tag {
-            // SAFETY: the tag said that the word is a box which this entry owned; the tag has changed, so it is taken
-            // once.
-            Tag::List => Object::List(unsafe { Box::from_raw(word as *mut List) }),
-            // SAFETY: as above.
-            Tag::Set => Object::Set(unsafe { Box::from_raw(word as *mut Set) }),
-            // SAFETY: as above.
-            Tag::SortedSet => Object::SortedSet(unsafe { Box::from_raw(word as *mut SortedSet) }),
-            // SAFETY: as above; only these tags get here.
-            _ => Object::Hash(unsafe { Box::from_raw(word as *mut Hash) }),
-        })
+        Some(object)
     }
 
     /// Takes a lent collection back.
@@ -414,6 +412,16 @@ impl Entry {
         usize::from_ne_bytes(bytes)
     }
 
+    /// The box that the value word is.
+    ///
+    /// # Safety
+    ///
+    /// The tag says that the entry owns a box of this type, and nobody uses it through the entry any more.
+    unsafe fn boxed<T>(&self, shape: Shape) -> Box<T> {
+        // SAFETY: the word was made of such a box; the caller takes it once.
+        unsafe { Box::from_raw(self.word(shape) as *mut T) }
+    }
+
     #[inline]
     fn read(&self, at: usize, len: usize) -> &[u8] {
         // SAFETY: callers ask for parts that the shape of this entry places inside its block, all of them written
@@ -527,12 +535,21 @@ mod tests {
 
     #[test]
     fn lent_collections_come_back() {
-        let mut entry = Entry::new(b"k", NewValue::Object(Object::Hash(Box::default())), Some(5), 1);
-        let object = entry.lend().unwrap();
-        assert!(entry.lend().is_none() && entry.object().is_none());
-        entry.give_back(object);
-        assert_eq!(entry.kind(), Kind::Hash);
-        assert_eq!(entry.with_key(b"other").kind(), Kind::Hash);
+        for object in [
+            Object::List(Box::default()),
+            Object::Set(Box::default()),
+            Object::SortedSet(Box::default()),
+            Object::Hash(Box::default()),
+        ] {
+            let mut entry = Entry::new(b"k", NewValue::Object(object), Some(5), 1);
+            let kind = entry.kind();
+            let object = entry.lend().unwrap();
+            assert!(entry.lend().is_none() && entry.object().is_none());
+            entry.give_back(object);
+            assert_eq!(entry.kind(), kind);
+            assert_eq!(entry.with_key(b"other").kind(), kind);
+        }
+        assert!(Entry::new(b"k", NewValue::Int(5), None, 1).lend().is_none());
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl ExpiryCycle {
             }
         }
         for key in &due {
-            done.expired += usize::from(txn.expire(&Key::with_hash(key, keyspace.hash(key))));
+            done.expired += usize::from(txn.expire(&keyspace.key(key)));
         }
         let mut is_left = false;
         for key in &due_hashes {
@@ -86,7 +86,9 @@ impl ExpiryCycle {
         }
         done.settled = txn.settle();
         if is_left {
+            // The same buckets once more; what stays in them is counted when they have been done.
             self.bucket = began;
+            (done.sampled, done.left_ms) = (done.expired, 0);
         } else if self.bucket == 0 {
             done.is_round = self.next_table(keyspace);
         }

@@ -130,9 +130,13 @@ impl<'k> Transaction<'k> {
         self.replace(key, moved.0.with_key(key.bytes));
     }
 
-    /// Gives a key a collection that is not empty and never expires, in the place of what it had.
+    /// Gives a key a collection that never expires, in the place of what it had; an empty one is no value, so that the key
+    /// has none then.
     pub fn set_collection<T: Collection>(&mut self, key: &Key<'_>, collection: T) {
-        debug_assert!(!collection.is_empty());
+        if collection.is_empty() {
+            self.remove(key);
+            return;
+        }
         let value = NewValue::Object(Box::new(collection).into_object());
         self.replace(key, Entry::new(key.bytes, value, None, self.0.clock));
     }

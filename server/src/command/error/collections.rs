@@ -45,8 +45,6 @@ impl Error {
     pub const SCORE_NAN: Error = Error::fixed(&"ERR resulting score is not a number (NaN)");
     /// A weight that is no number.
     pub const WEIGHT_NOT_FLOAT: Error = Error::fixed(&"ERR weight value is not a float");
-    /// A number of elements that is not above zero.
-    pub const COUNT_NOT_POSITIVE: Error = Error::fixed(&"ERR count should be greater than 0");
     /// A step through something else than a sorted set, without the scores that it does not have.
     pub const NOSCORES_WITHOUT_SCORES: Error = Error::fixed(&"ERR NOSCORES option can only be used in ZSCAN");
 }

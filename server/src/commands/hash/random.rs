@@ -1,12 +1,10 @@
 //! Fields by chance.
 
 use shardis_protocol::Version;
-use shardis_protocol::limits::ARGUMENT_BYTES_MIN;
 use shardis_storage::types::hash::Hash;
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Random, View};
 
-use crate::client::limits::OUTPUT_BYTES_MAX;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flow, key};
 
@@ -21,29 +19,29 @@ pub static HRANDFIELD: Command = Command::read("HRANDFIELD", hrandfield)
 
 fn hrandfield(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
-    // Nobody waits for the server's generator while fields are gathered.
-    let mut random = Random::seeded(call.state.random().u64());
-    if call.args.is_empty() {
-        return match view.read::<Hash>(&key)?.and_then(|hash| hash.random_entry(&mut random, call.now_ms)) {
-            Some((field, _)) => call.element(field),
-            None => call.null(),
-        };
-    }
-    let count = call.args.integer_in(-i64::MAX..=i64::MAX, Error::OUT_OF_RANGE_NEGATABLE)?;
-    let with_values = call.args.take_word("WITHVALUES");
-    call.args.finish()?;
-    if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
-        return Err(Error::OUT_OF_RANGE);
-    }
+    let options = if call.args.is_empty() { None } else { Some(options(call)?) };
     let Some(hash) = view.read::<Hash>(&key)? else {
+        if options.is_none() {
+            return call.null();
+        }
         call.reply.array(0);
         return Ok(Flow::Done);
     };
-    let number = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    let is_repeating = count < 0;
-    if call.should_offload(if is_repeating { number } else { number.min(hash.len()) }) {
+    let (count, with_values) = options.unwrap_or((-1, false));
+    let (number, is_repeating) = (usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX), count < 0);
+    let picked = if is_repeating { number } else { number.min(hash.len()) };
+    // Those that have expired are told from the others by a look at all of them.
+    let looks = if hash.is_due(call.now_ms) { hash.len() } else { 0 };
+    if call.should_offload(picked.max(looks)) {
         view.uncount(&key);
         return Ok(Flow::Offload);
+    }
+    let mut random = call.random();
+    if options.is_none() {
+        return match hash.random_entry(&mut random, call.now_ms) {
+            Some((field, _)) => call.element(field),
+            None => call.null(),
+        };
     }
     if is_repeating {
         return reply_repeated(call, hash, number, with_values, &mut random);
@@ -56,6 +54,17 @@ fn hrandfield(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     Ok(Flow::Done)
 }
 
+/// How many fields, negative for repeated ones, and whether with their values.
+fn options(call: &mut Call<'_>) -> Result<(i64, bool), Error> {
+    let count = call.args.integer_in(-i64::MAX..=i64::MAX, Error::OUT_OF_RANGE_NEGATABLE)?;
+    let with_values = call.args.take_word("WITHVALUES");
+    call.args.finish()?;
+    if with_values && count.unsigned_abs() > i64::MAX as u64 / 2 {
+        return Err(Error::OUT_OF_RANGE);
+    }
+    Ok((count, with_values))
+}
+
 /// Replies so many fields, the same ones perhaps several times.
 fn reply_repeated(
     call: &mut Call<'_>,
@@ -64,18 +73,18 @@ fn reply_repeated(
     with_values: bool,
     random: &mut Random,
 ) -> Done {
-    if count > OUTPUT_BYTES_MAX / ARGUMENT_BYTES_MIN {
-        return Err(Error::OUT_OF_RANGE);
-    }
-    // Either there is a field every time, or all have expired.
-    let count = if hash.random_entry(random, call.now_ms).is_some() { count } else { 0 };
+    let live: Option<Vec<_>> = hash.is_due(call.now_ms).then(|| hash.iter(call.now_ms).collect());
+    let count = if live.as_ref().is_some_and(Vec::is_empty) { 0 } else { count };
+    call.bound_repeated(count)?;
     reply_len(call, count, with_values);
     for _ in 0..count {
-        let Some(pair) = hash.random_entry(random, call.now_ms) else { break };
+        let pair = match &live {
+            Some(live) => Some(live[random.below(live.len() as u64) as usize]),
+            None => hash.random_entry(random, call.now_ms),
+        };
+        let Some(pair) = pair else { break };
         reply_pair(call, pair, with_values)?;
-        if call.reply.len() > OUTPUT_BYTES_MAX {
-            return Err(Error::OUT_OF_RANGE);
-        }
+        call.bound_repeated(count)?;
     }
     Ok(Flow::Done)
 }

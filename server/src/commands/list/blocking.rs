@@ -8,7 +8,7 @@ use super::pop::{MANY_COMPLEXITY, many, pop_many};
 use super::transfer::{self, transfer};
 use super::{limit, side};
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, Told, keys, numbered};
+use crate::command::{Call, Command, Done, Flags, Flow, KeySpec, Told, keys, numbered};
 use crate::config::Personality;
 
 const KEYS: &[KeySpec] = &[keys(1, -2, 1).read_write().accesses().deletes()];
@@ -55,7 +55,7 @@ fn brpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 fn pop(call: &mut Call<'_>, txn: &mut Transaction<'_>, side: Side) -> Done {
-    let timeout_ms = timeout_at(call, call.request().len() - 1)?;
+    let timeout_ms = call.timeout_seconds(call.request().len() - 1)?;
     let limit = limit(call);
     for key in call.awaited_keys() {
         let Some(mut list) = txn.edit::<List>(&key)? else { continue };
@@ -110,9 +110,9 @@ fn transfer_or_block(
     call: &mut Call<'_>,
     txn: &mut Transaction<'_>,
     sides: [Side; 2],
-    timeout_at_word: usize,
+    timeout_at: usize,
 ) -> Done {
-    let timeout_ms = timeout_at(call, timeout_at_word)?;
+    let timeout_ms = call.timeout_seconds(timeout_at)?;
     let (source, destination) = (call.key(1)?, call.key(2)?);
     match transfer(call, txn, [&source, &destination], sides)? {
         Some(flow) => Ok(flow),
@@ -134,16 +134,11 @@ pub static BLMPOP: Command = Command::blocking("BLMPOP", Kind::List, blmpop)
 fn blmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     call.args = call.args.behind(1)?;
     let (side, count) = many(call)?;
-    let timeout_ms = timeout_at(call, 1)?;
+    let timeout_ms = call.timeout_seconds(1)?;
     for key in call.awaited_keys() {
         if let Some(flow) = pop_many(call, txn, &key, side, count)? {
             return Ok(flow);
         }
     }
     call.block(timeout_ms, Reply::null_array)
-}
-
-/// A word of the call as milliseconds to wait.
-fn timeout_at(call: &Call<'_>, word: usize) -> Result<u64, Error> {
-    call.timeout_seconds(call.request().arg(word).unwrap_or_default())
 }

@@ -1,6 +1,5 @@
 //! Taking elements off either end.
 
-use shardis_protocol::number;
 use shardis_storage::types::list::{List, Side};
 use shardis_storage::{Key, Transaction};
 
@@ -103,17 +102,12 @@ fn lmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 
 /// Takes a number of keys with these keys, an end and a number of elements off the arguments, to their end.
 pub(super) fn many(call: &mut Call<'_>) -> Result<(Side, usize), Error> {
-    let keys = above_zero(call, "numkeys")?;
+    let keys = call.args.above_zero("numkeys")?;
     call.args = call.args.behind(keys)?;
     let side = side(call)?;
-    let count = if call.args.take_word("COUNT") { above_zero(call, "count")? } else { 1 };
+    let count = if call.args.take_word("COUNT") { call.args.above_zero("count")? } else { 1 };
     call.args.finish()?;
     Ok((side, count))
-}
-
-fn above_zero(call: &mut Call<'_>, name: &str) -> Result<usize, Error> {
-    let value = number::parse_i64(call.args.take()?).and_then(|value| usize::try_from(value).ok());
-    value.filter(|&value| value > 0).ok_or_else(|| Error::not_above_zero(name))
 }
 
 /// Replies a key and so many of its elements; `None` if it has none.

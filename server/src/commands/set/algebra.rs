@@ -48,8 +48,7 @@ pub static SINTERCARD: Command = Command::read("SINTERCARD", sintercard)
     .summary("Returns the number of members of the intersect of multiple sets.");
 
 fn sintercard(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
-    let count = number::parse_i64(call.args.take()?).filter(|&count| count > 0);
-    let count = usize::try_from(count.ok_or(Error::NUMKEYS_NOT_POSITIVE)?).unwrap_or(usize::MAX);
+    let count = call.args.above_zero("numkeys")?;
     let mut options = call.args.behind(count).map_err(|_| Error::NUMKEYS_BEYOND_ARGUMENTS)?;
     let mut limit = 0;
     while !options.is_empty() {
@@ -202,11 +201,7 @@ fn store(
     let result = combine(call, &sets, &context);
     drop(sets);
     let len = result.len();
-    if len > 0 {
-        txn.set_collection(&destination, result);
-    } else {
-        txn.remove(&destination);
-    }
+    txn.set_collection(&destination, result);
     call.integer(len)
 }
 

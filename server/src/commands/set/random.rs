@@ -1,7 +1,7 @@
 //! Members by chance, removed or only shown.
 
 use shardis_storage::types::set::Set;
-use shardis_storage::{Random, Transaction, View};
+use shardis_storage::{Transaction, View};
 
 use super::{context, empty_like};
 use crate::command::Arity::AtLeast;
@@ -30,8 +30,8 @@ fn spop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return pop_several(call, txn);
     }
     let Some(mut set) = txn.edit::<Set>(&key)? else { return call.null() };
-    let state = call.state;
-    set.change(|set| (true, set.pop_random(&mut state.random(), |member| call.element(member))))
+    let mut random = call.random();
+    set.change(|set| (true, set.pop_random(&mut random, |member| call.element(member))))
         .unwrap_or(Ok(Flow::Done))
 }
 
@@ -56,7 +56,7 @@ fn pop_several(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         txn.remove(&key);
         return Ok(Flow::Done);
     }
-    let (context, mut random) = (context(call, &key), generator(call));
+    let (context, mut random) = (context(call, &key), call.random());
     let Some(mut set) = txn.edit::<Set>(&key)? else { return Ok(Flow::Done) };
     let left = len - count;
     let mut done = Ok(Flow::Done);
@@ -94,7 +94,7 @@ fn srandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     if call.args.is_empty() {
         let set = view.read::<Set>(&key)?;
-        return match set.and_then(|set| set.random_member(&mut call.state.random())) {
+        return match set.and_then(|set| set.random_member(&mut call.random())) {
             Some(member) => call.element(member),
             None => call.null(),
         };
@@ -102,7 +102,7 @@ fn srandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let mut args = call.args;
     args.take()?;
     args.finish()?;
-    let count = call.args.integer_in(-i64::MAX..=i64::MAX, Error::OUT_OF_RANGE_64)?;
+    let count = call.args.integer_in(-i64::MAX..=i64::MAX, Error::OUT_OF_RANGE_NEGATABLE)?;
     let is_repeating = count < 0;
     let count = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     let Some(set) = view.read::<Set>(&key)? else {
@@ -119,36 +119,23 @@ fn srandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     }
     call.reply.array(count);
     let mut done = Ok(Flow::Done);
-    set.sample(count, &mut generator(call), |member| done = call.element(member));
+    set.sample(count, &mut call.random(), |member| done = call.element(member));
     done
 }
 
-/// Replies members that may be the same, as long as anybody could take the reply.
+/// Replies members that may be the same.
 fn repeat(call: &mut Call<'_>, set: &Set, count: usize) -> Done {
-    if count > REPEATED_BYTES_MAX / BULK_BYTES_MIN {
-        return Err(Error::OUT_OF_RANGE);
-    }
-    let mut random = generator(call);
+    let mut random = call.random();
+    call.bound_repeated(count)?;
     call.reply.array(count);
     for _ in 0..count {
         if let Some(member) = set.random_member(&mut random) {
             call.element(member)?;
         }
-        if call.reply.len() > REPEATED_BYTES_MAX {
-            return Err(Error::OUT_OF_RANGE);
-        }
+        call.bound_repeated(count)?;
     }
     Ok(Flow::Done)
 }
 
-/// A generator of its own, so that nobody else waits for that of the server.
-fn generator(call: &Call<'_>) -> Random {
-    Random::seeded(call.state.random().u64())
-}
-
 /// Up to this part of what is taken may be left for the rest to become a new set.
 const DIVIDED_SHARE: usize = 5;
-/// A longer reply of repeated members is an error, where the real servers take all memory.
-const REPEATED_BYTES_MAX: usize = 1 << 30;
-/// The reply of an empty member.
-const BULK_BYTES_MIN: usize = b"$0\r\n\r\n".len();

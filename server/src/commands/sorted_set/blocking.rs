@@ -54,8 +54,7 @@ fn bzpopmax(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 fn pop(call: &mut Call<'_>, txn: &mut Transaction<'_>, side: Side) -> Done {
-    let timeout = call.request().arg(call.request().len() - 1).unwrap_or_default();
-    let timeout_ms = call.timeout_seconds(timeout)?;
+    let timeout_ms = call.timeout_seconds(call.request().len() - 1)?;
     for key in call.awaited_keys() {
         if let Some(flow) = pop_one(call, txn, &key, side)? {
             return Ok(flow);
@@ -76,9 +75,9 @@ pub static BZMPOP: Command = Command::blocking("BZMPOP", Kind::SortedSet, bzmpop
     );
 
 fn bzmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
-    let timeout = call.args.take()?;
-    let timeout_ms = call.timeout_seconds(timeout)?;
+    call.args = call.args.behind(1)?;
     let (side, count) = many(call)?;
+    let timeout_ms = call.timeout_seconds(1)?;
     for key in call.awaited_keys() {
         if let Some(flow) = pop_many(call, txn, &key, side, count)? {
             return Ok(flow);

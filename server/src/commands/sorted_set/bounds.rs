@@ -6,7 +6,6 @@ use shardis_protocol::number;
 use shardis_storage::types::packed::Side;
 use shardis_storage::types::sorted_set::{Cut, SortedSet};
 
-use super::is_readable;
 use crate::command::args::until_zero;
 use crate::command::{Call, Error};
 
@@ -81,18 +80,15 @@ fn between(start: i64, stop: i64, len: usize) -> Range<usize> {
 /// and a zero byte is the end.
 fn score_cut(call: &Call<'_>, text: &[u8], included: Side) -> Option<Cut<'static>> {
     let (text, side) = match text {
-        [b'(', text @ ..] => (text, opposite(included)),
+        [b'(', text @ ..] => (text, included.opposite()),
         _ => (text, included),
     };
     let text = until_zero(text);
     if text.is_empty() {
         return Some(Cut::Score(0.0, side));
     }
-    let skips_space = call.dialect().doubles_of_c;
-    let is_space = |byte: &u8| skips_space && matches!(byte, b' ' | b'\t'..=b'\r');
-    let start = text.iter().position(|byte| !is_space(byte))?;
-    let number = &text[start..];
-    let score = is_readable(call, number).then(|| number::parse_f64_clamped(number)).flatten()?;
+    let number = call.dialect().behind_space(text);
+    let score = call.dialect().reads_double(number).then(|| number::parse_f64_clamped(number)).flatten()?;
     Some(Cut::Score(score, side))
 }
 
@@ -102,15 +98,8 @@ fn member_cut(text: &[u8], included: Side) -> Option<Cut<'_>> {
         [b'-'] | [b'-', 0, ..] => Some(Cut::FRONT),
         [b'+'] | [b'+', 0, ..] => Some(Cut::BACK),
         [b'[', member @ ..] => Some(Cut::Member(member, included)),
-        [b'(', member @ ..] => Some(Cut::Member(member, opposite(included))),
+        [b'(', member @ ..] => Some(Cut::Member(member, included.opposite())),
         _ => None,
-    }
-}
-
-fn opposite(side: Side) -> Side {
-    match side {
-        Side::Front => Side::Back,
-        Side::Back => Side::Front,
     }
 }
 

@@ -1,12 +1,11 @@
 //! Unions, intersections and differences: replied, counted, or stored under another key. How they are made is told in
 //! `algebra`.
 
-use shardis_protocol::number;
 use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{Key, Transaction, View};
 
 use super::algebra::{self, Aggregate, Elements, Input};
-use super::{context, parse_score, reply_members, reply_pairs};
+use super::{context, parse_score, reply_elements};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key, numbered};
 
@@ -148,10 +147,7 @@ fn reply(call: &mut Call<'_>, view: &mut View<'_>, operation: Operation) -> Done
     let elements = query.combine(&query.inputs(view));
     let count = elements.len();
     let elements = elements.iter().map(|(member, score)| (member.as_ref().into(), *score));
-    match query.with_scores {
-        true => reply_pairs(call, count, elements),
-        false => reply_members(call, count, elements.map(|(member, _)| member)),
-    }
+    reply_elements(call, count, elements, query.with_scores)
 }
 
 fn store(call: &mut Call<'_>, txn: &mut Transaction<'_>, operation: Operation) -> Done {
@@ -190,13 +186,14 @@ impl<'a> Query<'a> {
         operation: Operation,
         outcome: Outcome,
     ) -> Result<Query<'a>, Error> {
-        let numkeys = number::parse_i64(call.args.take()?).ok_or(Error::NOT_INTEGER)?;
+        let numkeys = call.args.integer()?;
         if numkeys < 1 {
             return Err(Error::no_input_keys(call.command.name));
         }
-        let numkeys = usize::try_from(numkeys).ok().filter(|&numkeys| numkeys <= call.args.len());
-        let mut keys = Vec::with_capacity(numkeys.ok_or(Error::SYNTAX)?);
-        for _ in 0..keys.capacity() {
+        let numkeys = usize::try_from(numkeys).unwrap_or(usize::MAX);
+        call.args.behind(numkeys)?;
+        let mut keys = Vec::with_capacity(numkeys);
+        for _ in 0..numkeys {
             let key = call.next_key()?;
             Input::of(view.lookup(&key))?;
             keys.push((key, 1.0));
@@ -238,10 +235,8 @@ impl<'a> Query<'a> {
     /// Whether this is work for somebody else; then the keys are looked up once more.
     fn is_offloaded(&self, call: &Call<'_>, view: &mut View<'_>) -> bool {
         let is_large = call.should_offload(self.work(view));
-        for (key, _) in self.keys.iter().filter(|_| is_large) {
-            if view.looked_up(key).is_some() {
-                view.uncount(key);
-            }
+        if is_large {
+            self.keys.iter().for_each(|(key, _)| view.uncount(key));
         }
         is_large
     }

@@ -75,47 +75,45 @@ fn context(call: &Call<'_>, key: &Key<'_>) -> SortedSetContext {
 /// Gives a key a sorted set in the place of whatever it had, or nothing where that is empty; replies how many members it has.
 fn store(call: &mut Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, set: SortedSet) -> Done {
     let len = set.len();
-    if set.is_empty() {
-        txn.remove(key);
-    } else {
-        txn.set_collection(key, set);
-    }
+    txn.set_collection(key, set);
     call.integer(len)
 }
 
 /// A score, as the imitated server reads one.
 fn parse_score(call: &Call<'_>, text: &[u8]) -> Option<f64> {
-    is_readable(call, text).then(|| number::parse_f64(text)).flatten()
+    call.dialect().reads_double(text).then(|| number::parse_f64(text)).flatten()
 }
 
-/// Whether a number is written in a way that the imitated server knows: not all read hexadecimal digits.
-fn is_readable(call: &Call<'_>, text: &[u8]) -> bool {
-    call.dialect().doubles_of_c || !text.iter().any(|byte| byte.eq_ignore_ascii_case(&b'x'))
-}
+/// An element with its score.
+type Scored<'a> = (Element<'a>, f64);
 
-/// Replies so many elements with their scores: pairs in RESP3, one after the other in RESP2.
-fn reply_pairs<'a>(
+/// Replies so many elements, with their scores or alone.
+fn reply_elements<'a>(
     call: &mut Call<'_>,
     count: usize,
-    elements: impl Iterator<Item = (Element<'a>, f64)>,
+    elements: impl Iterator<Item = Scored<'a>>,
+    with_scores: bool,
 ) -> Done {
-    let are_pairs = call.reply.version() == Version::Resp3;
-    call.reply.array(if are_pairs { count } else { 2 * count });
-    for (member, score) in elements {
-        if are_pairs {
-            call.reply.array(2);
-        }
-        call.element(member)?;
-        call.double(score)?;
+    reply_len(call, count, with_scores);
+    for element in elements {
+        reply_element(call, element, with_scores)?;
     }
     Ok(Flow::Done)
 }
 
-/// Replies so many members.
-fn reply_members<'a>(call: &mut Call<'_>, count: usize, members: impl Iterator<Item = Element<'a>>) -> Done {
-    call.reply.array(count);
-    for member in members {
-        call.element(member)?;
+/// Replies how many elements follow, which with their scores are pairs in RESP3 and one after the other in RESP2.
+fn reply_len(call: &mut Call<'_>, count: usize, with_scores: bool) {
+    let is_flat = with_scores && call.reply.version() == Version::Resp2;
+    call.reply.array(if is_flat { 2 * count } else { count });
+}
+
+fn reply_element(call: &mut Call<'_>, (member, score): Scored<'_>, with_scores: bool) -> Done {
+    if !with_scores {
+        return call.element(member);
     }
-    Ok(Flow::Done)
+    if call.reply.version() == Version::Resp3 {
+        call.reply.array(2);
+    }
+    call.element(member)?;
+    call.double(score)
 }

@@ -4,7 +4,7 @@ use shardis_storage::types::packed::Side;
 use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{Key, Transaction};
 
-use super::reply_pairs;
+use super::reply_elements;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key, numbered};
 
@@ -63,13 +63,18 @@ fn pop(call: &mut Call<'_>, txn: &mut Transaction<'_>, side: Side) -> Done {
         return Ok(Flow::Offload);
     }
     set.change(|set| {
-        let done = match set.iter_from(end(set, side), inwards(side)).next() {
+        let done = match set.iter_from(end(set, side), side.opposite()).next() {
             // One that was not counted is no pair of its own in RESP3 either.
             Some((member, score)) if count.is_none() => {
                 call.reply.array(2);
                 call.element(member).and_then(|_| call.double(score))
             }
-            _ => reply_pairs(call, popped, set.iter_from(end(set, side), inwards(side)).take(popped)),
+            _ => reply_elements(
+                call,
+                popped,
+                set.iter_from(end(set, side), side.opposite()).take(popped),
+                true,
+            ),
         };
         remove(set, side, popped);
         (popped > 0, done)
@@ -99,7 +104,7 @@ fn zmpop(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 
 /// Takes a number of keys with these keys, an end and a number of members off the arguments, to their end.
 pub(super) fn many(call: &mut Call<'_>) -> Result<(Side, usize), Error> {
-    let numkeys = call.args.positive().ok().filter(|&count| count > 0).ok_or(Error::NUMKEYS_NOT_POSITIVE)?;
+    let numkeys = call.args.above_zero("numkeys")?;
     let mut options = call.args.behind(numkeys)?;
     let side = match () {
         () if options.take_word("MIN") => Side::Front,
@@ -108,7 +113,7 @@ pub(super) fn many(call: &mut Call<'_>) -> Result<(Side, usize), Error> {
     };
     let mut count = 1;
     if options.len() > 1 && options.take_word("COUNT") {
-        count = options.positive().ok().filter(|&count| count > 0).ok_or(Error::COUNT_NOT_POSITIVE)?;
+        count = options.above_zero("count")?;
     }
     options.finish()?;
     Ok((side, count))
@@ -147,7 +152,7 @@ pub(super) fn pop_one(
     call.reply.array(3);
     call.reply.bulk(key.bytes());
     set.change(|set| {
-        let done = match set.iter_from(end(set, side), inwards(side)).next() {
+        let done = match set.iter_from(end(set, side), side.opposite()).next() {
             Some((member, score)) => call.element(member).and_then(|_| call.double(score)),
             None => Ok(Flow::Done),
         };
@@ -159,7 +164,7 @@ pub(super) fn pop_one(
 /// Replies elements as pairs, in either version of the protocol.
 fn reply_nested(call: &mut Call<'_>, set: &SortedSet, side: Side, count: usize) -> Done {
     call.reply.array(count);
-    for (member, score) in set.iter_from(end(set, side), inwards(side)).take(count) {
+    for (member, score) in set.iter_from(end(set, side), side.opposite()).take(count) {
         call.reply.array(2);
         call.element(member)?;
         call.double(score)?;
@@ -180,13 +185,5 @@ fn end(set: &SortedSet, side: Side) -> usize {
     match side {
         Side::Front => 0,
         Side::Back => set.len().saturating_sub(1),
-    }
-}
-
-/// The direction away from an end.
-fn inwards(side: Side) -> Side {
-    match side {
-        Side::Front => Side::Back,
-        Side::Back => Side::Front,
     }
 }

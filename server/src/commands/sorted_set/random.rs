@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{Random, View};
 
-use super::{reply_members, reply_pairs};
+use super::{reply_element, reply_elements, reply_len};
 use crate::command::Arity::AtLeast;
 use crate::command::args::is_word;
 use crate::command::{Call, Command, Done, Error, Flow, key};
@@ -23,7 +23,7 @@ fn zrandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     if call.args.is_empty() {
         let set = view.read::<SortedSet>(&key)?;
-        return match set.and_then(|set| set.random_entry(&mut call.state.random())) {
+        return match set.and_then(|set| set.random_entry(&mut call.random())) {
             Some((member, _)) => call.element(member),
             None => call.null(),
         };
@@ -32,32 +32,30 @@ fn zrandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let set = view.read::<SortedSet>(&key)?;
     let len = set.map_or(0, SortedSet::len);
     let wanted = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    let picked = match count {
-        0.. => wanted.min(len),
-        _ if len == 0 => 0,
-        _ if wanted > REPEATED_MAX => return Err(Error::OUT_OF_RANGE),
-        _ => wanted,
-    };
+    let is_repeating = count < 0 && len > 0;
+    let picked = if is_repeating { wanted } else { wanted.min(len) };
     if call.should_offload(picked) {
         view.uncount(&key);
         return Ok(Flow::Offload);
     }
-    let mut random = Random::seeded(call.state.random().u64());
-    let ranks = match count {
-        0.. => distinct(len, picked, &mut random),
-        _ => (0..picked).map(|_| random.below(len as u64) as usize).collect(),
-    };
-    let nth = |&rank: &usize| set.and_then(|set| set.nth(rank));
-    let elements = ranks.iter().filter_map(nth);
-    match with_scores {
-        true => reply_pairs(call, picked, elements),
-        false => reply_members(call, picked, elements.map(|(member, _)| member)),
+    let mut random = call.random();
+    let nth = |rank: usize| set.and_then(|set| set.nth(rank));
+    if is_repeating {
+        call.bound_repeated(picked)?;
+        reply_len(call, picked, with_scores);
+        for element in (0..picked).filter_map(|_| nth(random.below(len as u64) as usize)) {
+            reply_element(call, element, with_scores)?;
+            call.bound_repeated(picked)?;
+        }
+        return Ok(Flow::Done);
     }
+    let ranks = distinct(len, picked, &mut random);
+    reply_elements(call, picked, ranks.into_iter().filter_map(nth), with_scores)
 }
 
 /// How many members, negative for repeated ones, and whether with their scores.
 fn options(call: &mut Call<'_>) -> Result<(i64, bool), Error> {
-    let count = call.args.integer_in(-i64::MAX..=i64::MAX, Error::OUT_OF_RANGE_64)?;
+    let count = call.args.integer_in(-i64::MAX..=i64::MAX, Error::OUT_OF_RANGE_NEGATABLE)?;
     let with_scores = match call.args.next() {
         Some(word) if !is_word(word, "WITHSCORES") => return Err(Error::SYNTAX),
         word => word.is_some(),
@@ -82,9 +80,6 @@ fn distinct(len: usize, count: usize, random: &mut Random) -> Vec<usize> {
     }
     chosen.into_iter().collect()
 }
-
-/// The most members of one reply that may repeat: there is no set that limits them, and a reply is in memory as a whole.
-const REPEATED_MAX: usize = 1 << 24;
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use shardis_storage::types::sorted_set::{SortedSet, SortedSetEncoding};
 use shardis_storage::{Transaction, View};
 
 use super::bounds::{Bounds, By};
-use super::{context, reply_members, reply_pairs, store};
+use super::{context, reply_elements, store};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
 
@@ -250,8 +250,5 @@ fn reply_range(call: &mut Call<'_>, view: &mut View<'_>, form: Form) -> Done {
         return Ok(Flow::Offload);
     }
     let elements = query.elements(set, ranks);
-    match query.with_scores {
-        true => reply_pairs(call, count, elements),
-        false => reply_members(call, count, elements.map(|(member, _)| member)),
-    }
+    reply_elements(call, count, elements, query.with_scores)
 }

@@ -41,6 +41,16 @@ pub enum Side {
     Back,
 }
 
+impl Side {
+    /// The other end.
+    pub fn opposite(self) -> Side {
+        match self {
+            Side::Front => Side::Back,
+            Side::Back => Side::Front,
+        }
+    }
+}
+
 /// Where an element is. It holds until the next change before it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Position(usize);
