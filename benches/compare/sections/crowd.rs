@@ -20,19 +20,20 @@ pub fn run(comparison: &mut Comparison) -> Result<(), Failure> {
     let server = RunningServer::start(&comparison.options.programs[0], &comparison.options.out)?;
     let reads = Reads::prepare(&server, (comparison.options.keys / KEYS_SHARE).max(KEYS_MIN))?;
     let duration = comparison.options.busy / DURATION_SHARE;
-    let rounds = comparison.options.rounds * TURNS_PER_ROUND;
-    for round in 0..rounds {
-        comparison.progress(&format!("GET beside {crowd} idle connections: round {} of {rounds}", round + 1));
-        let alone = reads.p99_us(duration)?;
+    let turns = comparison.options.rounds * TURNS_PER_ROUND;
+    let (mut alone, mut crowded) = (f64::INFINITY, f64::INFINITY);
+    for turn in 1..=turns {
+        comparison.progress(&format!("GET beside {crowd} idle connections: turn {turn} of {turns}"));
+        alone = alone.min(reads.p99_us(duration)?);
         let idle = (0..crowd).map(|_| dial(server.port)).collect::<Result<Vec<TcpStream>, _>>();
         let idle = idle.map_err(lost(&server.name))?;
         // An answer shows that those before it have been taken over from the kernel.
         server.connect()?.demand(&["PING"])?;
-        let crowded = reads.p99_us(duration)?;
+        crowded = crowded.min(reads.p99_us(duration)?);
         drop(idle);
         server.connect()?.demand(&["PING"])?;
-        comparison.results.record((Section::Start, FIGURE, TARGET), &server.name, round, crowded / alone);
     }
+    comparison.results.record((Section::Start, FIGURE, TARGET), &server.name, 0, crowded / alone);
     Ok(())
 }
 
@@ -45,10 +46,11 @@ fn allow_files(wanted: u64) -> Result<(), Failure> {
 }
 
 const SECTION: &str = "start";
-const FIGURE: &str = "GET p99 at 10k/s, beside thousands of idle connections / alone";
+const FIGURE: &str = "GET p99 at 10k/s, beside thousands of idle connections / alone, quietest turns";
 const TARGET: Target = Target { goal: None, ..Target::absolute(1.2, 1.2) };
-/// A percentile of one second moves a lot, so there are more turns than rounds.
-const TURNS_PER_ROUND: usize = 3;
+/// Whatever takes the machine for a millisecond in a hundred decides over a 99th percentile, and only ever adds: of many turns
+/// the quietest tells what the server does.
+const TURNS_PER_ROUND: usize = 4;
 /// Of the time that is taken to watch latency elsewhere.
 const DURATION_SHARE: u32 = 5;
 const KEYS_SHARE: u64 = 10;
