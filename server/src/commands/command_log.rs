@@ -1,4 +1,4 @@
-//! SLOWLOG, and COMMANDLOG, which is Valkey's and has two more logs. What is logged is decided in `observe::cost`.
+//! SLOWLOG, and COMMANDLOG, which is Valkey's and has two more logs. What is logged is decided in `dispatch::cost`.
 
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};

@@ -77,7 +77,7 @@ pub struct Dialect {
     pub client_extra_words_ignored: bool,
     /// Whether CLIENT LIST names the library of a client.
     pub client_library: bool,
-    /// Whether CLIENT LIST tells capabilities, watched keys and traffic.
+    /// Whether CLIENT LIST tells capabilities, watched keys and traffic, and CLIENT knows CAPA and IMPORT-SOURCE.
     pub client_traffic: bool,
 
     /// In whose words LATENCY DOCTOR speaks.

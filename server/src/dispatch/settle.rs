@@ -37,8 +37,8 @@ struct Aside {
     waiter: Arc<Waiter>,
 }
 
-/// Takes care of what a transaction without a command has left behind, when its locks are gone. It removes keys and nothing
-/// else, for which nobody waits.
+/// Takes care of what a transaction without a command has left behind, when its locks are gone. It only removes,
+/// keys or fields of hashes, and for that nobody waits.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
     state.executor.free(settled.garbage);

@@ -1,5 +1,5 @@
 //! Accepts connections, refuses those beyond a limit with Redis's words, and hands the others to the thread with the
-//! fewest. With `thread`, the only place that names a socket type.
+//! fewest. Few files name socket types (`tests/tests/tidy.rs` lists them); this one accepts.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};

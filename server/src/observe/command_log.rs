@@ -1,5 +1,5 @@
 //! The last commands that were slow, large, or had a large reply: SLOWLOG and COMMANDLOG show them. Each log has a length of
-//! its own; its oldest entry goes first. When a command is worth an entry is told in `cost`.
+//! its own; its oldest entry goes first. When a command is worth an entry is told in `dispatch::cost`.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! A sequence of byte strings in one exact allocation: the small form of hashes and lists, and the nodes of
+//! A sequence of byte strings in one exact allocation: the small form of every collection, and the nodes of
 //! long lists. It knows order and content only; fields and values, limits and thresholds are its owners'.
 //!
 //! ```text
