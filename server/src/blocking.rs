@@ -304,6 +304,11 @@ impl Blocked {
         ended
     }
 
+    /// What was called.
+    pub fn id(&self) -> CommandId {
+        self.waiter.id
+    }
+
     /// The call that waits.
     pub fn request(&self) -> Request<'_> {
         self.waiter.request.as_request()

@@ -78,6 +78,8 @@ pub struct Config {
     pub hash_max_listpack_entries: Setting<i64>,
     pub hash_max_listpack_value: Setting<i64>,
     pub list_max_listpack_size: Setting<i64>,
+    /// Whether lists are reported as compressed: 0 for not. None is.
+    pub list_compress_depth: Setting<i64>,
     pub set_max_intset_entries: Setting<i64>,
     pub set_max_listpack_entries: Setting<i64>,
     pub set_max_listpack_value: Setting<i64>,
@@ -145,6 +147,7 @@ impl Default for Config {
             hash_max_listpack_entries: Setting::new(512),
             hash_max_listpack_value: Setting::new(64),
             list_max_listpack_size: Setting::new(-2),
+            list_compress_depth: Setting::new(0),
             set_max_intset_entries: Setting::new(512),
             set_max_listpack_entries: Setting::new(128),
             set_max_listpack_value: Setting::new(64),

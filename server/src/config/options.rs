@@ -148,6 +148,8 @@ pub static PARAMETERS: &[Parameter] = &[
     memory("hash-max-listpack-value", 0, |config| config.hash_max_listpack_value.raw())
         .alias("hash-max-ziplist-value")
         .summary("Length of a field or value in a compact hash at most."),
+    number("list-compress-depth", 0, INT_MAX, |config| config.list_compress_depth.raw())
+        .summary("Whether lists are reported as compressed; 0 for not. None is."),
     number("list-max-listpack-size", INT_MIN, INT_MAX, |config| config.list_max_listpack_size.raw())
         .alias("list-max-ziplist-size")
         .summary("Elements of a compact list at most; -1 to -5 for 4 to 64 kilobytes."),

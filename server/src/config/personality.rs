@@ -109,6 +109,10 @@ pub struct Dialect {
     pub strict_cursors: bool,
     /// Whether SCAN refuses types that do not exist, and `NOVALUES` in words of its own.
     pub strict_scan_options: bool,
+    /// Whether a call counts as soon as it has blocked; else when it is answered.
+    pub counts_blocked_calls: bool,
+    /// Whether a call that CLIENT UNBLOCK ends with an error counts as refused; else as one that failed.
+    pub unblocked_calls_are_refused: bool,
     /// Whether SET with a comparison counts as an access to the old value.
     pub comparing_accesses: bool,
     /// Whether GETEX checks the time before it looks at the key.
@@ -202,6 +206,7 @@ const REDIS_70: Dialect = Dialect {
     client_library: false,
     help_of_help: "    Prints this help.",
     getkeys_words_min: 4,
+    counts_blocked_calls: true,
     pushes_after_reply: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
@@ -248,6 +253,8 @@ const REDIS_72: Dialect = Dialect {
     endless_timeouts_are_negative: false,
     strict_cursors: false,
     strict_scan_options: false,
+    counts_blocked_calls: false,
+    unblocked_calls_are_refused: false,
     comparing_accesses: true,
     getex_time_first: false,
     raw_bytes_min: |_| 45,
@@ -296,6 +303,7 @@ const VALKEY_91: Dialect = Dialect {
     answers_without_cluster: true,
     strict_cursors: true,
     strict_scan_options: true,
+    unblocked_calls_are_refused: true,
     comparing_accesses: false,
     getex_time_first: true,
     // Key and value are in one block of 128 bytes, in which the length of a key takes one byte or three.

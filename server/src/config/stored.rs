@@ -90,7 +90,6 @@ pub static PARAMETERS: &[Parameter] = &[
     flag("lazyfree-lazy-expire", "yes").only(VALKEY),
     flag("lazyfree-lazy-server-del", "no").only(REDIS),
     flag("lazyfree-lazy-server-del", "yes").only(VALKEY),
-    number("list-compress-depth", 0, INT_MAX, "0"),
     shaped("locale-collate", shape::collation, "").only(SINCE_72),
     choice("log-format", &["legacy", "logfmt", "json"], "legacy").only(VALKEY),
     choice("log-timestamp-format", &["legacy", "iso8601", "milliseconds"], "legacy").only(VALKEY),

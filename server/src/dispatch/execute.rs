@@ -9,7 +9,7 @@ use super::{Context, Outcome, Runner, answer_error, settle};
 use crate::blocking::{Blocked, Waiter};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
-use crate::command::table::Entry;
+use crate::command::table::{CommandId, Entry};
 use crate::command::{Args, Call, Done, Error, Flow, Run};
 
 /// How a handler ended; its reply is complete, or gone again.
@@ -57,8 +57,7 @@ pub fn execute(
         }
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
-                client.commands += 1;
-                ctx.stats.command(entry.id).calls.add(1);
+                count(ctx, client, entry.id);
                 return Outcome::Wait(job.start(ctx.state));
             }
             Err(error) => end(ctx, client, entry, mark, &mut call, Err(error)),
@@ -67,13 +66,37 @@ pub fn execute(
     };
     let outcome = match handled {
         Handled::Done => Outcome::Done,
+        Handled::Block(blocked) if counts_later(ctx) => return Outcome::Block(blocked),
         Handled::Block(blocked) => Outcome::Block(blocked),
         Handled::Offload => return Outcome::Offload,
         Handled::Contended => return Outcome::Contended,
     };
-    client.commands += 1;
-    ctx.stats.command(entry.id).calls.add(1);
+    count(ctx, client, entry.id);
     outcome
+}
+
+/// Counts a call that has run.
+#[inline]
+fn count(ctx: &Context<'_>, client: &mut Client, id: CommandId) {
+    client.commands += 1;
+    ctx.stats.command(id).calls.add(1);
+}
+
+/// Whether a call that has blocked counts when it is answered. A host that waits where it stands has begun, and that counts.
+fn counts_later(ctx: &Context<'_>) -> bool {
+    ctx.runner != Runner::Direct && !ctx.state.config.dialect().counts_blocked_calls
+}
+
+/// Counts a call that had blocked its client and has an answer now.
+pub fn count_answered(ctx: &Context<'_>, client: &mut Client, id: CommandId, is_error: bool) {
+    if counts_later(ctx) {
+        count(ctx, client, id);
+    }
+    if is_error {
+        let counters = ctx.stats.command(id);
+        let are_refused = ctx.state.config.dialect().unblocked_calls_are_refused;
+        if are_refused { &counters.rejected } else { &counters.failed }.add(1);
+    }
 }
 
 /// Runs a call on the shards of its keys, or tells why it has to run elsewhere or later.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::KeyHash;
 
+pub use self::execute::count_answered;
 use crate::blocking::Blocked;
 use crate::client::{Answers, Client};
 use crate::command::call::FirstKey;

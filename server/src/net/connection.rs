@@ -19,7 +19,6 @@ use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
 use crate::client::registry::Waiting;
 use crate::client::{Client, ClientInfo, limits};
-use crate::dispatch::{Context, Runner};
 use crate::state::TRAFFIC_BYTES_MIN;
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
@@ -138,9 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn run(&mut self, thread: &Thread, input: &[u8], buffers: &mut Buffers) -> (usize, Ended) {
-        let state = &thread.state;
-        let ctx =
-            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let ctx = thread.context();
         // Input is a sign of life, whether it makes a command complete or not.
         self.info.active_ms.store(ctx.now_ms, Ordering::Relaxed);
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");

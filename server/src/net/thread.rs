@@ -15,6 +15,7 @@ use super::connection::Connection;
 use super::listener::Peer;
 use super::window::Window;
 use crate::client::Client;
+use crate::dispatch::{Context, Runner};
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -48,6 +49,14 @@ pub struct Buffers {
 pub struct ThreadHandle {
     arrivals: mpsc::UnboundedSender<(Peer, Client)>,
     load: Arc<AtomicUsize>,
+}
+
+impl Thread {
+    /// What is around a call of one of its clients, at this instant.
+    pub fn context(&self) -> Context<'_> {
+        let now_ms = self.state.clock.now_ms();
+        Context { state: &self.state, stats: &self.stats, runner: Runner::Network, now_ms }
+    }
 }
 
 impl ThreadHandle {

@@ -3,15 +3,24 @@
 //! A transcript is a text file, `scripts/<family>/<command>.txt`:
 //!
 //! ```text
-//! @references valkey          # redis, valkey, none; both when the line is missing # A comment. a> SET k v
-//! # client `a` sends a command; words as in `notation` +OK                         # and this is the reply
-//! b> OBJECT ENCODING list "listpack"                  # what ours answers by default: a Redis 7.2
-//! [redis-7.0] "quicklist"     # what differs, and where a*600> RPUSH list #         # sent 600 times, `#`
-//! counts from 1; the last reply is compared, no other may be an error :600 a~> EXISTS soon             #
-//! asked again until the reply is the expected one :0 raw> "*1\r\n$-5\r\n"        # a client whose name
-//! begins with `raw` sends its words as they are -ERR Protocol error: invalid bulk length closed
-//! # the server closes the connection a> BLPOP q 0                # no reply yet, a< [ "q" "x" ]
-//! # which comes here; also what is pushed clock> advance 15           # 15 ms pass on the server
+//! @references valkey          # redis, valkey, none; both when the line is missing
+//! # A comment.
+//! a> SET k v                  # client `a` sends a command; words as in `notation`
+//! +OK                         # and this is the reply
+//! b> OBJECT ENCODING list
+//! "listpack"                  # what ours answers by default: a Redis 7.2
+//! [redis-7.0] "quicklist"     # what differs, and where
+//! a*600> RPUSH list #         # sent 600 times, `#` counts from 1; the last reply is compared, no other may be
+//!                             # an error
+//! :600
+//! a~> EXISTS soon             # asked again until the reply is the expected one
+//! :0
+//! raw> "*1\r\n$-5\r\n"        # a client whose name begins with `raw` sends its words as they are
+//! -ERR Protocol error: invalid bulk length
+//! closed                      # the server closes the connection
+//! a> BLPOP q 0                # no reply yet,
+//! a< [ "q" "x" ]              # which comes here; also what is pushed
+//! clock> advance 15           # 15 ms pass on the server
 //! ```
 //!
 //! After `HELLO 2`, `HELLO 3` and `RESET` a client's replies are read in the protocol that it then speaks.

@@ -12,6 +12,7 @@ use shardis_storage::{Db, EntryRef, ObjectRef, StringRef, Transaction};
 use crate::client::Client;
 use crate::command::{Call, Done, Error, Flow};
 use crate::commands::keys::object::{encoding_of, references_of};
+use crate::config::Config;
 use crate::state::State;
 
 pub(super) fn object(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
@@ -31,18 +32,20 @@ pub(super) fn object(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         entry.idle_ms() / 1000,
     );
     if let Some(list) = entry.object::<List>().filter(|_| encoding == "quicklist") {
-        text.push_str(&nodes_of(list, call.state.config.list_max_listpack_size.value()));
+        text.push_str(&nodes_of(list, &call.state.config));
     }
     call.simple(&text)
 }
 
-/// What there is to tell of a list's nodes. None is ever compressed.
-fn nodes_of(list: &List, limit: i64) -> String {
+/// What there is to tell of a list's nodes. `ql_compressed` tells what the settings say; none ever is.
+fn nodes_of(list: &List, config: &Config) -> String {
+    let limit = config.list_max_listpack_size.value();
+    let is_compressed = u8::from(config.list_compress_depth.value() != 0);
     let (nodes, bytes) =
         list.nodes().fold((0, 0), |(nodes, bytes), node| (nodes + 1, bytes + node.listpack_bytes()));
     let average = list.len() as f64 / f64::from(nodes);
     format!(
-        " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{limit} ql_compressed:0 \
+        " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{limit} ql_compressed:{is_compressed} \
          ql_uncompressed_size:{bytes}"
     )
 }

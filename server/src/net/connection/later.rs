@@ -86,9 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn run_parked(&mut self, thread: &Thread, request: Request<'_>) -> io::Result<Outcome> {
-        let state = &thread.state;
-        let ctx =
-            Context { state, stats: &thread.stats, runner: Runner::Network, now_ms: state.clock.now_ms() };
+        let ctx = thread.context();
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         let buffers = &mut *thread.buffers.borrow_mut();
         buffers.reply.clear();
@@ -122,6 +120,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(Served { reply, took }) => (Ok(()), reply, took),
             Err(error) => (Err(error), Reply::new(self.client().version), Duration::ZERO),
         };
+        let ctx = self.thread.context();
+        let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
+        dispatch::count_answered(&ctx, client, blocked.id(), result.is_err());
+        self.publish();
         self.answer_late(blocked.request(), took, result, reply)
     }
 
@@ -151,10 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.thread.stats.count_error(error.code());
             reply.error(error.text());
         }
-        let thread = &self.thread;
-        let now_ms = thread.state.clock.now_ms();
-        let ctx = Context { state: &thread.state, stats: &thread.stats, runner: Runner::Network, now_ms };
-        note_cost(&ctx, &self.info, request, took, reply.len());
+        note_cost(&self.thread.context(), &self.info, request, took, reply.len());
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         if client.is_unanswered() {
             reply.clear();
