@@ -3,14 +3,14 @@
 //!
 //! In steps, each asking for the lines that the next one reads: shard and bucket ([`Keyspace::ask`], without any lock,
 //! as soon as a key is known), the entry, and the rest of the chain where a bucket overflows; where a command is about
-//! collections, also the collection behind the entry, and the beginning of what is in it. For the later ones a shard is
+//! collections, also the beginning of what is in the collection. For the later ones a shard is
 //! locked for a look and let go before the next one is taken: holding those of a whole window makes other threads wait and
 //! gains nothing (it was measured to lose a tenth).
 
 use smallvec::SmallVec;
 
 use super::entry::Entry;
-use super::visit::{prefetch_content, prefetch_value};
+use super::visit::prefetch_content;
 use super::{Db, Keyspace};
 use crate::table::{KeyHash, Table};
 
@@ -76,10 +76,8 @@ impl Keyspace {
         for line in 1..CHAIN_LINES_MAX {
             chained.retain(|hash| goes_on(*hash, line));
         }
-        for ask in [prefetch_value, prefetch_content] {
-            for &hash in collections {
-                self.glance(db, hash, |table| table.likely(hash, CHAIN_LINES_MAX).map_or((), ask));
-            }
+        for &hash in collections {
+            self.glance(db, hash, |table| table.likely(hash, CHAIN_LINES_MAX).map_or((), prefetch_content));
         }
     }
 

@@ -19,7 +19,7 @@ pub struct Edit<'t, 'k, T: Collection> {
     hash: KeyHash,
     position: Position,
     /// Present until the guard drops.
-    value: Option<Box<T>>,
+    value: Option<T>,
     weight_bytes_before: usize,
     had_deadlines: bool,
     /// What a change means for the key, as long as the collection does not become empty.
@@ -59,7 +59,7 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
     /// Lets `change` have the collection. What it returns begins with whether it has changed anything: a command that
     /// finds nothing to do is no change of the key.
     pub fn change<R>(&mut self, change: impl FnOnce(&mut T) -> (bool, R)) -> R {
-        let value = self.value.as_deref_mut().expect("invariant: present until the guard drops");
+        let value = self.value.as_mut().expect("invariant: present until the guard drops");
         let (is_changed, outcome) = change(value);
         self.is_changed |= is_changed;
         outcome
@@ -70,7 +70,7 @@ impl<T: Collection> Deref for Edit<'_, '_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.value.as_deref().expect("invariant: present until the guard drops")
+        self.value.as_ref().expect("invariant: present until the guard drops")
     }
 }
 

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use super::access::REMEMBERED_MASK;
 use super::shape::{
-    DEADLINE_FLAGS, FORCED_RAW, HEADER_BYTES, HEADER_LENGTH_MAX, LONG_KEY, Shape, Tag, WIDE_DEADLINE_BYTES,
-    WORD_BYTES, deadline_flags, long_key_flag,
+    COLLECTION_BYTES, DEADLINE_FLAGS, FORCED_RAW, HEADER_BYTES, HEADER_LENGTH_MAX, LONG_KEY, Shape, Tag,
+    WIDE_DEADLINE_BYTES, WORD_BYTES, deadline_flags, long_key_flag,
 };
 use crate::number;
 use crate::table::TableEntry;
@@ -26,6 +26,13 @@ use crate::types::{Kind, Object, ObjectRef};
 
 const _: () = assert!(INLINE_BYTES_MAX <= HEADER_LENGTH_MAX);
 const _: () = assert!(size_of::<usize>() == WORD_BYTES && size_of::<Entry>() == WORD_BYTES);
+const _: () =
+    assert!(is_placed::<List>() && is_placed::<Set>() && is_placed::<SortedSet>() && is_placed::<Hash>());
+
+/// Whether a collection of this type fits the room for one.
+const fn is_placed<T>() -> bool {
+    size_of::<T>() == COLLECTION_BYTES && align_of::<T>() <= WORD_BYTES
+}
 
 /// A value on its way into an entry.
 #[derive(Debug)]
@@ -167,10 +174,10 @@ impl Entry {
         let shape = self.shape();
         match shape.tag {
             Tag::Inline => Some(StringRef::Bytes(self.read(shape.value_at(), shape.inline_bytes))),
-            Tag::Int => Some(StringRef::Int(self.word(shape) as i64)),
-            // SAFETY: the tag says that the value word is an `Arc<Vec<u8>>`, aligned by `value_at`; the reference points
+            Tag::Int => Some(StringRef::Int(self.integer(shape))),
+            // SAFETY: the tag says that the value is an `Arc<Vec<u8>>`, aligned by `value_at`; the reference points
             // into the block and lives as long as `self`.
-            Tag::Shared => Some(StringRef::Shared(unsafe { self.shared(shape).as_ref() })),
+            Tag::Shared => Some(StringRef::Shared(unsafe { self.place(shape).as_ref() })),
             Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash | Tag::Lent => None,
         }
     }
@@ -180,14 +187,15 @@ impl Entry {
     pub fn object(&self) -> Option<ObjectRef<'_>> {
         let shape = self.shape();
         match shape.tag {
-            // SAFETY: the tag says what the value word points to; the box is owned by this entry and lives as long.
-            Tag::List => Some(ObjectRef::List(unsafe { &*(self.word(shape) as *const List) })),
+            // SAFETY: the tag says what the value is, aligned by `value_at`; the reference points into the block and
+            // lives as long as `self`.
+            Tag::List => Some(ObjectRef::List(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
-            Tag::Set => Some(ObjectRef::Set(unsafe { &*(self.word(shape) as *const Set) })),
+            Tag::Set => Some(ObjectRef::Set(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
-            Tag::SortedSet => Some(ObjectRef::SortedSet(unsafe { &*(self.word(shape) as *const SortedSet) })),
+            Tag::SortedSet => Some(ObjectRef::SortedSet(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
-            Tag::Hash => Some(ObjectRef::Hash(unsafe { &*(self.word(shape) as *const Hash) })),
+            Tag::Hash => Some(ObjectRef::Hash(unsafe { self.place(shape).as_ref() })),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => None,
         }
     }
@@ -196,15 +204,15 @@ impl Entry {
     pub fn lend(&mut self) -> Option<Object> {
         let shape = self.shape();
         let object = match shape.tag {
-            // SAFETY: the tag says that the word is a box which this entry owns; the tag changes below, before anybody
-            // sees the entry again, so it is taken once.
-            Tag::List => Object::List(unsafe { self.boxed(shape) }),
+            // SAFETY: the tag says what the value is; it changes below, before anybody sees the entry again, so the value
+            // is moved out once.
+            Tag::List => Object::List(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
-            Tag::Set => Object::Set(unsafe { self.boxed(shape) }),
+            Tag::Set => Object::Set(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
-            Tag::SortedSet => Object::SortedSet(unsafe { self.boxed(shape) }),
+            Tag::SortedSet => Object::SortedSet(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
-            Tag::Hash => Object::Hash(unsafe { self.boxed(shape) }),
+            Tag::Hash => Object::Hash(unsafe { self.place(shape).read() }),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => return None,
         };
         self.write(TAG_AT, &[Tag::Lent as u8]);
@@ -238,7 +246,7 @@ impl Entry {
     pub fn shared_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
         let shape = self.shape();
         // SAFETY: as in `string`, and `&mut self` makes it exclusive.
-        (shape.tag == Tag::Shared).then(|| unsafe { self.shared(shape).as_mut() })
+        (shape.tag == Tag::Shared).then(|| unsafe { self.place(shape).as_mut() })
     }
 
     /// Changes the deadline; the entry moves only if the room for it changes.
@@ -330,7 +338,12 @@ impl Entry {
         let mut entry = Entry::allocate(new, self.clock());
         entry.write_deadline(new, deadline_ms);
         entry.write(new.key_at(), key);
-        entry.write(new.value_at(), self.read(old.value_at(), old.value_bytes()));
+        // SAFETY: both blocks have room for the value where their shapes say, and are not the same. The bytes are copied as
+        // they are, for not all of a collection's are always written.
+        unsafe {
+            let value = self.place::<u8>(old);
+            value.copy_to_nonoverlapping(entry.place(new), old.value_bytes());
+        }
         let emptied = ManuallyDrop::new(std::mem::replace(self, entry));
         // SAFETY: the block was allocated with a layout of this size and alignment; nobody uses `emptied` any more, and
         // as it is never dropped, its value lives on in the new block.
@@ -385,41 +398,37 @@ impl Entry {
 
     /// Writes the value; whatever was there must have been moved out or need no drop.
     fn write_value(&mut self, shape: Shape, value: NewValue<'_>) {
-        let word = match value {
-            NewValue::Inline(bytes) | NewValue::Raw(bytes) => return self.write(shape.value_at(), bytes),
-            NewValue::Int(value) | NewValue::CopiedInt(value) => value as usize,
-            // SAFETY: the value word of this shape lies inside the block and is aligned for the handle.
-            NewValue::Shared(bytes) => return unsafe { self.shared(shape).write(bytes) },
-            NewValue::Object(Object::List(list)) => Box::into_raw(list) as usize,
-            NewValue::Object(Object::Set(set)) => Box::into_raw(set) as usize,
-            NewValue::Object(Object::SortedSet(set)) => Box::into_raw(set) as usize,
-            NewValue::Object(Object::Hash(hash)) => Box::into_raw(hash) as usize,
-        };
-        self.write(shape.value_at(), &word.to_ne_bytes());
+        match value {
+            NewValue::Inline(bytes) | NewValue::Raw(bytes) => self.write(shape.value_at(), bytes),
+            NewValue::Int(value) | NewValue::CopiedInt(value) => {
+                self.write(shape.value_at(), &value.to_ne_bytes());
+            }
+            // SAFETY: the room for the value of this shape lies inside the block and is aligned for a handle.
+            NewValue::Shared(bytes) => unsafe { self.place(shape).write(bytes) },
+            // SAFETY: as above, for a collection.
+            NewValue::Object(Object::List(list)) => unsafe { self.place(shape).write(list) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Set(set)) => unsafe { self.place(shape).write(set) },
+            // SAFETY: as above.
+            NewValue::Object(Object::SortedSet(set)) => unsafe { self.place(shape).write(set) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Hash(hash)) => unsafe { self.place(shape).write(hash) },
+        }
     }
 
-    /// Where the handle of a long string's buffer stands; only meaningful if the tag says so.
-    fn shared(&self, shape: Shape) -> NonNull<Arc<Vec<u8>>> {
-        // SAFETY: the value word lies inside the block.
+    /// Where the value stands, as whatever the tag says that it is.
+    #[inline]
+    fn place<T>(&self, shape: Shape) -> NonNull<T> {
+        // SAFETY: the value lies inside the block.
         unsafe { self.0.add(shape.value_at()).cast() }
     }
 
-    /// The value word.
+    /// The value of an integer.
     #[inline]
-    fn word(&self, shape: Shape) -> usize {
+    fn integer(&self, shape: Shape) -> i64 {
         let mut bytes = [0; WORD_BYTES];
         bytes.copy_from_slice(self.read(shape.value_at(), WORD_BYTES));
-        usize::from_ne_bytes(bytes)
-    }
-
-    /// The box that the value word is.
-    ///
-    /// # Safety
-    ///
-    /// The tag says that the entry owns a box of this type, and nobody uses it through the entry any more.
-    unsafe fn boxed<T>(&self, shape: Shape) -> Box<T> {
-        // SAFETY: the word was made of such a box; the caller takes it once.
-        unsafe { Box::from_raw(self.word(shape) as *mut T) }
+        i64::from_ne_bytes(bytes)
     }
 
     #[inline]
@@ -456,7 +465,7 @@ impl Drop for Entry {
         let shape = self.shape();
         if shape.tag == Tag::Shared {
             // SAFETY: the tag says that the word is a handle owned by this entry, which is being dropped: read once.
-            drop(unsafe { self.shared(shape).read() });
+            drop(unsafe { self.place::<Arc<Vec<u8>>>(shape).read() });
         }
         // SAFETY: the block was allocated with a layout of this size and alignment.
         unsafe { dealloc(self.0.as_ptr(), shape.layout()) };
@@ -536,10 +545,10 @@ mod tests {
     #[test]
     fn lent_collections_come_back() {
         for object in [
-            Object::List(Box::default()),
-            Object::Set(Box::default()),
-            Object::SortedSet(Box::default()),
-            Object::Hash(Box::default()),
+            Object::List(List::default()),
+            Object::Set(Set::default()),
+            Object::SortedSet(SortedSet::default()),
+            Object::Hash(Hash::default()),
         ] {
             let mut entry = Entry::new(b"k", NewValue::Object(object), Some(5), 1);
             let kind = entry.kind();

@@ -8,7 +8,7 @@
 //! [8 bytes]   length of a long key
 //! [6 or 8]    deadline: Unix milliseconds
 //! key bytes
-//! value       inline string: its bytes; integer: 8 bytes; else one pointer
+//! value       inline string: its bytes; integer: 8 bytes; long string: its handle; collection: its two words
 //! ```
 
 use std::alloc::Layout;
@@ -20,6 +20,8 @@ pub(super) const LONG_KEY_BYTES: usize = 8;
 pub(super) const DEADLINE_BYTES: usize = 6;
 pub(super) const WIDE_DEADLINE_BYTES: usize = 8;
 pub(super) const WORD_BYTES: usize = 8;
+/// A collection: where its elements are, and how they are stored.
+pub(super) const COLLECTION_BYTES: usize = 2 * WORD_BYTES;
 /// Lengths in the header have 12 bits; a longer key has its length behind the header.
 pub(super) const HEADER_LENGTH_MAX: usize = (1 << 12) - 1;
 
@@ -41,13 +43,13 @@ pub(super) enum Tag {
     Int,
     /// An `Arc<Vec<u8>>`.
     Shared,
-    /// A `Box<List>`.
+    /// A `List`.
     List,
-    /// A `Box<Set>`.
+    /// A `Set`.
     Set,
-    /// A `Box<SortedSet>`.
+    /// A `SortedSet`.
     SortedSet,
-    /// A `Box<Hash>`.
+    /// A `Hash`.
     Hash,
     /// Nothing: the collection is in the hands of a guard.
     Lent,
@@ -97,12 +99,16 @@ impl Shape {
 
     pub(super) fn value_at(self) -> usize {
         let at = self.key_at() + self.key_bytes;
-        // References to the handle of a shared buffer are given out, so it is aligned.
-        if self.tag == Tag::Shared { at.next_multiple_of(WORD_BYTES) } else { at }
+        // References to handles and collections are given out, so they are aligned.
+        if matches!(self.tag, Tag::Inline | Tag::Int) { at } else { at.next_multiple_of(WORD_BYTES) }
     }
 
     pub(super) fn value_bytes(self) -> usize {
-        if self.tag == Tag::Inline { self.inline_bytes } else { WORD_BYTES }
+        match self.tag {
+            Tag::Inline => self.inline_bytes,
+            Tag::Int | Tag::Shared => WORD_BYTES,
+            Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash | Tag::Lent => COLLECTION_BYTES,
+        }
     }
 
     pub(super) fn block_bytes(self) -> usize {

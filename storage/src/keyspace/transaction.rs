@@ -137,7 +137,7 @@ impl<'k> Transaction<'k> {
             self.remove(key);
             return;
         }
-        let value = NewValue::Object(Box::new(collection).into_object());
+        let value = NewValue::Object(collection.into_object());
         self.replace(key, Entry::new(key.bytes, value, None, self.0.clock));
     }
 
@@ -176,7 +176,7 @@ impl<'k> Transaction<'k> {
         if let Some(position) = self.live_position(key) {
             return Edit::of(&mut self.0, key, position, What::Modified);
         }
-        let value = NewValue::Object(Box::<T>::default().into_object());
+        let value = NewValue::Object(T::default().into_object());
         self.add(key, Entry::new(key.bytes, value, None, self.0.clock));
         let table = &self.0.database_mut(key.hash).table;
         let position = table.position(key.hash, key.bytes).expect("invariant: just added");

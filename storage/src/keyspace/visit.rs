@@ -48,10 +48,9 @@ impl ShardVisit<'_> {
     /// Goes on from `frontier` through the next [`GROUP_BUCKETS`] buckets and returns the new frontier. Keys
     /// that `admits` lets through are given to `row`; once that answers false, the step ends with the bucket.
     ///
-    /// A key costs four lines of memory, each found through the one before: its entry, its value, and what
-    /// the value points to, which often spans two. So entries go through four stages, each some entries
-    /// behind the one before, and by the time a stage comes to an entry, the line that it reads has come from
-    /// memory.
+    /// A key costs three lines of memory, found one through the other: its entry, and what a collection in it points to,
+    /// which often spans two. So entries go through three stages, each some entries behind the one before, and by the
+    /// time a stage comes to an entry, the line that it reads has come from memory.
     pub fn step(
         &mut self,
         frontier: Frontier,
@@ -65,7 +64,7 @@ impl ShardVisit<'_> {
         let mut end = table.sweep(frontier, GROUP_BUCKETS, hasher, |entry, bucket_end| {
             group.push(Candidate { entry, bucket_end, is_wanted: false });
         });
-        for at in 0..group.len() + 3 * STAGE_DISTANCE {
+        for at in 0..group.len() + 2 * STAGE_DISTANCE {
             // Wraps out of the group where a stage has not begun yet.
             let behind = |stages: usize| at.wrapping_sub(stages * STAGE_DISTANCE);
             if let Some(candidate) = group.get(at) {
@@ -76,13 +75,10 @@ impl ShardVisit<'_> {
                 let is_live = entry.deadline_ms().is_none_or(|deadline| deadline > now_ms);
                 candidate.is_wanted = is_live && admits(entry.key(), EntryRef::new(entry, clock));
                 if candidate.is_wanted {
-                    prefetch_value(entry);
+                    prefetch_content(entry);
                 }
             }
             if let Some(candidate) = group.get(behind(2)).filter(|candidate| candidate.is_wanted) {
-                prefetch_content(candidate.entry);
-            }
-            if let Some(candidate) = group.get(behind(3)).filter(|candidate| candidate.is_wanted) {
                 if candidate.bucket_end > end {
                     break;
                 }
@@ -95,18 +91,7 @@ impl ShardVisit<'_> {
     }
 }
 
-/// Asks for the line of a collection; a string lies in its entry.
-pub(super) fn prefetch_value(entry: &Entry) {
-    match entry.object() {
-        Some(ObjectRef::Hash(hash)) => prefetch(std::ptr::from_ref(hash)),
-        Some(ObjectRef::List(list)) => prefetch(std::ptr::from_ref(list)),
-        Some(ObjectRef::Set(set)) => prefetch(std::ptr::from_ref(set)),
-        Some(ObjectRef::SortedSet(set)) => prefetch(std::ptr::from_ref(set)),
-        None => {}
-    }
-}
-
-/// Asks for what a collection points to, which is where its elements begin.
+/// Asks for what a collection points to, which is where its elements begin. A string lies in its entry.
 pub(super) fn prefetch_content(entry: &Entry) {
     match entry.object() {
         Some(ObjectRef::Hash(hash)) => hash.prefetch(),

@@ -1,6 +1,6 @@
 //! Plain data structures: they know nothing of keys, expiry or clients.
 //!
-//! A string lives in its entry (`string` says what one is); a collection is a box that the entry owns. What the
+//! A string lives in its entry (`string` says what one is), and so do the two words of a collection. What the
 //! keyspace must know of a collection is the trait [`Collection`]; which collections there are is [`Object`].
 
 pub mod allocation;
@@ -57,7 +57,7 @@ pub trait Collection: Default + 'static {
     /// Whether it holds nothing: its key is removed then.
     fn is_empty(&self) -> bool;
 
-    /// Heap bytes, the box included, in constant time.
+    /// Heap bytes, in constant time.
     fn weight_bytes(&self) -> usize;
 
     /// How it is stored, as `OBJECT ENCODING` says it.
@@ -69,10 +69,10 @@ pub trait Collection: Default + 'static {
     }
 
     /// The collection as an object.
-    fn into_object(self: Box<Self>) -> Object;
+    fn into_object(self) -> Object;
 
     /// The collection in an object, if it is of this type.
-    fn from_object(object: Object) -> Option<Box<Self>>;
+    fn from_object(object: Object) -> Option<Self>;
 
     /// The collection behind a reference, if it is of this type.
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self>;
@@ -82,13 +82,13 @@ pub trait Collection: Default + 'static {
 #[derive(Debug)]
 pub enum Object {
     /// A list.
-    List(Box<List>),
+    List(List),
     /// A set.
-    Set(Box<Set>),
+    Set(Set),
     /// A sorted set.
-    SortedSet(Box<SortedSet>),
+    SortedSet(SortedSet),
     /// A hash.
-    Hash(Box<Hash>),
+    Hash(Hash),
 }
 
 /// A collection of any type, in place.
@@ -115,7 +115,7 @@ impl ObjectRef<'_> {
         }
     }
 
-    /// Heap bytes, the box included.
+    /// Heap bytes.
     pub fn weight_bytes(self) -> usize {
         match self {
             ObjectRef::List(list) => list.weight_bytes(),
@@ -138,10 +138,10 @@ impl ObjectRef<'_> {
     /// A deep copy.
     pub fn duplicate(self) -> Object {
         match self {
-            ObjectRef::List(list) => Object::List(Box::new(list.clone())),
-            ObjectRef::Set(set) => Object::Set(Box::new(set.clone())),
-            ObjectRef::SortedSet(set) => Object::SortedSet(Box::new(set.clone())),
-            ObjectRef::Hash(hash) => Object::Hash(Box::new(hash.clone())),
+            ObjectRef::List(list) => Object::List(list.clone()),
+            ObjectRef::Set(set) => Object::Set(set.clone()),
+            ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
+            ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
         }
     }
 }
@@ -154,18 +154,18 @@ impl Collection for List {
     }
 
     fn weight_bytes(&self) -> usize {
-        allocation::allocation_bytes(size_of::<List>()) + self.memory_bytes()
+        self.memory_bytes()
     }
 
     fn encoding_name(&self) -> &'static str {
         self.encoding().name()
     }
 
-    fn into_object(self: Box<Self>) -> Object {
+    fn into_object(self) -> Object {
         Object::List(self)
     }
 
-    fn from_object(object: Object) -> Option<Box<Self>> {
+    fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::List(list) => Some(list),
             Object::Set(_) | Object::SortedSet(_) | Object::Hash(_) => None,
@@ -188,18 +188,18 @@ impl Collection for Set {
     }
 
     fn weight_bytes(&self) -> usize {
-        allocation::allocation_bytes(size_of::<Set>()) + self.memory_bytes()
+        self.memory_bytes()
     }
 
     fn encoding_name(&self) -> &'static str {
         self.encoding().name()
     }
 
-    fn into_object(self: Box<Self>) -> Object {
+    fn into_object(self) -> Object {
         Object::Set(self)
     }
 
-    fn from_object(object: Object) -> Option<Box<Self>> {
+    fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::Set(set) => Some(set),
             Object::List(_) | Object::SortedSet(_) | Object::Hash(_) => None,
@@ -222,18 +222,18 @@ impl Collection for SortedSet {
     }
 
     fn weight_bytes(&self) -> usize {
-        allocation::allocation_bytes(size_of::<SortedSet>()) + self.memory_bytes()
+        self.memory_bytes()
     }
 
     fn encoding_name(&self) -> &'static str {
         self.encoding().name()
     }
 
-    fn into_object(self: Box<Self>) -> Object {
+    fn into_object(self) -> Object {
         Object::SortedSet(self)
     }
 
-    fn from_object(object: Object) -> Option<Box<Self>> {
+    fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::SortedSet(set) => Some(set),
             Object::List(_) | Object::Set(_) | Object::Hash(_) => None,
@@ -256,7 +256,7 @@ impl Collection for Hash {
     }
 
     fn weight_bytes(&self) -> usize {
-        allocation::allocation_bytes(size_of::<Hash>()) + self.memory_bytes()
+        self.memory_bytes()
     }
 
     fn encoding_name(&self) -> &'static str {
@@ -267,11 +267,11 @@ impl Collection for Hash {
         Hash::has_deadlines(self)
     }
 
-    fn into_object(self: Box<Self>) -> Object {
+    fn into_object(self) -> Object {
         Object::Hash(self)
     }
 
-    fn from_object(object: Object) -> Option<Box<Self>> {
+    fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::Hash(hash) => Some(hash),
             Object::List(_) | Object::Set(_) | Object::SortedSet(_) => None,
