@@ -39,9 +39,19 @@ impl Connection {
 
     /// Sends one command and reads its reply.
     pub fn call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Value, Failure> {
+        self.ask(words)?;
+        self.answer()
+    }
+
+    /// Sends one command.
+    pub fn ask<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<(), Failure> {
         let mut request = Vec::new();
         resp::append_command(&mut request, words);
-        self.send(&request)?;
+        self.send(&request)
+    }
+
+    /// Reads one reply.
+    pub fn answer(&mut self) -> Result<Value, Failure> {
         self.read().map_err(lost(&self.server))
     }
 

@@ -53,7 +53,7 @@ pub fn shown(value: f64) -> String {
 }
 
 /// The figures that are plotted and told, with their titles.
-pub const SECTIONS: [(Section, &str, &str); 8] = [
+pub const SECTIONS: [(Section, &str, &str); 9] = [
     (
         Section::Cpu,
         "Server CPU per request, µs",
@@ -81,6 +81,11 @@ pub const SECTIONS: [(Section, &str, &str); 8] = [
         Section::Compute,
         "Computing",
         "A sum over one field of every hash; the peers run a Lua loop of SCAN and HGET.",
+    ),
+    (
+        Section::Waiting,
+        "Waiting for others",
+        "How long after a push a blocked client is served, and GET beside the freeing of a huge set; the quietest windows.",
     ),
 ];
 

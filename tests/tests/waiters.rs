@@ -1,8 +1,8 @@
 //! Many clients that wait for lists, many that bring them about in every way, and some that end waits: whatever the
 //! interleaving, each element is in one place in the end, each client gets its replies in order, and a wait ends once.
 //!
-//! `WAITERS_SEED` repeats the choices of a run, though not its interleaving. `WAITERS_SECONDS` makes it longer and larger; with
-//! nextest it must stay below the five minutes after which that ends a test.
+//! `WAITERS_SEED` repeats the choices of a run, though not its interleaving. `WAITERS_SECONDS` makes it longer and larger: 64
+//! consumers and 16 producers. nextest ends a test after five minutes; for longer ones there is `cargo test`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -284,6 +284,12 @@ impl Arena {
             }
             if random.u32(..50) == 0 {
                 session.execute(&["LRANGE", "long", "0", "-1"]);
+            }
+            // A deadline that never comes moves the queue to another block of memory, and back.
+            match random.u32(..10) {
+                0 => drop(session.execute(&["EXPIRE".to_owned(), queue(&mut random), "1000".to_owned()])),
+                1 => drop(session.execute(&["PERSIST".to_owned(), queue(&mut random)])),
+                _ => {}
             }
             thread::park_timeout(Duration::from_micros(random.u64(..500)));
         }

@@ -7,6 +7,7 @@ pub mod load;
 pub mod memory;
 mod reads;
 pub mod start;
+pub mod waiting;
 
 use crate::options::Options;
 use crate::results::Results;

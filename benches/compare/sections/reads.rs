@@ -28,9 +28,14 @@ impl<'s> Reads<'s> {
 
     /// The 99th percentile of the latency at a fixed rate, in microseconds.
     pub fn p99_us(&self, duration: Duration) -> Result<f64, Failure> {
+        self.quantile_us(duration, 0.99)
+    }
+
+    /// Another quantile of it.
+    pub fn quantile_us(&self, duration: Duration, quantile: f64) -> Result<f64, Failure> {
         let bounds = Bounds { start: 0, duration, requests: usize::MAX };
         let histogram = open::run(&self.server.name, &self.connections, &self.pool, 1, RATE, bounds)?;
-        Ok(histogram.value_at_quantile(0.99) as f64 / 1e3)
+        Ok(histogram.value_at_quantile(quantile) as f64 / 1e3)
     }
 }
 

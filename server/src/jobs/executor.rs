@@ -1,6 +1,7 @@
-//! The executor: a few threads that run what would hold up a network thread: long commands, and freeing.
+//! The executor: threads for what would hold up a network thread. A few run long commands; one frees, and gives way to
+//! everybody else.
 //!
-//! Threads start with the first work and stop with the server. The queue is bounded by who fills it: each connection
+//! Threads start with the first work and stop with the server. The queues are bounded by who fills them: each connection
 //! has at most one command here, and what is freed was in memory before.
 
 use std::collections::VecDeque;
@@ -13,18 +14,29 @@ use shardis_storage::Detached;
 
 use crate::observe::stats::{Stats, ThreadStats};
 
-/// Threads: one long command does not hold up another.
+/// Threads for commands: a long one does not hold up another.
 const THREADS_MAX: usize = 4;
 
-/// Runs work on threads of its own.
+/// Runs long commands and frees what is heavy, on threads of its own.
+#[derive(Debug)]
 pub struct Executor {
-    stats: Arc<Stats>,
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    commands: Crew,
+    freeing: Crew,
 }
 
 /// Work is told where to count what it does.
 type Work = Box<dyn FnOnce(&Arc<ThreadStats>) + Send>;
+
+/// Some threads with a queue of work.
+struct Crew {
+    name: &'static str,
+    threads_max: usize,
+    /// Whether its threads let all others go first.
+    gives_way: bool,
+    stats: Arc<Stats>,
+    shared: Arc<Shared>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -43,31 +55,29 @@ struct Queue {
     is_stopped: bool,
 }
 
-impl std::fmt::Debug for Executor {
+impl std::fmt::Debug for Crew {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Executor").field("threads", &self.threads.lock().len()).finish_non_exhaustive()
+        f.debug_struct(self.name).field("threads", &self.threads.lock().len()).finish_non_exhaustive()
     }
 }
 
 impl Executor {
     /// An executor without any thread yet.
     pub fn new(stats: Arc<Stats>) -> Executor {
-        Executor { stats, shared: Arc::default(), threads: Mutex::default() }
+        let crew = |name, threads_max, gives_way| Crew {
+            name,
+            threads_max,
+            gives_way,
+            stats: stats.clone(),
+            shared: Arc::default(),
+            threads: Mutex::default(),
+        };
+        Executor { commands: crew("exec", THREADS_MAX, false), freeing: crew("free", 1, true) }
     }
 
     /// Runs `work` as soon as a thread is free. After `stop` it is dropped unrun.
     pub fn run(&self, work: impl FnOnce(&Arc<ThreadStats>) + Send + 'static) {
-        let mut queue = self.shared.queue.lock();
-        if queue.is_stopped {
-            return;
-        }
-        queue.work.push_back(Box::new(work));
-        if queue.idle >= queue.work.len() {
-            self.shared.arrival.notify_one();
-            return;
-        }
-        drop(queue);
-        self.start_thread();
+        self.commands.run(Box::new(work));
     }
 
     /// Frees keys in the background.
@@ -76,33 +86,54 @@ impl Executor {
             return;
         }
         let keys = detached.keys();
-        self.shared.queue.lock().frees += keys;
-        let shared = self.shared.clone();
-        self.run(move |_| {
+        self.freeing.shared.queue.lock().frees += keys;
+        let shared = self.freeing.shared.clone();
+        self.freeing.run(Box::new(move |_| {
             drop(detached);
             let mut queue = shared.queue.lock();
             queue.frees -= keys;
             queue.freed += keys;
-        });
+        }));
     }
 
     /// Keys that wait to be freed.
     pub fn pending_frees(&self) -> usize {
-        self.shared.queue.lock().frees
+        self.freeing.shared.queue.lock().frees
     }
 
     /// Keys that were freed in the background.
     pub fn freed(&self) -> usize {
-        self.shared.queue.lock().freed
+        self.freeing.shared.queue.lock().freed
     }
 
     /// Sets the count of freed keys to zero.
     pub fn reset_freed(&self) {
-        self.shared.queue.lock().freed = 0;
+        self.freeing.shared.queue.lock().freed = 0;
     }
 
     /// Finishes the work under way, drops the rest and ends the threads.
     pub fn stop(&self) {
+        self.commands.stop();
+        self.freeing.stop();
+    }
+}
+
+impl Crew {
+    fn run(&self, work: Work) {
+        let mut queue = self.shared.queue.lock();
+        if queue.is_stopped {
+            return;
+        }
+        queue.work.push_back(work);
+        if queue.idle >= queue.work.len() {
+            self.shared.arrival.notify_one();
+            return;
+        }
+        drop(queue);
+        self.start_thread();
+    }
+
+    fn stop(&self) {
         let mut queue = self.shared.queue.lock();
         queue.is_stopped = true;
         let dropped = std::mem::take(&mut queue.work);
@@ -120,12 +151,18 @@ impl Executor {
     fn start_thread(&self) {
         let mut threads = self.threads.lock();
         // Once `stop` has looked at the list, nobody would join a new one.
-        if threads.len() == THREADS_MAX || self.shared.queue.lock().is_stopped {
+        if threads.len() == self.threads_max || self.shared.queue.lock().is_stopped {
             return;
         }
-        let (shared, stats) = (self.shared.clone(), self.stats.clone());
-        let name = format!("shardis-exec-{}", threads.len());
-        match std::thread::Builder::new().name(name).spawn(move || shared.serve(&stats.thread())) {
+        let (shared, stats, gives_way) = (self.shared.clone(), self.stats.clone(), self.gives_way);
+        let name = format!("shardis-{}-{}", self.name, threads.len());
+        let serve = move || {
+            if gives_way {
+                give_way();
+            }
+            shared.serve(&stats.thread());
+        };
+        match std::thread::Builder::new().name(name).spawn(serve) {
             Ok(thread) => threads.push(thread),
             // With one thread at least the work gets done later; without any it is done here.
             Err(_) if threads.is_empty() => {
@@ -172,6 +209,16 @@ fn perform(work: Work, stats: &Arc<ThreadStats>) {
     shardis_storage::allocator::release_unused();
 }
 
+/// Makes the calling thread go last where it shares a core. Work that is done a moment at a time, as on a network thread, need
+/// not wait for slices of milliseconds then. Where the system does not let it, everything goes on, less smoothly.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICENESS);
+}
+
+/// What is added to the niceness of a thread that gives way.
+const NICENESS: i32 = 10;
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -213,7 +260,7 @@ mod tests {
             let (end, has_ended) = mpsc::channel();
             std::thread::spawn(move || {
                 executor.stop();
-                end.send(executor.threads.lock().len())
+                end.send(executor.commands.threads.lock().len())
             });
             assert_eq!(has_ended.recv_timeout(PATIENCE), Ok(0), "threads that nobody has joined");
         }
