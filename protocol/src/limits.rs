@@ -51,6 +51,9 @@ pub const LONG_DOUBLE_BYTES_MAX: usize = 5 * 1024;
 /// to gather.
 pub const BULK_SHARED_BYTES_MIN: usize = 16 * 1024;
 
+/// A reply that is made whole before it is sent is made in blocks of this size, each given back when it is sent.
+pub const REPLY_BLOCK_BYTES: usize = 256 * 1024;
+
 /// A reply buffer keeps at most this much memory from one turn to the next.
 pub const REPLY_BYTES_RETAINED_MAX: usize = 1024 * 1024;
 

@@ -2,13 +2,14 @@
 //!
 //! Replies are appended to one byte vector, which its owner reuses from turn to turn. Large values are not
 //! copied into it but remembered beside it, each with the position where it belongs; nearly always there is
-//! none, and the vector is the output. What is not sent at once goes to a `Pending`. Which reply a command
-//! deserves is not decided here.
+//! none, and the vector is the output. A reply that is made whole before it is sent is made in blocks, so that each is given
+//! back as soon as it is sent. What is not sent at once goes to a `Pending`. Which reply a command deserves is not decided
+//! here.
 
 use bytes::Bytes;
 
 use crate::error::ProtocolError;
-use crate::limits::{BULK_SHARED_BYTES_MIN, REPLY_BYTES_RETAINED_MAX};
+use crate::limits::{BULK_SHARED_BYTES_MIN, REPLY_BLOCK_BYTES, REPLY_BYTES_RETAINED_MAX};
 use crate::number::{format_f64, format_f64_legacy};
 
 /// The version of the protocol a client has chosen.
@@ -69,6 +70,10 @@ pub struct Reply {
     bytes: Vec<u8>,
     /// Values that belong into `bytes` at the position before them, in order.
     shared: Vec<(usize, Bytes)>,
+    /// The length of all of them.
+    shared_bytes: usize,
+    /// How many of the first of them are finished blocks, which belong in front of everything in `bytes`.
+    finished: usize,
 }
 
 impl Reply {
@@ -144,6 +149,7 @@ impl Reply {
             return self.bulk(&bytes);
         }
         self.length_line(b'$', bytes.len());
+        self.shared_bytes += bytes.len();
         self.shared.push((self.bytes.len(), bytes));
         self.raw(CRLF);
     }
@@ -247,9 +253,33 @@ impl Reply {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Between two values: makes what has been written a block of its own, if it is as large as one. Marks that were set behind
+    /// the beginning of the reply are void then.
+    #[inline]
+    pub fn finish_block(&mut self) {
+        if self.bytes.len() >= REPLY_BLOCK_BYTES {
+            self.make_block();
+        }
+    }
+
+    fn make_block(&mut self) {
+        let next = Vec::with_capacity(REPLY_BLOCK_BYTES + REPLY_BLOCK_BYTES / 8);
+        let mut rest = Bytes::from(std::mem::replace(&mut self.bytes, next));
+        self.shared_bytes += rest.len();
+        let mut start = 0;
+        for (end, value) in self.shared.split_off(self.finished) {
+            self.shared.extend([(0, rest.split_to(end - start)), (0, value)]);
+            start = end;
+        }
+        self.shared.push((0, rest));
+        self.finished = self.shared.len();
+    }
+
     /// Moves the content of another reply, written elsewhere, to the end of this one.
     pub fn append(&mut self, other: &mut Reply) {
         let base = self.bytes.len();
+        self.shared_bytes += std::mem::take(&mut other.shared_bytes);
+        other.finished = 0;
         self.bytes.append(&mut other.bytes);
         self.shared.extend(other.shared.drain(..).map(|(at, bytes)| (base + at, bytes)));
     }
@@ -261,9 +291,16 @@ impl Reply {
 
     /// Forgets what was written since `mark`: for an error after a part of the reply.
     pub fn rollback(&mut self, mark: Mark) {
-        debug_assert!(mark.bytes <= self.bytes.len() && mark.shared <= self.shared.len());
+        self.check(mark);
         self.bytes.truncate(mark.bytes);
-        self.shared.truncate(mark.shared);
+        let forgotten = self.shared.drain(mark.shared..);
+        self.shared_bytes -= forgotten.map(|(_, bytes)| bytes.len()).sum::<usize>();
+        self.finished = self.finished.min(mark.shared);
+    }
+
+    fn check(&self, mark: Mark) {
+        let is_there = mark.bytes <= self.bytes.len() && mark.shared <= self.shared.len();
+        debug_assert!(is_there && (self.finished <= mark.shared || mark.bytes == 0), "a void mark");
     }
 
     /// Makes what was written since `at` the content of an array whose length is known only now.
@@ -275,6 +312,14 @@ impl Reply {
     /// `len` counts pairs.
     pub fn insert_header(&mut self, at: Mark, aggregate: Aggregate, len: usize) {
         let (marker, len) = self.aggregate_header(aggregate, len);
+        self.check(at);
+        if self.finished > at.shared {
+            let mut header = Reply::new(self.version);
+            header.length_line(marker, len);
+            self.shared_bytes += header.bytes.len();
+            self.finished += 1;
+            return self.shared.insert(at.shared, (0, header.bytes.into()));
+        }
         let header_bytes = self.insert(at.bytes, |reply| reply.length_line(marker, len));
         for (position, _) in &mut self.shared[at.shared..] {
             *position += header_bytes;
@@ -283,12 +328,12 @@ impl Reply {
 
     /// Whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.shared.is_empty()
     }
 
     /// The bytes to send, shared values included.
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.shared.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()
+        self.bytes.len() + self.shared_bytes
     }
 
     /// The memory of the buffer itself.
@@ -300,6 +345,7 @@ impl Reply {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(REPLY_BYTES_RETAINED_MAX);
+        (self.shared_bytes, self.finished) = (0, 0);
         self.shared.clear();
         self.shared.shrink_to(REPLY_BYTES_RETAINED_MAX / size_of::<(usize, Bytes)>());
     }
@@ -496,6 +542,41 @@ mod tests {
         reply.rollback(mark);
         reply.clear();
         assert_eq!((reply.len(), reply.segments().count()), (0, 0));
+    }
+
+    #[test]
+    fn a_reply_in_blocks_is_the_same_and_may_get_its_header_last_or_be_forgotten() {
+        let value = Bytes::from(vec![b'v'; BULK_SHARED_BYTES_MIN]);
+        let write = |reply: &mut Reply, in_blocks: bool| {
+            let start = reply.mark();
+            for number in 0..100_000 {
+                match number % 1000 {
+                    0 => reply.bulk_shared(value.clone()),
+                    _ => reply.bulk_integer(number),
+                }
+                if in_blocks {
+                    reply.finish_block();
+                }
+            }
+            reply.insert_header(start, Aggregate::Set, 100_000);
+            start
+        };
+        let (mut whole, mut blocks) = (Reply::new(Version::Resp3), Reply::new(Version::Resp3));
+        write(&mut whole, false);
+        let start = write(&mut blocks, true);
+        assert!(blocks.len() == whole.len() && blocks.to_vec() == whole.to_vec());
+        assert!(blocks.segments().all(|segment| segment.len() < 2 * REPLY_BLOCK_BYTES));
+        assert!(blocks.memory_bytes() < 2 * REPLY_BLOCK_BYTES);
+        let mut behind = Reply::new(Version::Resp3);
+        behind.ok();
+        behind.append(&mut blocks);
+        assert!(behind.len() == whole.len() + 5 && behind.to_vec()[5..] == whole.to_vec());
+        assert_eq!((blocks.is_empty(), blocks.len()), (true, 0));
+        write(&mut blocks, true);
+        blocks.rollback(start);
+        assert_eq!((blocks.is_empty(), blocks.len()), (true, 0));
+        blocks.ok();
+        assert_eq!(blocks.to_vec(), b"+OK\r\n");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //!
 //! What has to be under way is waited for by its effect: a read of any key that gets no answer.
 
+use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
@@ -276,6 +277,28 @@ fn a_command_that_is_offloaded_counts_its_lookups_once() {
         let counted = (client.figure("keyspace_hits"), client.figure("keyspace_misses"));
         assert_eq!(counted, (hits, misses), "{command:?}");
     }
+}
+
+#[test]
+fn a_reply_of_many_blocks_is_exact() {
+    let server = ours();
+    let mut client = server.client();
+    let elements = names(KEYS_TO_WALK);
+    let words: Vec<&str> = elements.iter().map(String::as_str).collect();
+    for words in words.chunks(1000) {
+        call(&mut client, &[&["RPUSH", "list"], words].concat());
+        call(&mut client, &[&["SADD", "set"], words].concat());
+    }
+    let listed = call(&mut client, &["LRANGE", "list", "0", "-1"]);
+    let expected: Vec<Reply> = words.iter().map(|word| bulk(word)).collect();
+    assert!(listed.items() == expected, "another list");
+    // Its length is known last.
+    let common = call(&mut client, &["SINTER", "set", "set"]);
+    let members: HashSet<&[u8]> = common.items().iter().filter_map(Reply::text).collect();
+    assert!(
+        members == words.iter().map(|word| word.as_bytes()).collect() && common.items().len() == words.len()
+    );
+    assert_eq!(call(&mut client, &["ECHO", "behind"]), bulk("behind"));
 }
 
 #[test]

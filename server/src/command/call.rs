@@ -238,6 +238,10 @@ impl<'c> Call<'c> {
             Element::Bytes(bytes) => self.reply.bulk(bytes),
             Element::Int(value) => self.reply.bulk_integer(value),
         }
+        // Elsewhere the reply is the call's own, so that nobody has marked anything but its beginning.
+        if !self.may_offload {
+            self.reply.finish_block();
+        }
         Ok(Flow::Done)
     }
 

@@ -217,13 +217,13 @@ fn keep_settings_known(words: &mut [Vec<u8>], random: &mut Rng) {
 }
 
 /// Leaves members of the keys for ranges of members with one score, and such ranges with those keys: where scores differ, what
-/// they are depends on chance.
+/// they are depends on chance. A sorted set may have been stored under any other key.
 fn keep_scores_equal(words: &mut [Vec<u8>]) {
     let name = words.first().map_or_else(String::new, |name| upper(name));
     let by_lex = name.contains("LEX") || words.iter().any(|word| upper(word) == "BYLEX");
     let [_, key, others @ ..] = words else { return };
-    if by_lex && key.starts_with(b"z") {
-        key[0] = b'x';
+    if let (true, Some(first)) = (by_lex, key.first_mut()) {
+        *first = b'x';
     }
     match name.as_str() {
         _ if !key.starts_with(b"x") => {}
@@ -261,6 +261,7 @@ mod tests {
         assert_eq!(kept("ZADD x1 5 a 6 b"), "ZADD x1 0 a 0 b");
         assert_eq!(kept("ZRANGESTORE x1 z2 [a [b"), "ZRANGESTORE x1 x1 [a [b");
         assert_eq!(kept("zrange z1 [a [b bylex"), "zrange x1 [a [b bylex");
+        assert_eq!(kept("ZRANGE s1 [a [b BYLEX"), "ZRANGE x1 [a [b BYLEX");
         assert_eq!(kept("ZADD z1 5 a"), "ZADD z1 5 a");
     }
 
