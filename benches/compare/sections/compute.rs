@@ -84,7 +84,7 @@ fn sum(connection: &mut Connection, server: &str, items: u64) -> Result<(), Fail
 
 /// GET at a fixed rate: nothing else to do, then computations back to back on a connection of their own.
 fn watch_reads(comparison: &mut Comparison, server: &RunningServer, items: u64) -> Result<(), Failure> {
-    let reads = Reads::prepare(server, (items / READ_KEYS_SHARE).max(READ_KEYS_MIN))?;
+    let reads = Reads::prepare(server, items)?;
     let duration = comparison.options.busy;
     comparison.progress("GET at 10,000 requests a second, idle");
     let idle = reads.p99_us(duration)?;
@@ -144,5 +144,3 @@ const LUA: &str = "local cursor, sum = '0', 0 \
 /// Ten times as fast as the script in Redis.
 const SUM_TARGET: Target = Target { goal: None, ..Target::ratio(Against::Peer("redis"), 0.1, 0.1) };
 const READS_TARGET: Target = Target { goal: None, ..Target::absolute(3.0, 3.0) };
-const READ_KEYS_SHARE: u64 = 10;
-const READ_KEYS_MIN: u64 = 100;

@@ -18,7 +18,7 @@ pub fn run(comparison: &mut Comparison) -> Result<(), Failure> {
     let crowd = comparison.options.crowd;
     allow_files(crowd as u64 + FILES_BESIDE)?;
     let server = RunningServer::start(&comparison.options.programs[0], &comparison.options.out)?;
-    let reads = Reads::prepare(&server, (comparison.options.keys / KEYS_SHARE).max(KEYS_MIN))?;
+    let reads = Reads::prepare(&server, comparison.options.keys)?;
     let window = comparison.options.busy / WINDOW_SHARE;
     let turns = comparison.options.rounds * TURNS_PER_ROUND;
     let (mut alone_us, mut crowded_us) = (f64::INFINITY, f64::INFINITY);
@@ -62,6 +62,4 @@ const WINDOWS: usize = 8;
 const TURNS_PER_ROUND: usize = 3;
 /// Of the time that is taken to watch latency elsewhere.
 const WINDOW_SHARE: u32 = 40;
-const KEYS_SHARE: u64 = 10;
-const KEYS_MIN: u64 = 100;
 const FILES_BESIDE: u64 = 500;

@@ -16,10 +16,11 @@ pub struct Reads<'s> {
 }
 
 impl<'s> Reads<'s> {
-    /// Loads so many keys and connects.
+    /// Loads a share of the keys of a run and connects.
     pub fn prepare(server: &'s RunningServer, keys: u64) -> Result<Reads<'s>, Failure> {
         let reads =
             WORKLOADS.iter().find(|workload| workload.name == "GET").expect("invariant: GET is a workload");
+        let keys = (keys / KEYS_SHARE).max(KEYS_MIN);
         server.connect()?.load((0..keys).map(reads.dataset.load))?;
         let pool = Pool::build(reads, keys);
         let connections = (0..CONNECTIONS).map(|_| dial(server.port)).collect::<Result<Vec<_>, _>>();
@@ -42,3 +43,5 @@ impl<'s> Reads<'s> {
 /// Requests a second.
 const RATE: f64 = 10_000.0;
 const CONNECTIONS: usize = 50;
+const KEYS_SHARE: u64 = 10;
+const KEYS_MIN: u64 = 100;

@@ -81,7 +81,7 @@ fn free(comparison: &mut Comparison) -> Result<(), Failure> {
     let Some(program) = program else { return Ok(()) };
     let server = RunningServer::start(program, &comparison.options.out)?;
     let members = comparison.options.keys * HUGE_SHARE;
-    let reads = Reads::prepare(&server, (comparison.options.keys / READ_KEYS_SHARE).max(READ_KEYS_MIN))?;
+    let reads = Reads::prepare(&server, comparison.options.keys)?;
     let mut connection = server.connect()?;
     let (mut quietest, mut del_us) = (f64::INFINITY, Vec::new());
     for round in 0..comparison.options.rounds {
@@ -145,5 +145,3 @@ const HUGE_SHARE: u64 = 5;
 const BATCH: usize = 1000;
 /// Of the time that is taken to watch latency elsewhere.
 const FREEING_SHARE: u32 = 20;
-const READ_KEYS_SHARE: u64 = 10;
-const READ_KEYS_MIN: u64 = 100;
