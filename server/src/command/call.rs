@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shardis_protocol::limits::{ARGUMENT_BYTES_MIN, BULK_SHARED_BYTES_MIN};
-use shardis_protocol::{LongDouble, Reply, Request, number};
+use shardis_protocol::{LongDouble, Reply, Request, Version, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, Key, KeyHash, Random, StringRef};
 
@@ -243,6 +243,19 @@ impl<'c> Call<'c> {
             self.reply.finish_block();
         }
         Ok(Flow::Done)
+    }
+
+    /// Begins a reply of so many elements; with a value each they are pairs in RESP3, and one after the other in RESP2.
+    pub fn elements(&mut self, count: usize, with_values: bool) {
+        let is_flat = with_values && self.reply.version() == Version::Resp2;
+        self.reply.array(if is_flat { 2 * count } else { count });
+    }
+
+    /// Begins an element with its value.
+    pub fn pair(&mut self) {
+        if self.reply.version() == Version::Resp3 {
+            self.reply.array(2);
+        }
     }
 
     /// What the imitated server answers where others answer something else.

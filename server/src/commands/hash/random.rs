@@ -1,6 +1,5 @@
 //! Fields by chance.
 
-use shardis_protocol::Version;
 use shardis_storage::types::hash::Hash;
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Random, View};
@@ -47,7 +46,7 @@ fn hrandfield(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
         return reply_repeated(call, hash, number, with_values, &mut random);
     }
     let pairs = hash.sample(number, &mut random, call.now_ms);
-    reply_len(call, pairs.len(), with_values);
+    call.elements(pairs.len(), with_values);
     for pair in pairs {
         reply_pair(call, pair, with_values)?;
     }
@@ -76,7 +75,7 @@ fn reply_repeated(
     let live: Option<Vec<_>> = hash.is_due(call.now_ms).then(|| hash.iter(call.now_ms).collect());
     let count = if live.as_ref().is_some_and(Vec::is_empty) { 0 } else { count };
     call.bound_repeated(count)?;
-    reply_len(call, count, with_values);
+    call.elements(count, with_values);
     for _ in 0..count {
         let pair = match &live {
             Some(live) => Some(live[random.below(live.len() as u64) as usize]),
@@ -89,18 +88,11 @@ fn reply_repeated(
     Ok(Flow::Done)
 }
 
-fn reply_len(call: &mut Call<'_>, count: usize, with_values: bool) {
-    let is_flat = with_values && call.reply.version() == Version::Resp2;
-    call.reply.array(if is_flat { 2 * count } else { count });
-}
-
 fn reply_pair(call: &mut Call<'_>, (field, value): (Element<'_>, Element<'_>), with_values: bool) -> Done {
     if !with_values {
         return call.element(field);
     }
-    if call.reply.version() == Version::Resp3 {
-        call.reply.array(2);
-    }
+    call.pair();
     call.element(field)?;
     call.element(value)
 }

@@ -13,7 +13,7 @@ mod range;
 mod remove;
 mod scan;
 
-use shardis_protocol::{Version, number};
+use shardis_protocol::number;
 use shardis_storage::types::packed::Element;
 use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
 use shardis_storage::{Key, Transaction};
@@ -94,26 +94,18 @@ fn reply_elements<'a>(
     elements: impl Iterator<Item = Scored<'a>>,
     with_scores: bool,
 ) -> Done {
-    reply_len(call, count, with_scores);
+    call.elements(count, with_scores);
     for element in elements {
         reply_element(call, element, with_scores)?;
     }
     Ok(Flow::Done)
 }
 
-/// Replies how many elements follow, which with their scores are pairs in RESP3 and one after the other in RESP2.
-fn reply_len(call: &mut Call<'_>, count: usize, with_scores: bool) {
-    let is_flat = with_scores && call.reply.version() == Version::Resp2;
-    call.reply.array(if is_flat { 2 * count } else { count });
-}
-
 fn reply_element(call: &mut Call<'_>, (member, score): Scored<'_>, with_scores: bool) -> Done {
     if !with_scores {
         return call.element(member);
     }
-    if call.reply.version() == Version::Resp3 {
-        call.reply.array(2);
-    }
+    call.pair();
     call.element(member)?;
     call.double(score)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{Random, View};
 
-use super::{reply_element, reply_elements, reply_len};
+use super::{reply_element, reply_elements};
 use crate::command::Arity::AtLeast;
 use crate::command::args::is_word;
 use crate::command::{Call, Command, Done, Error, Flow, key};
@@ -42,7 +42,7 @@ fn zrandmember(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let nth = |rank: usize| set.and_then(|set| set.nth(rank));
     if is_repeating {
         call.bound_repeated(picked)?;
-        reply_len(call, picked, with_scores);
+        call.elements(picked, with_scores);
         for element in (0..picked).filter_map(|_| nth(random.below(len as u64) as usize)) {
             reply_element(call, element, with_scores)?;
             call.bound_repeated(picked)?;
