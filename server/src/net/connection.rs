@@ -46,6 +46,8 @@ pub struct Connection<S> {
     /// How much of `unread` there must be before there can be a whole command.
     wanted: usize,
     pending: Pending,
+    /// The replies of a turn that has run but not sent them yet.
+    held: Option<Reply>,
     /// Turns since the connection last waited for its peer.
     turns: u32,
 }
@@ -63,6 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             has_commands: false,
             wanted: 0,
             pending: Pending::new(),
+            held: None,
             turns: 0,
         }
     }
@@ -97,9 +100,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies. While too much is left
-    /// to be sent, nothing is run.
+    /// One turn: sends what is left, reads if nothing is left to run, runs, and sends the replies, at once or when all others
+    /// that have input have run. While too much is left to be sent, nothing is run.
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<Ended>> {
+        if let Some(mut held) = self.held.take() {
+            let sent = self.send(cx, &mut held);
+            self.thread.held.give_back(held);
+            sent?;
+        }
         if let Poll::Ready(Err(error)) = self.poll_output(cx) {
             return Poll::Ready(Err(error));
         }
@@ -116,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let (consumed, ended) = self.run(&thread, &input, buffers);
             self.unread = remainder(input, consumed);
             self.note(&ended);
-            return Poll::Ready(self.send(cx, buffers).map(|()| ended));
+            return Poll::Ready(self.send(cx, &mut buffers.reply).map(|()| ended));
         }
         let mut read = std::mem::take(&mut buffers.read);
         read.clear();
@@ -129,7 +137,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 let (consumed, ended) = self.run(&thread, &read, buffers);
                 self.unread.extend_from_slice(&read[consumed..]);
                 self.note(&ended);
-                Poll::Ready(self.send(cx, buffers).map(|()| ended))
+                if self.hold(&ended, &buffers.reply) {
+                    // Behind all that are ready now.
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                } else {
+                    Poll::Ready(self.send(cx, &mut buffers.reply).map(|()| ended))
+                }
             }
         };
         buffers.read = read;
@@ -220,9 +234,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends the replies of this turn; what the peer does not take is kept. As in Redis, they count before they are sent.
-    fn send(&mut self, cx: &mut TaskContext<'_>, buffers: &mut Buffers) -> io::Result<()> {
-        let reply = &mut buffers.reply;
+    /// Holds the replies of this turn back if there is reason to; then the next one begins by sending them.
+    fn hold(&mut self, ended: &Ended, reply: &Reply) -> bool {
+        let is_over = matches!(ended, Ended::Incomplete { .. }) && self.pending.is_empty();
+        if is_over && self.thread.has_several() {
+            self.held = self.thread.held.hold(reply);
+        }
+        self.held.is_some()
+    }
+
+    /// Sends the replies of a turn; what the peer does not take is kept. As in Redis, they count before they are sent.
+    fn send(&mut self, cx: &mut TaskContext<'_>, reply: &mut Reply) -> io::Result<()> {
         if reply.is_empty() {
             return Ok(());
         }
@@ -346,6 +368,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             self.note_active();
             self.publish();
+        }
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    /// One that is ended from outside may hold replies.
+    fn drop(&mut self) {
+        if let Some(held) = self.held.take() {
+            self.thread.held.give_back(held);
         }
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod addresses;
 pub mod connection;
+mod held;
 pub mod listener;
 mod metrics;
 pub mod thread;

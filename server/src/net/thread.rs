@@ -12,6 +12,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc;
 
 use super::connection::Connection;
+use super::held::HeldReplies;
 use super::listener::Peer;
 use super::window::Window;
 use crate::client::Client;
@@ -30,6 +31,8 @@ pub struct Thread {
     pub stats: Arc<ThreadStats>,
     /// Lent to one connection at a time, between two awaits.
     pub buffers: RefCell<Buffers>,
+    /// What connections that have run will send when the others have.
+    pub held: HeldReplies,
     /// Connections of this thread.
     load: Arc<AtomicUsize>,
 }
@@ -56,6 +59,11 @@ impl Thread {
     pub fn context(&self) -> Context<'_> {
         let now_ms = self.state.clock.now_ms();
         Context { state: &self.state, stats: &self.stats, runner: Runner::Network, now_ms }
+    }
+
+    /// Whether there is more than one connection.
+    pub fn has_several(&self) -> bool {
+        self.load.load(Ordering::Relaxed) > 1
     }
 }
 
@@ -99,7 +107,8 @@ pub fn start(
         let first = first(state.clone(), stats.clone());
         let reply = Reply::new(Version::Resp2);
         let buffers = Buffers { read: BytesMut::new(), window: Window::default(), reply };
-        let thread = Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), load });
+        let thread =
+            Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), held: HeldReplies::new(), load });
         runtime.spawn_local(first);
         runtime.block_on(serve(thread, incoming));
         // Dropping the runtime drops the tasks, which closes their connections.
