@@ -231,7 +231,8 @@ impl List {
         }
         self.expect_elements(bytes, count, limit);
         match &mut self.form {
-            Form::Packed(packed) => elements.for_each(|element| packed.push(side, element)),
+            Form::Packed(packed) if count == 1 => elements.for_each(|element| packed.push(side, element)),
+            Form::Packed(packed) => packed.push_all(side, elements),
             Form::Nodes(nodes) => elements.for_each(|element| nodes.push(side, element, limit)),
         }
     }

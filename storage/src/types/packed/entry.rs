@@ -137,6 +137,20 @@ impl<'a> Entry<'a> {
         [&self.head[..self.head_len], self.body, &self.back[..self.back_len]]
     }
 
+    /// How long it is.
+    pub fn len(&self) -> usize {
+        self.content_len() + self.back_len
+    }
+
+    /// Writes it to where it just fits.
+    pub fn write_to(&self, place: &mut [u8]) {
+        let mut at = 0;
+        for part in self.parts() {
+            place[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        }
+    }
+
     /// Head and body alone, for those who walk in one direction only.
     pub fn content(&self) -> [&[u8]; 2] {
         [&self.head[..self.head_len], self.body]
@@ -148,9 +162,14 @@ impl<'a> Entry<'a> {
     }
 
     /// Whether `entries` begin with this one. The form is canonical, so comparing bytes is comparing
-    /// elements.
+    /// elements. The elements of one collection often have the same length and the same beginning: their ends are looked at
+    /// before all bytes are compared.
+    #[inline]
     pub fn begins(&self, entries: &[u8]) -> bool {
+        let last = (self.content_len() - 1).min(entries.len() - 1);
+        let last_of_own = *self.body.last().unwrap_or(&self.head[self.head_len - 1]);
         entries[0] == self.head[0]
+            && entries[last] == last_of_own
             && entries.starts_with(&self.head[..self.head_len])
             && entries[self.head_len..].starts_with(self.body)
     }

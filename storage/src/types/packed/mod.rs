@@ -26,8 +26,9 @@ use super::allocation::allocation_bytes;
 use crate::number::{VARINT_LEN_MAX, read_varint, varint_len, write_varint};
 use crate::table::prefetch;
 
-/// How much of a buffer is worth asking for in advance: what two lines hold at least.
-const PREFETCH_BYTES: usize = 65;
+/// How much of a long buffer is worth asking for in advance.
+const PREFETCH_BYTES: usize = 4 * LINE_BYTES;
+const LINE_BYTES: usize = 64;
 
 /// The bytes of a listpack that are not entries: its length, its count and its end mark.
 pub(crate) const LISTPACK_FRAME_BYTES: usize = 4 + 2 + 1;
@@ -82,13 +83,11 @@ impl Packed {
         self.bytes.len()
     }
 
-    /// Asks for the lines that a short buffer is in, or a long one begins in.
+    /// Asks for the lines that a short buffer is in, or a long one begins and ends in.
     #[inline]
     pub fn prefetch(&self) {
-        if let [first, .., last] = &self.bytes[..self.bytes.len().min(PREFETCH_BYTES)] {
-            prefetch(first);
-            prefetch(last);
-        }
+        let beginning = &self.bytes[..self.bytes.len().min(PREFETCH_BYTES)];
+        beginning.iter().step_by(LINE_BYTES).chain(self.bytes.last()).for_each(|byte| prefetch(byte));
     }
 
     /// What the buffer takes of the heap.
@@ -174,6 +173,31 @@ impl Packed {
         self.insert(self.end(side), element);
     }
 
+    /// Adds elements at an end, one after the other, and moves the buffer once.
+    pub fn push_all<'a>(&mut self, side: Side, elements: impl Iterator<Item = Element<'a>> + Clone) {
+        let (mut added_len, mut count) = (0, 0);
+        for element in elements.clone() {
+            added_len += Entry::new(element).len();
+            count += 1;
+        }
+        let mut added = vec![0; added_len];
+        let mut rest = &mut added[..];
+        for element in elements {
+            let entry = Entry::new(element);
+            let (place, others) = match side {
+                Side::Back => rest.split_at_mut(entry.len()),
+                Side::Front => {
+                    let (others, place) = rest.split_at_mut(rest.len() - entry.len());
+                    (place, others)
+                }
+            };
+            entry.write_to(place);
+            rest = others;
+        }
+        let Position(end) = self.end(side);
+        self.splice(end..end, &[&added], self.len() + count);
+    }
+
     /// Takes an element off an end and shows it.
     pub fn pop_with<R>(&mut self, side: Side, visit: impl FnOnce(Element<'_>) -> R) -> Option<R> {
         let position = match side {
@@ -202,6 +226,24 @@ impl Packed {
     pub fn replace(&mut self, position: Position, element: Element<'_>) {
         let entry = Entry::new(element);
         self.splice(position.0..self.after(position).0, &entry.parts(), self.len());
+    }
+
+    /// Moves `count` elements from `position` on to in front of what is at `to`, which is not between them; where they are
+    /// then.
+    pub fn shift(&mut self, position: Position, count: usize, to: Position) -> Position {
+        let end = (0..count).fold(position, |end, _| self.after(end));
+        let (from, len) = (position.0, end.0 - position.0);
+        if to.0 <= from {
+            self.bytes[to.0..end.0].rotate_right(len);
+            return to;
+        }
+        self.bytes[from..to.0].rotate_left(len);
+        Position(to.0 - len)
+    }
+
+    /// Where the rest of a walk towards the end begins.
+    pub fn position_of(&self, rest: &Elements<'_>) -> Position {
+        Position(self.bytes.len() - rest.entries.len())
     }
 
     /// Removes `count` elements from `position` on.
@@ -287,10 +329,7 @@ impl Packed {
         let old_header = 0..self.start();
         let mut header = [0; VARINT_LEN_MAX];
         let header_len = if count == 0 { 0 } else { write_varint(count as u64, &mut header) };
-        let mut bytes = mem::take(&mut self.bytes).into_vec();
-        replace_range(&mut bytes, range, parts);
-        replace_range(&mut bytes, old_header, &[&header[..header_len]]);
-        self.bytes = bytes.into_boxed_slice();
+        replace(&mut self.bytes, range, parts, old_header, &header[..header_len]);
     }
 }
 
@@ -342,8 +381,24 @@ impl<'a> DoubleEndedIterator for Elements<'a> {
     }
 }
 
+/// Puts `parts` in the place of the bytes in `range` and `header` in that of the first ones, with one move of the buffer.
+pub(in crate::types) fn replace(
+    buffer: &mut Box<[u8]>,
+    range: Range<usize>,
+    parts: &[&[u8]],
+    old_header: Range<usize>,
+    header: &[u8],
+) {
+    let mut bytes = mem::take(buffer).into_vec();
+    let added: usize = parts.iter().map(|part| part.len()).sum::<usize>() + header.len();
+    bytes.reserve_exact(added.saturating_sub(range.len() + old_header.len()));
+    replace_range(&mut bytes, range, parts);
+    replace_range(&mut bytes, old_header, &[header]);
+    *buffer = bytes.into_boxed_slice();
+}
+
 /// Puts `parts` in the place of `range`, moving what follows once, growing to the exact size.
-pub(in crate::types) fn replace_range(bytes: &mut Vec<u8>, range: Range<usize>, parts: &[&[u8]]) {
+fn replace_range(bytes: &mut Vec<u8>, range: Range<usize>, parts: &[&[u8]]) {
     let inserted: usize = parts.iter().map(|part| part.len()).sum();
     let (old_len, len) = (bytes.len(), bytes.len() - range.len() + inserted);
     if len > old_len {
@@ -403,11 +458,13 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Operation {
         Push(Side, Vec<u8>),
+        PushAll(Side, Vec<Vec<u8>>),
         Pop(Side),
         Insert(usize, Vec<u8>),
         InsertPair(usize, Vec<u8>, Vec<u8>),
         Replace(usize, Vec<u8>),
         Remove(usize, usize),
+        Shift(usize, usize, usize),
         SplitAndSwap(usize),
         Find(usize, usize),
         RemoveEqual(usize, Side, usize),
@@ -421,12 +478,16 @@ mod tests {
         let index = 0..1_000_usize;
         prop_oneof![
             6 => (side(), text()).prop_map(|(side, text)| Operation::Push(side, text)),
+            1 => (side(), prop::collection::vec(text(), 0..9))
+                .prop_map(|(side, texts)| Operation::PushAll(side, texts)),
             2 => side().prop_map(Operation::Pop),
             3 => (index.clone(), text()).prop_map(|(index, text)| Operation::Insert(index, text)),
             1 => (index.clone(), text(), text())
                 .prop_map(|(index, one, two)| Operation::InsertPair(index, one, two)),
             3 => (index.clone(), text()).prop_map(|(index, text)| Operation::Replace(index, text)),
             1 => (index.clone(), 0..4_usize).prop_map(|(index, count)| Operation::Remove(index, count)),
+            2 => (index.clone(), 0..4_usize, index.clone())
+                .prop_map(|(index, count, to)| Operation::Shift(index, count, to)),
             1 => index.clone().prop_map(Operation::SplitAndSwap),
             1 => (index.clone(), 1..4_usize).prop_map(|(index, step)| Operation::Find(index, step)),
             1 => (index, side(), 0..9_usize)
@@ -440,6 +501,13 @@ mod tests {
                 packed.push(side, text.as_slice().into());
                 let index = if side == Side::Front { 0 } else { model.len() };
                 model.insert(index, text);
+            }
+            Operation::PushAll(side, texts) => {
+                packed.push_all(side, texts.iter().map(|text| text.as_slice().into()));
+                for text in texts {
+                    let index = if side == Side::Front { 0 } else { model.len() };
+                    model.insert(index, text);
+                }
             }
             Operation::Pop(side) => {
                 let index = if side == Side::Front { 0 } else { model.len().saturating_sub(1) };
@@ -475,6 +543,10 @@ mod tests {
                 packed.remove(packed.position(index), count);
                 model.drain(index..index + count);
             }
+            Operation::Shift(index, count, to) => {
+                let index = index % model.len();
+                shift(packed, model, index, count.min(model.len() - index), to);
+            }
             Operation::Find(index, step) => {
                 let wanted = &model[index % model.len()];
                 let found = (0..model.len()).step_by(step).find(|&index| model[index] == *wanted);
@@ -493,6 +565,15 @@ mod tests {
         }
     }
 
+    fn shift(packed: &mut Packed, model: &mut Vec<Vec<u8>>, index: usize, count: usize, to: usize) {
+        let to = to % (model.len() - count + 1);
+        let before = if to <= index { to } else { to + count };
+        let shifted = packed.shift(packed.position(index), count, packed.position(before));
+        assert_eq!(shifted, packed.position(to));
+        let moved: Vec<_> = model.drain(index..index + count).collect();
+        model.splice(to..to, moved);
+    }
+
     fn check(packed: &Packed, model: &[Vec<u8>], index: usize) {
         packed.check_invariants();
         assert_eq!(packed.len(), model.len());
@@ -503,6 +584,9 @@ mod tests {
         assert_eq!(packed.nth(index), model.get(index).map(|text| Element::Bytes(text)));
         let position = packed.position(index);
         assert!(packed.iter_from(position).eq(model[index..].iter().map(|text| Element::Bytes(text))));
+        let mut rest = packed.iter();
+        rest.by_ref().take(index).for_each(drop);
+        assert_eq!(packed.position_of(&rest), position);
         assert!(packed.iter_before(position).eq(model[..index].iter().map(|text| Element::Bytes(text))));
         let entries: usize =
             model.iter().map(|text| Entry::new(text.as_slice().into()).parts().concat().len()).sum();

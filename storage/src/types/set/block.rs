@@ -8,13 +8,12 @@
 //! ```
 
 use std::cmp::Ordering;
-use std::mem;
 use std::ops::Range;
 
 use crate::number::{VARINT_LEN_MAX, read_varint, write_varint};
 use crate::table::prefetch;
 use crate::types::allocation::allocation_bytes;
-use crate::types::packed::{Element, Entry, content_len, decode, replace_range};
+use crate::types::packed::{Element, Entry, content_len, decode, replace};
 
 /// Members in one allocation without spare room.
 #[derive(Clone, Default)]
@@ -221,10 +220,7 @@ impl Block {
         let mut header = [0; VARINT_LEN_MAX];
         let word = (count as u64) << LAYOUT_BITS | u64::from(layout);
         let header_len = if count == 0 { 0 } else { write_varint(word, &mut header) };
-        let mut bytes = mem::take(&mut self.bytes).into_vec();
-        replace_range(&mut bytes, range, parts);
-        replace_range(&mut bytes, old_header, &[&header[..header_len]]);
-        self.bytes = bytes.into_boxed_slice();
+        replace(&mut self.bytes, range, parts, old_header, &header[..header_len]);
     }
 }
 

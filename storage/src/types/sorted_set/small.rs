@@ -41,12 +41,22 @@ pub(super) fn pairs_before(packed: &Packed, rank: usize) -> Pairs<'_> {
 
 /// How many elements in a row are in front of a cut, from a rank on.
 pub(super) fn run(packed: &Packed, rank: usize, cut: Cut<'_>) -> usize {
-    let is_before = |(member, score): &(Element<'_>, f64)| {
-        let mut buffer = IntBuffer::new();
-        let member = member.text(&mut buffer);
-        cut.is_behind(*score, || member)
-    };
-    pairs_from(packed, rank).take_while(is_before).count()
+    pairs_from(packed, rank).take_while(|pair| is_before(*pair, cut)).count()
+}
+
+fn is_before((member, score): (Element<'_>, f64), cut: Cut<'_>) -> bool {
+    let mut buffer = IntBuffer::new();
+    cut.is_behind(score, || member.text(&mut buffer))
+}
+
+/// The first position from one on that is not in front of a cut.
+fn place(packed: &Packed, from: Position, cut: Cut<'_>) -> Position {
+    let mut place = from;
+    let mut pairs = Pairs(packed.iter_from(from));
+    while pairs.next().is_some_and(|pair| is_before(pair, cut)) {
+        place = packed.position_of(&pairs.0);
+    }
+    place
 }
 
 /// Where a member is, and its score.
@@ -58,26 +68,20 @@ pub(super) fn find(packed: &Packed, member: &[u8]) -> Option<(Position, f64)> {
 
 /// Puts a member where it belongs, which is not there yet.
 pub(super) fn insert(packed: &mut Packed, member: &[u8], score: f64) {
-    let rank = run(packed, 0, Cut::Element(score, member));
-    let position = packed.position(2 * rank);
+    let position = place(packed, packed.position(0), Cut::Element(score, member));
     packed.insert_pair(position, [member.into(), PackedScore::new(score).element()]);
 }
 
-/// Gives the member at a position another score, in place if its rank stays.
+/// Gives the member at a position another score, and moves it to where it belongs then.
 pub(super) fn change(packed: &mut Packed, position: Position, member: &[u8], score: f64) {
-    let kept = packed.after(position);
     let cut = Cut::Element(score, member);
-    let is_before = |(other, score): (Element<'_>, f64)| {
-        let mut buffer = IntBuffer::new();
-        let other = other.text(&mut buffer);
-        cut.is_behind(score, || other)
-    };
+    let behind = packed.after(packed.after(position));
     let previous = Pairs(packed.iter_before(position)).next_back();
-    let next = Pairs(packed.iter_from(packed.after(kept))).next();
-    if previous.is_none_or(is_before) && !next.is_some_and(is_before) {
-        packed.replace(kept, PackedScore::new(score).element());
+    let to = if previous.is_none_or(|previous| is_before(previous, cut)) {
+        place(packed, behind, cut)
     } else {
-        packed.remove(position, 2);
-        insert(packed, member, score);
-    }
+        place(packed, packed.position(0), cut)
+    };
+    let position = packed.shift(position, 2, to);
+    packed.replace(packed.after(position), PackedScore::new(score).element());
 }
