@@ -44,6 +44,8 @@ pub struct Entry {
     pub first_key: Option<NonZeroU16>,
     /// Whether every call has exactly one key, at `first_key`.
     pub single_key: bool,
+    /// Whether every word from `first_key` on is a key.
+    keys_to_the_end: bool,
     /// Whether it is so short that it is not timed by itself: those flagged as fast, and those of one string that take
     /// constant time.
     pub is_short: bool,
@@ -55,6 +57,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether a call has exactly one key, at `first_key`.
+    #[inline]
+    pub fn has_one_key(&self, request: Request<'_>) -> bool {
+        let first = self.first_key.map_or(0, |at| usize::from(at.get()));
+        self.single_key || self.keys_to_the_end && request.len() == first + 1
+    }
+
     /// Whether it has subcommands.
     pub fn has_subcommands(&self) -> bool {
         self.subcommands.0 < self.subcommands.1
@@ -351,6 +360,10 @@ impl Entry {
                 .map_or(name.clone(), |of| format!("{}|{name}", of.name.to_ascii_lowercase())),
             first_key: first_key(command.keys),
             single_key,
+            keys_to_the_end: matches!(
+                command.keys,
+                [KeySpec { find: Find::Range { last: -1, step: 1 }, .. }]
+            ),
             is_short: is_of_string || flags.contains(Flags::FAST),
             is_of_collection: family.category.is_of_collections(),
             key_range,

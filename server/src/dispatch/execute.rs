@@ -109,7 +109,7 @@ fn data_command(
     mark: Mark,
 ) -> Handled {
     let (route, keys);
-    let scope = match route::single(ctx.state, entry, call.first_key) {
+    let scope = match route::single(ctx.state, entry, call.request(), call.first_key) {
         Some(shard) => Scope::One(shard),
         None => {
             (route, keys) = Route::new(ctx.state, entry, call.request());

@@ -103,7 +103,7 @@ impl<'s> Plan<'s> {
     #[inline]
     pub fn hashes(&self, state: &State, request: Request<'_>, limit: usize, mut give: impl FnMut(KeyHash)) {
         let Some(entry) = self.entry else { return };
-        if entry.single_key {
+        if entry.has_one_key(request) {
             if let Some(first) = self.first_key {
                 give(first.hash);
             }

@@ -28,10 +28,15 @@ pub enum Route {
 /// Keys of a call whose shards are listed without allocating.
 const KEYS_INLINE: usize = 16;
 
-/// The shard of a call of a command that names one key, as nearly all do.
+/// The shard of a call that names one key, as nearly all do.
 #[inline]
-pub fn single(state: &State, entry: &Entry, first_key: Option<FirstKey>) -> Option<usize> {
-    let is_single = entry.single_key && entry.command.reach == Reach::Keys;
+pub fn single(
+    state: &State,
+    entry: &Entry,
+    request: Request<'_>,
+    first_key: Option<FirstKey>,
+) -> Option<usize> {
+    let is_single = entry.has_one_key(request) && entry.command.reach == Reach::Keys;
     first_key.filter(|_| is_single).map(|first| state.keyspace.shard_of(first.hash))
 }
 
