@@ -61,9 +61,9 @@ fn run() -> Result<ExitCode, Failure> {
         return Err(Failure::Usage("--only selects nothing".to_owned()));
     }
     publish(&comparison, &circumstances)?;
-    let broken = comparison.results.broken_promises();
-    broken.iter().for_each(|promise| comparison.progress(promise));
-    Ok(if comparison.options.gate && !broken.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let missed = comparison.results.missed_targets();
+    missed.iter().for_each(|target| comparison.progress(target));
+    Ok(if comparison.options.gate && !missed.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// Prints the report and writes the files that were asked for.

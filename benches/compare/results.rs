@@ -91,16 +91,7 @@ impl Results {
 
     /// One sentence for each first target that was not reached.
     pub fn missed_targets(&self) -> Vec<String> {
-        self.missed(|_| true)
-    }
-
-    /// The same for those that a gated run enforces.
-    pub fn broken_promises(&self) -> Vec<String> {
-        self.missed(|target| target.is_gated)
-    }
-
-    fn missed(&self, counts: impl Fn(&Target) -> bool) -> Vec<String> {
-        let judged = self.figures.iter().filter(|figure| counts(&figure.target)).filter_map(|figure| {
+        let judged = self.figures.iter().filter_map(|figure| {
             let limit = figure.target.first?;
             let verdict = figure.judge(limit)?;
             let what = format!("{:?}: {}", figure.section, figure.name);

@@ -21,29 +21,21 @@ pub struct Target {
     pub against: Against,
     /// The limit to be reached first.
     pub first: Option<f64>,
-    /// Whether a gated run fails above it: what it stands for is finished.
-    pub is_gated: bool,
     /// The limit to work towards.
     pub goal: Option<f64>,
 }
 
 impl Target {
     /// A figure that is shown and not judged.
-    pub const NONE: Self = Self { against: Against::Itself, first: None, is_gated: false, goal: None };
+    pub const NONE: Self = Self { against: Against::Itself, first: None, goal: None };
 
     /// Limits on the figure itself.
     pub const fn absolute(first: f64, goal: f64) -> Self {
-        Self { against: Against::Itself, first: Some(first), is_gated: true, goal: Some(goal) }
+        Self { against: Against::Itself, first: Some(first), goal: Some(goal) }
     }
 
     /// Limits on the ratio to a peer.
     pub const fn ratio(against: Against, first: f64, goal: f64) -> Self {
-        Self { against, first: Some(first), is_gated: true, goal: Some(goal) }
-    }
-
-    /// The same for something that is still being worked on.
-    pub const fn not_gated(mut self) -> Self {
-        self.is_gated = false;
-        self
+        Self { against, first: Some(first), goal: Some(goal) }
     }
 }

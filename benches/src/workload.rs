@@ -361,15 +361,10 @@ const HEADLINE: &[Depth] = &[
     Depth { pipeline: 16, cpu: Target::ratio(Against::Peer("valkey"), 0.75, 0.60) },
     Depth { pipeline: 100, cpu: Target::ratio(Against::Peer("valkey"), 0.30, 0.20) },
 ];
-// Gated when the collections are complete.
-const SINGLE: &[Depth] =
-    &[Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.60).not_gated() }];
+const SINGLE: &[Depth] = &[Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.60) }];
 const SEVERAL: &[Depth] = &[
-    Depth {
-        pipeline: 1,
-        cpu: Target { goal: None, ..Target::ratio(Against::BestPeer, 0.90, 0.90) }.not_gated(),
-    },
-    Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.50).not_gated() },
+    Depth { pipeline: 1, cpu: Target { goal: None, ..Target::ratio(Against::BestPeer, 0.90, 0.90) } },
+    Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.50) },
 ];
 const UNJUDGED: &[Depth] = &[Depth { pipeline: 16, cpu: Target::NONE }];
 

@@ -78,7 +78,6 @@ impl Pair {
 struct Connections<'a> {
     ours: Client,
     theirs: Client,
-    reference: Reference,
     known: &'a [String],
     /// The longest that a window took: so far apart the servers may have run the same command.
     apart: Duration,
@@ -104,7 +103,7 @@ impl<'a> Connections<'a> {
             client.unwrap_or_else(|error| panic!("{server:?} does not accept: {error}"))
         };
         let (ours, theirs) = (connect(&pair.ours), connect(&pair.theirs));
-        Self { ours, theirs, reference: pair.reference, known, apart: Duration::ZERO }
+        Self { ours, theirs, known, apart: Duration::ZERO }
     }
 
     /// New connections, without what the old ones had set, that look at the same data.
@@ -145,7 +144,7 @@ impl<'a> Connections<'a> {
             let (ours, theirs) = frames.next().expect("invariant: as many replies as commands");
             let probed = probe.as_ref().and_then(|_| frames.next());
             seen(step, ours);
-            let circumstances = Circumstances { reference: self.reference, probed, apart: self.apart };
+            let circumstances = Circumstances { probed, apart: self.apart };
             if !same(step, ours, theirs, circumstances) && !self.known.contains(&step.full_name()) {
                 let (ours, theirs) = (ours.0.clone(), theirs.0.clone());
                 return Err(Box::new(Difference { commands: index + 1, step: step.clone(), ours, theirs }));
