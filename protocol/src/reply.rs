@@ -72,6 +72,8 @@ pub struct Reply {
     shared: Vec<(usize, Bytes)>,
     /// The length of all of them.
     shared_bytes: usize,
+    /// Whether it is made in blocks.
+    is_in_blocks: bool,
     /// How many of the first of them are finished blocks, which belong in front of everything in `bytes`.
     finished: usize,
 }
@@ -253,11 +255,17 @@ impl Reply {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Between two values: makes what has been written a block of its own, if it is as large as one. Marks that were set behind
-    /// the beginning of the reply are void then.
+    /// The same, made in blocks, each of which can be given back as soon as it is sent.
+    pub fn in_blocks(mut self) -> Reply {
+        self.is_in_blocks = true;
+        self
+    }
+
+    /// Between two values: where a reply is made in blocks, makes one of what has been written, if it is as large as one. Marks
+    /// that were set behind the beginning of the reply are void then.
     #[inline]
     pub fn finish_block(&mut self) {
-        if self.bytes.len() >= REPLY_BLOCK_BYTES {
+        if self.bytes.len() >= REPLY_BLOCK_BYTES && self.is_in_blocks {
             self.make_block();
         }
     }
@@ -547,23 +555,21 @@ mod tests {
     #[test]
     fn a_reply_in_blocks_is_the_same_and_may_get_its_header_last_or_be_forgotten() {
         let value = Bytes::from(vec![b'v'; BULK_SHARED_BYTES_MIN]);
-        let write = |reply: &mut Reply, in_blocks: bool| {
+        let write = |reply: &mut Reply| {
             let start = reply.mark();
             for number in 0..100_000 {
                 match number % 1000 {
                     0 => reply.bulk_shared(value.clone()),
                     _ => reply.bulk_integer(number),
                 }
-                if in_blocks {
-                    reply.finish_block();
-                }
+                reply.finish_block();
             }
             reply.insert_header(start, Aggregate::Set, 100_000);
             start
         };
-        let (mut whole, mut blocks) = (Reply::new(Version::Resp3), Reply::new(Version::Resp3));
-        write(&mut whole, false);
-        let start = write(&mut blocks, true);
+        let (mut whole, mut blocks) = (Reply::new(Version::Resp3), Reply::new(Version::Resp3).in_blocks());
+        write(&mut whole);
+        let start = write(&mut blocks);
         assert!(blocks.len() == whole.len() && blocks.to_vec() == whole.to_vec());
         assert!(blocks.segments().all(|segment| segment.len() < 2 * REPLY_BLOCK_BYTES));
         assert!(blocks.memory_bytes() < 2 * REPLY_BLOCK_BYTES);
@@ -572,7 +578,7 @@ mod tests {
         behind.append(&mut blocks);
         assert!(behind.len() == whole.len() + 5 && behind.to_vec()[5..] == whole.to_vec());
         assert_eq!((blocks.is_empty(), blocks.len()), (true, 0));
-        write(&mut blocks, true);
+        write(&mut blocks);
         blocks.rollback(start);
         assert_eq!((blocks.is_empty(), blocks.len()), (true, 0));
         blocks.ok();

@@ -1,10 +1,12 @@
 //! What INFO and MEMORY STATS tell: the same names in the same order as the server whose personality it is, and figures that
 //! are true. What clients do with the figures is not tested here.
 
-use shardis_tests::client::Client;
+use std::time::Duration;
+
+use shardis_tests::client::{Client, encode};
 use shardis_tests::reference::Reference;
 use shardis_tests::reply::Reply;
-use shardis_tests::server::Server;
+use shardis_tests::server::{Server, eventually};
 
 /// Sections and fields that only one of the two tells, and why.
 const UNLIKE: [(&str, &str); 3] = [
@@ -12,6 +14,9 @@ const UNLIKE: [(&str, &str); 3] = [
     ("shardis_version", "ours alone"),
     ("engine_", "there are no scripts yet, hence no engine"),
 ];
+
+/// How long a client may take to block.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sections whose fields are what happened.
 const OF_EVENTS: [&str; 3] = ["# Commandstats", "# Errorstats", "# Latencystats"];
@@ -51,6 +56,65 @@ fn memory_stats_has_the_names_of_the_imitated_server_in_their_order() {
         };
         assert_eq!(names(&ours), names(&theirs), "{reference:?}");
     }
+}
+
+/// Calls and what they block on, each about one element: of several the real servers count each.
+const CHANGES: [&str; 27] = [
+    "SET a 1",
+    "SET a 2 NX",
+    "GET a",
+    "INCR a",
+    "APPEND a x",
+    "EXPIRE a 1000",
+    "EXPIRE nosuch 1000",
+    "PERSIST a",
+    "RENAME a b",
+    "COPY b a",
+    "DEL a",
+    "DEL nosuch",
+    "LPUSH list x",
+    "LREM list 1 y",
+    "LMOVE list other LEFT LEFT",
+    "RPOP other",
+    "SADD set x",
+    "SADD set x",
+    "SREM set x",
+    "HSET hash field x",
+    "HDEL hash nosuch",
+    "ZADD scores 1 x",
+    "ZADD scores 1 x",
+    "ZADD scores 2 x",
+    "SUNIONSTORE stored nosuch",
+    "ZUNIONSTORE stored 1 scores",
+    "SWAPDB 0 1",
+];
+
+#[test]
+fn calls_that_change_something_are_counted_as_by_the_imitated_server() {
+    for reference in Reference::ALL {
+        let Some(theirs) = reference.start(&[]) else { continue };
+        let ours = Server::ours(reference.personality(), &[]);
+        assert_eq!(changes(&ours), changes(&theirs), "{reference:?}");
+    }
+}
+
+/// How many changes each call is, and a call that is waited for in turn.
+fn changes(server: &Server) -> Vec<(&'static str, u64)> {
+    let (mut client, mut blocked) = (server.client(), server.client());
+    let mut before = client.figure("rdb_changes_since_last_save");
+    let mut counted = |client: &mut Client, call: &'static str| {
+        client.call(&call.split(' ').collect::<Vec<_>>()).expect("it answers");
+        let now = client.figure("rdb_changes_since_last_save");
+        (call, now - std::mem::replace(&mut before, now))
+    };
+    let mut changes: Vec<_> = CHANGES.iter().map(|call| counted(&mut client, call)).collect();
+    for call in ["BLPOP queue 0", "BLMOVE queue other LEFT LEFT 0"] {
+        blocked.send_raw(&encode(&call.split(' ').collect::<Vec<_>>())).expect("it is there");
+        assert!(eventually(PATIENCE, || client.figure("blocked_clients") == 1));
+        changes.push((call, counted(&mut client, "RPUSH queue x").1));
+        blocked.reply().expect("it answers");
+    }
+    changes
 }
 
 #[test]

@@ -238,10 +238,8 @@ impl<'c> Call<'c> {
             Element::Bytes(bytes) => self.reply.bulk(bytes),
             Element::Int(value) => self.reply.bulk_integer(value),
         }
-        // Elsewhere the reply is the call's own, so that nobody has marked anything but its beginning.
-        if !self.may_offload {
-            self.reply.finish_block();
-        }
+        // A reply in blocks is the call's own, so that nobody has marked anything but its beginning.
+        self.reply.finish_block();
         Ok(Flow::Done)
     }
 

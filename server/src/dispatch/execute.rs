@@ -66,7 +66,7 @@ pub fn execute(
     };
     let outcome = match handled {
         Handled::Done => Outcome::Done,
-        Handled::Block(blocked) if counts_later(ctx) => return Outcome::Block(blocked),
+        Handled::Block(blocked) if counts_later(ctx, client) => return Outcome::Block(blocked),
         Handled::Block(blocked) => Outcome::Block(blocked),
         Handled::Offload => return Outcome::Offload,
         Handled::Contended => return Outcome::Contended,
@@ -82,14 +82,22 @@ fn count(ctx: &Context<'_>, client: &mut Client, id: CommandId) {
     ctx.stats.command(id).calls.add(1);
 }
 
+/// Counts a call as one that has changed something, if it has.
+#[inline]
+fn count_change(ctx: &Context<'_>, txn: &mut Transaction<'_>) {
+    if txn.take_changed() {
+        ctx.stats.changes.add(1);
+    }
+}
+
 /// Whether a call that has blocked counts when it is answered. A host that waits where it stands has begun, and that counts.
-fn counts_later(ctx: &Context<'_>) -> bool {
-    ctx.runner != Runner::Direct && !ctx.state.config.dialect().counts_blocked_calls
+fn counts_later(ctx: &Context<'_>, client: &Client) -> bool {
+    client.is_connection() && !ctx.state.config.dialect().counts_blocked_calls
 }
 
 /// Counts a call that had blocked its client and has an answer now.
 pub fn count_answered(ctx: &Context<'_>, client: &mut Client, id: CommandId, is_error: bool) {
-    if counts_later(ctx) {
+    if counts_later(ctx, client) {
         count(ctx, client, id);
     }
     if is_error {
@@ -145,6 +153,7 @@ fn data_command(
         Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
     let handled = end(ctx, client, entry, mark, call, done);
+    count_change(ctx, &mut txn);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
     drop(txn);
     drop(guard);
@@ -196,7 +205,12 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) 
         ready_key,
         block: None,
     };
-    match run(&mut call, txn) {
+    let done = run(&mut call, txn);
+    // Where it counts when it blocks, what it changes then is part of the change that has woken it.
+    if txn.take_changed() && !ctx.state.config.dialect().counts_blocked_calls {
+        ctx.stats.changes.add(1);
+    }
+    match done {
         Ok(Flow::Done) => {}
         Ok(Flow::Block) => return Again::Nothing,
         Ok(Flow::Offload) => return Again::Offload,

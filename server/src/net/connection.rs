@@ -79,7 +79,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Err(_) => return,
             };
             let served = match ended {
-                Ended::Incomplete { .. } | Ended::Full => Ok(()),
+                Ended::Incomplete { .. } => Ok(()),
+                Ended::Full => {
+                    self.turns = TURNS_MAX;
+                    Ok(())
+                }
                 Ended::Close => return self.say_goodbye().await,
                 Ended::Offload(request) => self.offload(request).await,
                 Ended::Park(request) => self.park(request).await,

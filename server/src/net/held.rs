@@ -6,35 +6,33 @@ use std::cell::RefCell;
 
 use shardis_protocol::Reply;
 
-/// Replies that one thread holds back; whoever comes after them sends at once.
-const HELD_REPLIES_MAX: usize = 64;
+/// Buffers that a thread keeps for what it holds back. Each connection has one reply at most.
+const BUFFERS_RETAINED_MAX: usize = 64;
 /// The largest reply that is held back. Sending a larger one takes longer than waking who waits for it.
 const HELD_BYTES_MAX: usize = 16 * 1024;
 
 /// The buffers of a thread for what is held back.
+#[derive(Default)]
 pub struct HeldReplies {
     spare: RefCell<Vec<Reply>>,
 }
 
 impl HeldReplies {
-    pub fn new() -> HeldReplies {
-        HeldReplies {
-            spare: RefCell::new(std::iter::repeat_with(Reply::default).take(HELD_REPLIES_MAX).collect()),
-        }
-    }
-
     /// A copy of a reply to be sent later, if it may be.
     pub fn hold(&self, reply: &Reply) -> Option<Reply> {
         let bytes = reply.as_contiguous().filter(|bytes| (1..=HELD_BYTES_MAX).contains(&bytes.len()))?;
-        let mut held = self.spare.borrow_mut().pop()?;
+        let mut held = self.spare.borrow_mut().pop().unwrap_or_default();
         held.raw(bytes);
         Some(held)
     }
 
     /// Takes a buffer back.
     pub fn give_back(&self, mut held: Reply) {
-        held.clear();
-        self.spare.borrow_mut().push(held);
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < BUFFERS_RETAINED_MAX {
+            held.clear();
+            spare.push(held);
+        }
     }
 }
 
@@ -49,20 +47,19 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_held_and_no_more() {
-        let replies = HeldReplies::new();
-        let mut held: Vec<Reply> = (0..HELD_REPLIES_MAX).filter_map(|_| replies.hold(&reply(5))).collect();
-        assert_eq!(held.len(), HELD_REPLIES_MAX);
-        assert!(replies.hold(&reply(5)).is_none());
-        let first = held.remove(0);
-        assert_eq!(first.to_vec(), b"xxxxx");
-        replies.give_back(first);
+    fn a_buffer_is_used_again_and_so_many_are_kept() {
+        let replies = HeldReplies::default();
+        let held: Vec<Reply> =
+            (0..2 * BUFFERS_RETAINED_MAX).filter_map(|_| replies.hold(&reply(5))).collect();
+        assert_eq!(held.len(), 2 * BUFFERS_RETAINED_MAX);
+        held.into_iter().for_each(|held| replies.give_back(held));
+        assert_eq!(replies.spare.borrow().len(), BUFFERS_RETAINED_MAX);
         assert_eq!(replies.hold(&reply(2)).map(|held| held.to_vec()), Some(b"xx".to_vec()));
     }
 
     #[test]
     fn what_is_empty_or_large_is_not_held() {
-        let replies = HeldReplies::new();
+        let replies = HeldReplies::default();
         assert!(replies.hold(&reply(0)).is_none());
         assert!(replies.hold(&reply(HELD_BYTES_MAX + 1)).is_none());
         assert!(replies.hold(&reply(HELD_BYTES_MAX)).is_some());

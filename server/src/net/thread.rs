@@ -107,8 +107,13 @@ pub fn start(
         let first = first(state.clone(), stats.clone());
         let reply = Reply::new(Version::Resp2);
         let buffers = Buffers { read: BytesMut::new(), window: Window::default(), reply };
-        let thread =
-            Rc::new(Thread { state, stats, buffers: RefCell::new(buffers), held: HeldReplies::new(), load });
+        let thread = Rc::new(Thread {
+            state,
+            stats,
+            buffers: RefCell::new(buffers),
+            held: HeldReplies::default(),
+            load,
+        });
         runtime.spawn_local(first);
         runtime.block_on(serve(thread, incoming));
         // Dropping the runtime drops the tasks, which closes their connections.

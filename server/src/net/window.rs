@@ -25,6 +25,8 @@ const KEYS_PREFETCH_MAX: usize = 16;
 const SPANS_RETAINED_MAX: usize = 4096;
 /// Reply bytes after which a turn ends, so that what is written can be sent while more is made.
 pub const TURN_REPLY_BYTES_MAX: usize = 1024 * 1024;
+/// Time after which a turn ends, so that other connections get theirs, and what they hold back is sent.
+const TURN_TIME_MAX: Duration = Duration::from_millis(1);
 
 /// The reusable buffers of a window.
 #[derive(Debug, Default)]
@@ -43,8 +45,10 @@ type Frames<'s> = SmallVec<[Frame<'s>; WINDOW_COMMANDS_MAX]>;
 /// A parsed command and what is known of it.
 #[derive(Clone, Copy)]
 struct Frame<'s> {
-    /// Where the next command begins.
+    /// Where it ends.
     end: usize,
+    /// How long it is.
+    len: usize,
     words: Words,
     plan: Plan<'s>,
 }
@@ -87,13 +91,16 @@ pub fn run(
     reply: &mut Reply,
 ) -> (usize, Ended) {
     let mut consumed = 0;
+    let mut begun = None;
     loop {
         let mut frames = Frames::new();
         let filled = window.fill(ctx, client, parser, input, consumed, &mut frames);
         if !frames.is_empty() {
-            let (end, ended) = window.run(ctx, client, input, consumed, &frames, reply);
+            let started = ctx.state.clock.tick();
+            let is_long = started - *begun.get_or_insert(started) >= TURN_TIME_MAX;
+            let (end, ended) = window.run(ctx, client, input, &frames, started, reply);
             consumed = end;
-            if let Some(ended) = ended {
+            if let Some(ended) = ended.or_else(|| is_long.then_some(Ended::Full)) {
                 // It may have seen the start of a command behind the ones that will be parsed again.
                 *parser = RequestParser::new();
                 return (consumed, ended);
@@ -163,7 +170,7 @@ impl Window {
             plan.hashes(ctx.state, request, KEYS_PREFETCH_MAX, |hash| {
                 ctx.state.keyspace.look_ahead(client.db, hash, is_collection, &mut self.ahead);
             });
-            frames.push(Frame { end: start, words, plan });
+            frames.push(Frame { end: start, len: consumed, words, plan });
         }
         Filled::Whole
     }
@@ -175,30 +182,28 @@ impl Window {
         self.ahead.clear();
     }
 
-    /// Runs the window, which begins at `from`: the end of the last command that ran, and how it ended if before the last one.
+    /// Runs the window, whose time counts from `started`: the end of the last command that ran, and how it ended if before the last one.
     fn run(
         &self,
         ctx: &Context<'_>,
         client: &mut Client,
         input: &[u8],
-        from: usize,
         frames: &Frames<'_>,
+        started: Instant,
         reply: &mut Reply,
     ) -> (usize, Option<Ended>) {
         ctx.state.keyspace.prefetch(client.db, &self.ahead);
-        let mut timing = Timing::start(ctx, frames);
+        let mut timing = Timing::start(started, frames);
         let mut ran = 0;
         let mut ended = None;
-        let mut start = from;
         let mut replied = reply.len();
         for frame in frames {
             let request = request(input, &self.spans, &self.inline, frame.words);
-            timing.start_of(ctx, frame.plan, frame.end - start);
+            timing.start_of(ctx, frame.plan, frame.len);
             let outcome = dispatch::run(ctx, client, request, frame.plan, reply);
             let replied_before = std::mem::replace(&mut replied, reply.len());
             let reply_bytes = replied.saturating_sub(replied_before);
             timing.end_of(ctx, client, request, frame.plan, reply_bytes, &outcome);
-            start = frame.end;
             ran += 1;
             ended = match outcome {
                 Outcome::Done if client.close_after_reply => Some(Ended::Close),
@@ -251,8 +256,7 @@ struct Timing {
 }
 
 impl Timing {
-    fn start(ctx: &Context<'_>, frames: &Frames<'_>) -> Timing {
-        let started = ctx.state.clock.tick();
+    fn start(started: Instant, frames: &Frames<'_>) -> Timing {
         Timing {
             started,
             is_alone: frames.len() == 1,

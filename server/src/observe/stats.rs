@@ -97,6 +97,8 @@ pub struct ThreadStats {
     pub writes: Counter,
     /// Wrong names and passwords. Unlike the errors that they are too, they are counted from the start.
     pub authentications_denied: Counter,
+    /// Calls that have changed something, counted from the start too.
+    pub changes: Counter,
     /// Keys evicted to make room.
     pub evicted_keys: Counter,
     /// What it may add to the memory without looking how much there is.
@@ -196,6 +198,7 @@ impl Stats {
             reads: Counter::default(),
             writes: Counter::default(),
             authentications_denied: Counter::default(),
+            changes: Counter::default(),
             evicted_keys: Counter::default(),
             memory_credit: Credit::default(),
             errors: Mutex::default(),

@@ -217,6 +217,12 @@ impl<'k> Transaction<'k> {
         self.log_whole(b, What::Swapped, true);
     }
 
+    /// Whether it has changed anything since this was asked before; what expired or was evicted is no change.
+    #[inline]
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.0.has_changed)
+    }
+
     /// Whether there is anything for [`Transaction::settle`] to do.
     #[inline]
     pub fn has_leftovers(&self) -> bool {
@@ -273,6 +279,7 @@ impl<'k> Transaction<'k> {
     }
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {
+        self.0.has_changed |= happened;
         if happened && self.0.observers.any() {
             self.0.leftovers().changes.push(Change { db, key: Box::default(), kind: Kind::String, what });
         }

@@ -33,6 +33,8 @@ pub struct View<'k> {
     pub(super) notes_accesses: bool,
     /// Whether keys whose time has come stay where they are.
     keeps_expired: bool,
+    /// Whether anything was changed since somebody asked, by more than time or want of memory.
+    pub(super) has_changed: bool,
     /// Rarely there, so behind one word: most transactions leave nothing behind.
     leftovers: Option<Box<Leftovers>>,
 }
@@ -158,6 +160,7 @@ impl<'k> View<'k> {
             observers: keyspace.interest.observers(),
             notes_accesses: true,
             keeps_expired: false,
+            has_changed: false,
             leftovers: None,
         }
     }
@@ -457,6 +460,7 @@ impl<'k> View<'k> {
 
     #[inline]
     pub(super) fn log(&mut self, key: &[u8], kind: Kind, what: What) {
+        self.has_changed |= !matches!(what, What::Expired | What::Evicted);
         if self.observers.listen_to(kind) {
             let db = self.db;
             self.leftovers().changes.push(Change { db, key: key.into(), kind, what });

@@ -30,7 +30,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let state = self.thread.state.clone();
         let (sender, mut receiver) = oneshot::channel();
         self.thread.state.executor.run(move |stats| {
-            let mut reply = Reply::new(client.version);
+            let mut reply = Reply::new(client.version).in_blocks();
             let ctx =
                 Context { state: &state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
             let outcome = run_measured(&ctx, &mut client, request.as_request(), &mut reply);

@@ -7,7 +7,8 @@ use super::system::processor_times;
 use crate::config::percentile;
 
 impl Report<'_> {
-    /// Nothing is ever saved; the data is as old as the server.
+    /// Nothing is ever saved; the data is as old as the server. A call that changes something is one change, however many
+    /// elements it is about.
     pub(super) fn persistence(&mut self) {
         self.none(&[
             "loading",
@@ -18,7 +19,8 @@ impl Report<'_> {
         ]);
         self.field("current_fork_perc", "0.00");
         self.none(&["current_save_keys_processed", "current_save_keys_total"]);
-        self.none(&["rdb_changes_since_last_save", "rdb_bgsave_in_progress"]);
+        self.field("rdb_changes_since_last_save", self.state.stats.sum(|thread| &thread.changes));
+        self.none(&["rdb_bgsave_in_progress"]);
         self.field("rdb_last_save_time", self.state.started_ms / 1000);
         self.field("rdb_last_bgsave_status", "ok");
         self.fields(&["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"], -1);

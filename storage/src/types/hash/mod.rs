@@ -16,7 +16,7 @@ use self::table::Fields;
 pub use self::timed::ExpiredFields;
 use self::timed::Timed;
 use super::allocation::allocation_bytes;
-use super::packed::{Element, Packed, Position, Side};
+use super::packed::{Element, Packed, Position};
 use crate::random::Random;
 use crate::table::prefetch;
 
@@ -373,8 +373,7 @@ impl Hash {
         if let Some(at) = found {
             packed.replace(packed.after(at), value.into());
         } else {
-            packed.push(Side::Back, field.into());
-            packed.push(Side::Back, value.into());
+            packed.insert_pair(packed.position(packed.len()), [field.into(), value.into()]);
         }
         // Also where nothing was added: the limit may be lower than when the hash was made.
         if self.len() > context.entries_max {
