@@ -174,7 +174,7 @@ compare: the same workloads on this server and on real ones, as ratios in a Mark
   --smoke              tiny sizes: checks that every part works, says nothing about speed
   --no-plots           no SVG files
   --json FILE          every sample, for other programs
-  --gate               fail when a first target of something finished is missed
+  --gate               fail when a first target is missed
 ";
 
 const FULL: Size = Size {
