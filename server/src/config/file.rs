@@ -140,6 +140,7 @@ impl Loader {
         let Some((parameter, _)) = candidates.first() else {
             return match *values {
                 [path] if name.eq_ignore_ascii_case(b"include") => self.include(path),
+                [_] if options::is_obsolete(name) => Ok(()),
                 _ => Err(options::refusal(name).into()),
             };
         };
@@ -383,6 +384,15 @@ mod tests {
         assert_eq!(config.list_max_listpack_size.value(), -1);
         assert_eq!(load("bind").expect("no address").bind_addresses(), [""; 0]);
         assert_eq!(load("bind \"a b\"").expect("two addresses").bind_addresses(), ["a", "b"]);
+    }
+
+    #[test]
+    fn several_percentiles_and_what_is_obsolete_are_taken() {
+        let config = load("latency-tracking-info-percentiles 50 99 99.9\nlua-replicate-commands yes\n");
+        let config = config.expect("as a real server writes it");
+        let percentiles = config.get("latency-tracking-info-percentiles");
+        assert_eq!(percentiles.as_deref(), Some(b"50 99 99.9".as_slice()));
+        assert!(load("list-max-ziplist-value 64 5").is_err());
     }
 
     /// Reasons as redis-server 7.0.15 gives them.

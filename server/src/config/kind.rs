@@ -93,6 +93,7 @@ impl Kind {
         matches!(
             self,
             Kind::Words
+                | Kind::Percentiles
                 | Kind::OutputLimits
                 | Kind::ShapedWords(_)
                 | Kind::ShutdownFlags(_)

@@ -297,6 +297,11 @@ pub fn refusal(directive: &[u8]) -> &'static str {
     }
 }
 
+/// Whether a directive with one value is skipped.
+pub fn is_obsolete(directive: &[u8]) -> bool {
+    refused::OBSOLETE.iter().any(|name| directive.eq_ignore_ascii_case(name.as_bytes()))
+}
+
 impl Parameter {
     const fn new(name: &'static str, kind: Kind, field: Field) -> Parameter {
         Parameter {

@@ -102,6 +102,10 @@ pub static DIRECTIVES: &[(&str, &str)] = &[
     ("check-system", "this program does not check the system"),
 ];
 
+/// What was a parameter once: the imitated servers skip it, if it has one value.
+pub static OBSOLETE: &[&str] =
+    &["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "events-per-io-thread"];
+
 const NO_TLS: &str = "TLS is not supported yet: connections are not encrypted";
 const NO_ACL: &str = "users and their permissions are not there yet: only requirepass protects this server";
 const NO_SUPERVISOR: &str = "no service manager is told that the server is ready";
