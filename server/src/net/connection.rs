@@ -376,15 +376,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-impl<S> Drop for Connection<S> {
-    /// One that is ended from outside may hold replies.
-    fn drop(&mut self) {
-        if let Some(held) = self.held.take() {
-            self.thread.held.give_back(held);
-        }
-    }
-}
-
 /// What is left of the input after its first `consumed` bytes, without the memory of a much larger whole.
 fn remainder(mut input: BytesMut, consumed: usize) -> BytesMut {
     let capacity = input.capacity();
