@@ -130,3 +130,25 @@ fn logged(log: &Reply) -> Vec<String> {
     };
     log.items().iter().map(words).collect()
 }
+
+/// One turn would answer everything with one write.
+#[test]
+fn a_turn_that_takes_long_is_ended_so_that_others_get_theirs() {
+    let server = Server::ours("redis-7.2", &[]);
+    let mut client = server.client();
+    for set in ["a", "b"] {
+        let members = (0..LONG_SET).map(|member| format!("{set}{member}"));
+        let words: Vec<String> = ["SADD".to_owned(), set.to_owned()].into_iter().chain(members).collect();
+        client.call(&words).expect("a reply");
+    }
+    let before = client.figure("total_writes_processed");
+    client.send_raw(&encode(&["SINTER", "a", "b"]).repeat(LONG_TURN)).expect("it is there");
+    client.frames(LONG_TURN).expect("replies");
+    let writes = client.figure("total_writes_processed") - before;
+    assert!(writes > 4, "{writes} writes");
+}
+
+/// Members of a set that one look for each is short work.
+const LONG_SET: usize = 450;
+/// Commands that are sent at once and take some ten milliseconds together.
+const LONG_TURN: usize = 1500;
