@@ -1,6 +1,7 @@
 //! A client: what its connection knows, and what others may see of it (`registry`); what all of them are held to: `limits` of
 //! their time and memory, and the `pause`.
 
+mod gates;
 pub mod inbox;
 pub mod limits;
 mod monitors;
@@ -13,6 +14,7 @@ use std::sync::atomic::Ordering;
 use shardis_protocol::Version;
 use shardis_storage::Db;
 
+pub use self::gates::{Gate, Gates};
 pub use self::monitors::Monitors;
 pub use self::registry::{ClientInfo, Mode, Registry};
 
@@ -29,8 +31,8 @@ pub struct Client {
     pub is_authenticated: bool,
     /// Whether the connection ends after the replies so far.
     pub close_after_reply: bool,
-    /// Whether it sees the commands of all clients.
-    pub is_monitor: bool,
+    /// What its calls are held to beyond everybody's.
+    pub gates: Gates,
     /// Calls that ran, whether they failed or not.
     pub commands: u64,
     /// Which calls it is answered.
@@ -74,7 +76,7 @@ impl Client {
             version: Version::Resp2,
             is_authenticated,
             close_after_reply: false,
-            is_monitor: false,
+            gates: Gates::default(),
             commands: 0,
             answers: Answers::All,
             notes_accesses: true,
@@ -101,14 +103,16 @@ impl Client {
     pub fn monitor(&mut self) -> bool {
         let Some(registry) = &self.registry else { return false };
         registry.monitors.add(self.info.clone());
-        self.is_monitor = true;
+        self.gates.set(Gate::Monitor, true);
         self.info.is_monitor.store(true, Ordering::Relaxed);
         true
     }
 
     fn stop_monitoring(&mut self) -> Vec<u8> {
-        let Some(registry) = self.registry.as_ref().filter(|_| self.is_monitor) else { return Vec::new() };
-        self.is_monitor = false;
+        let Some(registry) = self.registry.as_ref().filter(|_| self.gates.has(Gate::Monitor)) else {
+            return Vec::new();
+        };
+        self.gates.set(Gate::Monitor, false);
         self.info.is_monitor.store(false, Ordering::Relaxed);
         registry.monitors.remove(&self.info)
     }

@@ -13,7 +13,7 @@ use super::memory::MEMORY;
 use super::module::MODULE;
 use super::persistence::{BGREWRITEAOF, BGSAVE, LASTSAVE, SAVE};
 use super::replication::{FAILOVER, PSYNC, REPLCONF, REPLICAOF, ROLE, SLAVEOF, SYNC};
-use crate::client::Client;
+use crate::client::{Client, Gate};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow};
 
@@ -61,7 +61,7 @@ static MONITOR: Command = Command::client("MONITOR", monitor)
 
 /// Whoever does so already gets no further answer, as in the real servers.
 fn monitor(call: &mut Call<'_>, client: &mut Client) -> Done {
-    if client.is_monitor {
+    if client.gates.has(Gate::Monitor) {
         return Ok(Flow::Done);
     }
     if client.monitor() { call.ok() } else { Err(Error::MONITOR_NOT_ALLOWED) }

@@ -4,7 +4,7 @@
 use shardis_protocol::Request;
 
 use super::Context;
-use crate::client::Client;
+use crate::client::{Client, Gate};
 use crate::command::table::Entry;
 use crate::command::{Error, Flags};
 use crate::eviction::Room;
@@ -38,8 +38,8 @@ pub fn admit<'s>(
     if ctx.state.config.maxmemory.value() != 0 {
         within_memory(ctx, entry)?;
     }
-    if client.is_monitor {
-        no_data(entry)?;
+    if client.gates.any() {
+        pass(client, entry)?;
     }
     Ok(entry)
 }
@@ -60,8 +60,16 @@ fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
     if entry.is_some_and(|entry| entry.flags.contains(Flags::NO_AUTH)) { Ok(()) } else { Err(Error::NO_AUTH) }
 }
 
-/// The real servers keep monitors, which are replicas to them, from the data.
+/// What only some clients are held to, in the order of the real servers.
 #[cold]
+fn pass(client: &Client, entry: &Entry) -> Result<(), Error> {
+    if client.gates.has(Gate::Monitor) {
+        no_data(entry)?;
+    }
+    Ok(())
+}
+
+/// The real servers keep monitors, which are replicas to them, from the data.
 fn no_data(entry: &Entry) -> Result<(), Error> {
     let touches_data = entry.flags.contains(Flags::WRITE) || entry.flags.contains(Flags::READONLY);
     if touches_data { Err(Error::MONITOR_AND_DATA) } else { Ok(()) }
