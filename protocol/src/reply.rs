@@ -261,6 +261,11 @@ impl Reply {
         self
     }
 
+    /// Not in blocks any more: marks hold wherever they are set from now on.
+    pub fn keep_whole(&mut self) {
+        self.is_in_blocks = false;
+    }
+
     /// Between two values: where a reply is made in blocks, makes one of what has been written, if it is as large as one. Marks
     /// that were set behind the beginning of the reply are void then.
     #[inline]

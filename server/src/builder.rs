@@ -202,6 +202,7 @@ impl ServerBuilder {
             commands,
             clients: Arc::default(),
             waiters: Default::default(),
+            watchers: Default::default(),
             command_log: Default::default(),
             latency: Default::default(),
             pause: Default::default(),

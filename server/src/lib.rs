@@ -24,6 +24,7 @@ mod commands;
 pub mod config;
 mod dispatch;
 mod eviction;
+mod interest;
 mod jobs;
 pub mod log;
 mod net;
@@ -32,6 +33,7 @@ mod poison;
 mod session;
 mod state;
 mod value;
+mod watch;
 
 pub use self::builder::{Server, ServerBuilder, ShutdownHandle};
 pub use self::clock::Clock;

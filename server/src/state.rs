@@ -23,6 +23,7 @@ use crate::observe::latency::LatencyMonitor;
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
+use crate::watch::Watchers;
 
 /// One server.
 pub struct State {
@@ -38,6 +39,8 @@ pub struct State {
     pub clients: Arc<Registry>,
     /// Those that a command has blocked.
     pub waiters: Waiters,
+    /// Those that watch keys.
+    pub watchers: Watchers,
     /// Whether and how long they are paused.
     pub pause: Pause,
     /// What the threads count.

@@ -6,17 +6,22 @@ pub mod inbox;
 pub mod limits;
 mod monitors;
 pub mod pause;
+mod queue;
 pub mod registry;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use shardis_protocol::Version;
+use shardis_protocol::{Request, Version};
 use shardis_storage::Db;
 
 pub use self::gates::{Gate, Gates};
 pub use self::monitors::Monitors;
+pub use self::queue::Queue;
 pub use self::registry::{ClientInfo, Mode, Registry};
+use crate::command::call::FirstKey;
+use crate::command::table::Entry;
+use crate::watch::Watches;
 
 /// The connection's own view of its client.
 #[derive(Debug)]
@@ -39,6 +44,10 @@ pub struct Client {
     pub answers: Answers,
     /// Whether the keys that it looks up are noted as accessed.
     pub notes_accesses: bool,
+    /// The commands that it has gathered since MULTI.
+    pub queue: Option<Box<Queue>>,
+    /// The keys that it watches.
+    pub watches: Option<Box<Watches>>,
     /// What others see.
     pub info: Arc<ClientInfo>,
     /// `None` for a session inside the process, which is no connection.
@@ -80,6 +89,8 @@ impl Client {
             commands: 0,
             answers: Answers::All,
             notes_accesses: true,
+            queue: None,
+            watches: None,
             info,
             registry: None,
         }
@@ -140,6 +151,28 @@ impl Client {
         }
     }
 
+    /// Gathers its commands from now on.
+    pub fn begin_queue(&mut self) {
+        self.queue = Some(Box::default());
+        self.gates.set(Gate::Transaction, true);
+        self.info.show_queue(Some((0, 0)));
+    }
+
+    /// Gathers one more command; gives the memory behind all of them.
+    pub fn gather(&mut self, entry: &Entry, first_key: Option<FirstKey>, request: Request<'_>) -> usize {
+        let Some(queue) = &mut self.queue else { return 0 };
+        queue.push(entry, first_key, request);
+        self.info.show_queue(Some((queue.calls.len(), queue.bytes)));
+        queue.bytes
+    }
+
+    /// Ends the gathering, and shows so: what has been gathered, if it did.
+    pub fn end_queue(&mut self) -> Option<Box<Queue>> {
+        self.info.show_queue(None);
+        self.gates.set(Gate::Transaction, false);
+        self.queue.take()
+    }
+
     /// Says whether the keys that it looks up are noted as accessed.
     pub fn note_accesses(&mut self, notes: bool) {
         self.notes_accesses = notes;
@@ -152,6 +185,8 @@ impl Client {
     pub fn reset(&mut self, is_open: bool) -> Vec<u8> {
         let is_session = !self.is_connection();
         let unsent = self.stop_monitoring();
+        self.end_queue();
+        self.watches = None;
         self.select(Db(0));
         self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
         self.is_authenticated = is_session || is_open;

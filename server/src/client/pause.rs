@@ -85,18 +85,22 @@ impl Pause {
     /// Whether there is one.
     #[inline]
     pub fn is_on(&self, clock: &Clock) -> bool {
-        self.may_be.load(Ordering::Acquire) != 0 && self.severity(clock) != Severity::None
+        self.may_be() && self.severity(clock) != Severity::None
+    }
+
+    /// Whether there may be one: all that a call looks at while there is none.
+    #[inline]
+    pub fn may_be(&self) -> bool {
+        self.may_be.load(Ordering::Acquire) != 0
     }
 
     /// Whether it holds back a call of a command with these flags.
-    #[inline]
     pub fn holds_back(&self, flags: Flags, clock: &Clock) -> bool {
-        self.may_be.load(Ordering::Acquire) != 0
-            && match self.severity(clock) {
-                Severity::None => false,
-                Severity::Writes => flags.contains(Flags::WRITE) || flags.contains(Flags::MAY_REPLICATE),
-                Severity::All => true,
-            }
+        match self.severity(clock) {
+            Severity::None => false,
+            Severity::Writes => flags.contains(Flags::WRITE) || flags.contains(Flags::MAY_REPLICATE),
+            Severity::All => true,
+        }
     }
 
     #[cold]

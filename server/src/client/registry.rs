@@ -56,6 +56,14 @@ pub struct ClientInfo {
     pub is_monitor: AtomicBool,
     /// What other threads have for it.
     pub inbox: Inbox,
+    /// How many commands it has gathered for a transaction, and one more; 0 without a transaction.
+    queued: AtomicUsize,
+    /// The memory behind them.
+    queue_bytes: AtomicUsize,
+    /// Keys that it watches.
+    pub watched: AtomicUsize,
+    /// Whether one of them has changed.
+    is_spoiled: AtomicBool,
     /// What it calls itself.
     pub names: Mutex<Names>,
     /// When a sweep first found more unsent output than the soft limit allows, in Unix milliseconds; 0 while it does not.
@@ -137,6 +145,10 @@ impl ClientInfo {
             commands: 0.into(),
             is_monitor: AtomicBool::default(),
             inbox: Inbox::default(),
+            queued: 0.into(),
+            queue_bytes: 0.into(),
+            watched: 0.into(),
+            is_spoiled: AtomicBool::default(),
             names: Mutex::default(),
             over_soft_limit_ms: 0.into(),
             blocked: Mutex::default(),
@@ -152,6 +164,34 @@ impl ClientInfo {
     /// Whether the peer is on this machine.
     pub fn is_loopback(&self) -> bool {
         self.addr.parse::<std::net::SocketAddr>().is_ok_and(|addr| addr.ip().is_loopback())
+    }
+
+    /// How many commands it has gathered for a transaction, and the memory behind them; nothing without one.
+    pub fn queue(&self) -> Option<(usize, usize)> {
+        let queued = self.queued.load(Ordering::Relaxed).checked_sub(1)?;
+        Some((queued, self.queue_bytes.load(Ordering::Relaxed)))
+    }
+
+    /// Shows what [`ClientInfo::queue`] tells.
+    pub(super) fn show_queue(&self, queue: Option<(usize, usize)>) {
+        let (queued, bytes) = queue.map_or((0, 0), |(calls, bytes)| (calls + 1, bytes));
+        self.queued.store(queued, Ordering::Relaxed);
+        self.queue_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Whether a key that it watches has changed.
+    pub fn is_spoiled(&self) -> bool {
+        self.is_spoiled.load(Ordering::Acquire)
+    }
+
+    /// Notes that a key that it watches has changed.
+    pub fn spoil(&self) {
+        self.is_spoiled.store(true, Ordering::Release);
+    }
+
+    /// Forgets that: it watches no key any more.
+    pub fn forget_spoiled(&self) {
+        self.is_spoiled.store(false, Ordering::Release);
     }
 
     /// Whether it waits, and for what.
@@ -174,7 +214,7 @@ impl ClientInfo {
     pub fn memory_bytes(&self) -> usize {
         let buffers = [&self.query_bytes, &self.query_free_bytes];
         let input_bytes: usize = buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
-        CLIENT_BYTES + input_bytes + self.unsent_bytes()
+        CLIENT_BYTES + input_bytes + self.queue_bytes.load(Ordering::Relaxed) + self.unsent_bytes()
     }
 
     /// Output that waits: replies, and what others have for it.
@@ -278,7 +318,7 @@ impl Registry {
                 client.query_bytes.load(Ordering::Relaxed) + client.query_free_bytes.load(Ordering::Relaxed);
             let output_bytes = client.unsent_bytes();
             ClientTotals {
-                memory_bytes: totals.memory_bytes + CLIENT_BYTES + input_bytes + output_bytes,
+                memory_bytes: totals.memory_bytes + client.memory_bytes(),
                 input_bytes_max: totals.input_bytes_max.max(input_bytes),
                 output_bytes_max: totals.output_bytes_max.max(output_bytes),
             }

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use shardis_protocol::limits::{ARGUMENT_BYTES_MIN, BULK_SHARED_BYTES_MIN};
 use shardis_protocol::{LongDouble, Reply, Request, Version, number};
 use shardis_storage::types::packed::Element;
-use shardis_storage::{Db, Key, KeyHash, Random, StringRef};
+use shardis_storage::{Db, Key, KeyHash, Random, ShardTotals, StringRef};
 
-use super::{Args, Command, Error};
+use super::{Args, Command, Error, Reach};
 use crate::client::limits::OUTPUT_BYTES_MAX;
 use crate::config::Dialect;
 use crate::state::State;
@@ -36,6 +36,8 @@ pub struct Block {
     pub end: Option<Duration>,
     /// Writes the reply if nothing has happened until then.
     pub time_is_over: fn(&mut Reply),
+    /// Writes the reply where nobody can wait: inside a program.
+    pub cannot_wait: fn(&mut Reply),
 }
 
 /// One invocation.
@@ -56,6 +58,8 @@ pub struct Call<'c> {
     pub notes_accesses: bool,
     /// Whether the call can be run once more by somebody who may take long; false with him, so that offloading ends there.
     pub may_offload: bool,
+    /// The sizes of all shards, where they are locked already.
+    pub(crate) totals: Option<Box<ShardTotals>>,
     /// The hash of the first key, made while planning.
     pub(crate) first_key: Option<FirstKey>,
     /// The word of the one key to look at, when a call that has blocked is run again because of it.
@@ -118,6 +122,13 @@ impl<'c> Call<'c> {
         words.filter_map(move |at| key_at(state, request, first, at))
     }
 
+    /// Counters and sizes of the data. Who asks must have declared that it needs every shard, because inside a program
+    /// nobody else can ask them.
+    pub fn totals(&mut self) -> ShardTotals {
+        debug_assert_eq!(self.command.reach, Reach::Every);
+        self.totals.take().map_or_else(|| self.state.keyspace.totals(), |totals| *totals)
+    }
+
     /// The subcommand as it was written.
     pub fn subcommand(&self) -> &'c [u8] {
         self.request().arg(1).unwrap_or_default()
@@ -150,8 +161,20 @@ impl<'c> Call<'c> {
     pub fn block(&mut self, timeout_ms: u64, time_is_over: fn(&mut Reply)) -> Done {
         let length = Duration::from_millis(timeout_ms);
         let end = (timeout_ms > 0).then(|| self.state.clock.elapsed().saturating_add(length));
-        self.block = Some(Block { end, time_is_over });
+        self.block = Some(Block { end, time_is_over, cannot_wait: time_is_over });
         Ok(Flow::Block)
+    }
+
+    /// The same where those who cannot wait have an answer of their own.
+    pub fn block_unless(
+        &mut self,
+        cannot_wait: fn(&mut Reply),
+        timeout_ms: u64,
+        time_is_over: fn(&mut Reply),
+    ) -> Done {
+        let flow = self.block(timeout_ms, time_is_over);
+        self.block = self.block.map(|block| Block { cannot_wait, ..block });
+        flow
     }
 
     /// Whether `work` units (keys, elements) are too much for a network thread and the caller can wait elsewhere.

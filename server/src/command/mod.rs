@@ -8,6 +8,7 @@ mod arity;
 pub mod call;
 pub mod error;
 pub mod keys;
+pub mod program;
 pub mod syntax;
 pub mod table;
 
@@ -19,6 +20,7 @@ pub use self::arity::Arity;
 pub use self::call::{Block, Call, Done, Flow};
 pub use self::error::Error;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
+pub use self::program::{Inside, Presence};
 use crate::client::Client;
 use crate::config::Personality;
 use crate::jobs::Job;
@@ -85,6 +87,8 @@ pub enum Run {
     Write(fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
     /// The same, and may let its client wait until a key of [`Call::awaited_keys`] holds a value of this type.
     Blocking(Kind, fn(&mut Call<'_>, &mut Transaction<'_>) -> Done),
+    /// Runs other commands in the one transaction of all of them.
+    Program(fn(&mut Call<'_>, &mut Client, &mut dyn Inside) -> Done),
     /// Describes work for the shard workers; its connection waits for the outcome, no lock is held.
     Fanout(fn(&mut Call<'_>) -> Result<Job, Error>),
     /// Has subcommands and no behaviour of its own.
@@ -100,6 +104,8 @@ pub enum Reach {
     Every,
     /// One shard after the other, never two together.
     Walk,
+    /// Those of the calls that its client has gathered, and of the keys that it watches.
+    Queued,
 }
 
 /// Flags of a command: those declared, and those that `table` derives from the shape.
@@ -151,9 +157,13 @@ impl Flags {
     pub const PROTECTED: Flags = Flags(1 << 19);
     /// Among servers, or for developers of the server: `syscmd` in `COMMAND DOCS`.
     pub const SYSTEM: Flags = Flags(1 << 20);
+    /// Runs at once where other commands are gathered for a transaction.
+    pub const NOT_QUEUED: Flags = Flags(1 << 21);
+    /// What Valkey calls `SKIP_SLOWLOG`: only told.
+    pub const SKIP_COMMANDLOG: Flags = Flags(1 << 22);
 
     /// The flags that clients see and their names, in the order of replies.
-    pub const NAMES: [(Flags, &'static str); 18] = [
+    pub const NAMES: [(Flags, &'static str); 19] = [
         (Flags::WRITE, "write"),
         (Flags::READONLY, "readonly"),
         (Flags::DENY_OOM, "denyoom"),
@@ -165,6 +175,7 @@ impl Flags {
         (Flags::STALE, "stale"),
         (Flags::SKIP_MONITOR, "skip_monitor"),
         (Flags::SKIP_SLOWLOG, "skip_slowlog"),
+        (Flags::SKIP_COMMANDLOG, "skip_commandlog"),
         (Flags::FAST, "fast"),
         (Flags::NO_AUTH, "no_auth"),
         (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
@@ -379,6 +390,14 @@ impl Command {
         Command::new(name, Run::Blocking(kind, run))
     }
 
+    /// A command that runs other commands.
+    pub const fn program(
+        name: &'static str,
+        run: fn(&mut Call<'_>, &mut Client, &mut dyn Inside) -> Done,
+    ) -> Command {
+        Command::new(name, Run::Program(run))
+    }
+
     /// A command whose work is done by the shard workers.
     pub const fn fanout(name: &'static str, run: fn(&mut Call<'_>) -> Result<Job, Error>) -> Command {
         Command::new(name, Run::Fanout(run))
@@ -422,6 +441,12 @@ impl Command {
     /// Locks all shards at once.
     pub const fn every(mut self) -> Command {
         self.reach = Reach::Every;
+        self
+    }
+
+    /// Locks what the calls need that its client has gathered.
+    pub const fn queued(mut self) -> Command {
+        self.reach = Reach::Queued;
         self
     }
 

@@ -64,6 +64,12 @@ impl Entry {
         self.single_key || self.keys_to_the_end && request.len() == first + 1
     }
 
+    /// The keys of a call.
+    pub fn keys<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let positions = self.command.keys.iter().filter_map(move |spec| spec.positions(request)).flatten();
+        positions.filter_map(move |at| request.arg(at))
+    }
+
     /// Whether it has subcommands.
     pub fn has_subcommands(&self) -> bool {
         self.subcommands.0 < self.subcommands.1
@@ -381,6 +387,8 @@ fn flags(command: &Command, movable: bool) -> Flags {
         Run::Write(_) if touches_data => Flags::WRITE,
         Run::Blocking(..) => Flags::WRITE | Flags::BLOCKING,
         Run::Read(_) if touches_data => Flags::READONLY,
+        // Workers need the shards that a program holds.
+        Run::Fanout(_) => Flags::NO_MULTI | Flags::NO_SCRIPT,
         _ => Flags::NONE,
     };
     command.flags | data | if movable { Flags::MOVABLE_KEYS } else { Flags::NONE }

@@ -123,6 +123,7 @@ impl From<ConfigError> for Error {
 
 static RESETSTAT: Command = Command::client("RESETSTAT", reset_statistics)
     .arity(Arity::Exactly(2))
+    .every()
     .flags(FLAGS)
     .since("2.0.0")
     .complexity("O(1)")
@@ -135,8 +136,9 @@ fn reset_statistics(call: &mut Call<'_>, _: &mut Client) -> Done {
     if call.may_offload {
         return Ok(Flow::Offload);
     }
+    let totals = call.totals();
     call.state.stats.reset();
-    call.state.keyspace.reset_counters();
+    call.state.keyspace.count_anew(totals);
     call.state.memory_limit.reset_excess();
     call.state.expiry.lock().reset_counters();
     call.state.executor.reset_freed();

@@ -225,7 +225,7 @@ fn ping(call: &mut Call<'_>, _client: &mut Client) -> Done {
 
 static QUIT: Command = Command::client("QUIT", quit)
     .arity(AtLeast(1))
-    .flags(HANDSHAKE)
+    .flags(HANDSHAKE.union(Flags::NOT_QUEUED))
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Closes the connection.")
@@ -238,7 +238,7 @@ fn quit(call: &mut Call<'_>, client: &mut Client) -> Done {
 
 static RESET: Command = Command::client("RESET", reset)
     .arity(Exactly(1))
-    .flags(HANDSHAKE)
+    .flags(HANDSHAKE.union(Flags::NOT_QUEUED))
     .since("6.2.0")
     .complexity("O(1)")
     .summary("Resets the connection.");

@@ -23,7 +23,8 @@ fn run(call: &mut Call<'_>, _client: &mut Client) -> Done {
         return Ok(Flow::Offload);
     }
     let words = call.args;
-    let text = info::report(call.state, |section| {
+    let totals = call.totals();
+    let text = info::report(call.state, totals, |section| {
         words.is_empty() && section.is_default || words.rest().any(|word| is_wanted(section, word))
     });
     call.reply.verbatim(b"txt", text.as_bytes());

@@ -20,6 +20,7 @@ const LOADING_IN_91: &[(Personality, Told)] = &[(Personality::Valkey91, Told::Fl
 
 static DOCTOR: Command = Command::client("DOCTOR", doctor)
     .arity(Exactly(2))
+    .every()
     .since("4.0.0")
     .complexity("O(1)")
     .summary("Outputs a memory problems report.")
@@ -30,7 +31,7 @@ fn doctor(call: &mut Call<'_>, _: &mut Client) -> Done {
     if call.may_offload {
         return Ok(Flow::Offload);
     }
-    let memory = MemoryUse::measure(call.state, &call.state.keyspace.totals());
+    let memory = MemoryUse::measure(call.state, &call.totals());
     let text = problems(&memory, call.state.clients.len() as u64, call.dialect().product());
     call.reply.verbatim(b"txt", text.as_bytes());
     Ok(Flow::Done)
@@ -94,6 +95,7 @@ fn purge(call: &mut Call<'_>, _: &mut Client) -> Done {
 
 static STATS: Command = Command::client("STATS", stats)
     .arity(Exactly(2))
+    .every()
     .since("4.0.0")
     .complexity("O(1)")
     .summary("Returns details about memory usage.")
@@ -103,7 +105,7 @@ fn stats(call: &mut Call<'_>, _: &mut Client) -> Done {
     if call.may_offload {
         return Ok(Flow::Offload);
     }
-    let totals = call.state.keyspace.totals();
+    let totals = call.totals();
     let memory = MemoryUse::measure(call.state, &totals);
     let keys: usize = totals.databases.iter().map(|database| database.keys).sum();
     let data = memory.used.saturating_sub(memory.startup);

@@ -30,6 +30,7 @@ mod set;
 mod sort;
 mod sorted_set;
 mod string;
+mod transactions;
 mod wait;
 
 use crate::command::Family;
@@ -47,6 +48,7 @@ pub static FAMILIES: &[&Family] = &[
     &connection::FAMILY,
     &server::FAMILY,
     &scripting::FAMILY,
+    &transactions::FAMILY,
     &cluster::FAMILY,
     &compute::FAMILY,
 ];

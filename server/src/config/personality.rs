@@ -63,6 +63,13 @@ pub struct Dialect {
 
     /// Whether a client that has to authenticate hears so even when the command does not exist or has too few words.
     pub authentication_first: bool,
+    /// Whether a client that waits for several keys is served with the one that came first, else with the one that it has named first
+    /// of those that have come.
+    pub serves_what_came_first: bool,
+    /// Whether a transaction inside a transaction makes it void, and what is not allowed there is named.
+    pub nested_transactions_are_void: bool,
+    /// Whether all that is gathered for a transaction is refused while there is no memory left, whatever it does.
+    pub transactions_need_memory: bool,
     /// What stands before `AUTH` in the advice of HELLO.
     pub hello_protocol: &'static str,
     /// Whether HELLO fulfils each wish as it reads it, even if it refuses a later one.
@@ -197,6 +204,7 @@ impl Dialect {
 }
 
 const REDIS_70: Dialect = Dialect {
+    serves_what_came_first: true,
     redis_version: "7.0.15",
     without: &[SINCE_72, ONLY_VALKEY],
     log_levels: Level::WORDS.split_at(4).0,
@@ -232,6 +240,9 @@ const REDIS_72: Dialect = Dialect {
     log_levels: Level::WORDS,
     frees_in_background: false,
     authentication_first: false,
+    serves_what_came_first: false,
+    nested_transactions_are_void: false,
+    transactions_need_memory: true,
     hello_protocol: "<proto> ",
     hello_word_by_word: false,
     client_name_ends_at_zero: true,
@@ -290,6 +301,8 @@ const VALKEY_91: Dialect = Dialect {
     huge_memory_is_malformed: true,
     frees_in_background: true,
     authentication_first: true,
+    nested_transactions_are_void: true,
+    transactions_need_memory: false,
     client_types: &["normal", "slave", "replica", "pubsub", "master", "primary"],
     client_filters_combine: true,
     client_extra_words_ignored: true,

@@ -6,7 +6,7 @@ use shardis_protocol::Request;
 use super::Context;
 use crate::client::{Client, Gate};
 use crate::command::table::Entry;
-use crate::command::{Error, Flags};
+use crate::command::{Error, Flags, Reach};
 use crate::eviction::Room;
 
 /// What the call invokes, or why it may not.
@@ -35,19 +35,23 @@ pub fn admit<'s>(
     if !is_let_in {
         free_for_all(Some(entry))?;
     }
-    if ctx.state.config.maxmemory.value() != 0 {
-        within_memory(ctx, entry)?;
-    }
     if client.gates.any() {
-        pass(client, entry)?;
+        pass(ctx, client, entry)?;
+    }
+    if ctx.state.config.maxmemory.value() != 0 {
+        within_memory(ctx, client, entry)?;
+    }
+    if client.gates.has(Gate::Monitor) {
+        no_data(entry)?;
     }
     Ok(entry)
 }
 
 /// Makes room where there is none: for whatever is called, as memory may have grown in other ways.
 #[inline(never)]
-fn within_memory(ctx: &Context<'_>, entry: &Entry) -> Result<(), Error> {
-    let needs_more = entry.flags.contains(Flags::DENY_OOM);
+fn within_memory(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
+    let is_gathered = gathers(client, entry) && ctx.state.config.dialect().transactions_need_memory;
+    let needs_more = is_gathered || flags(client, entry).contains(Flags::DENY_OOM);
     match ctx.state.memory_limit.make_room(ctx.state, ctx.stats, needs_more) {
         Room::None if needs_more => Err(Error::OUT_OF_MEMORY),
         Room::None | Room::Soon | Room::Enough => Ok(()),
@@ -62,11 +66,26 @@ fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
 
 /// What only some clients are held to, in the order of the real servers.
 #[cold]
-fn pass(client: &Client, entry: &Entry) -> Result<(), Error> {
-    if client.gates.has(Gate::Monitor) {
-        no_data(entry)?;
+fn pass(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
+    if client.gates.has(Gate::Transaction) && entry.flags.contains(Flags::NO_MULTI) {
+        return Err(Error::not_in_transaction(ctx.state.config.dialect(), &entry.full_name));
     }
     Ok(())
+}
+
+/// Whether the call is gathered for a transaction, and does not run.
+#[inline]
+pub fn gathers(client: &Client, entry: &Entry) -> bool {
+    client.gates.has(Gate::Transaction) && !entry.flags.contains(Flags::NOT_QUEUED)
+}
+
+/// What a call is; one that runs what has been gathered is all that this is.
+#[inline]
+pub fn flags(client: &Client, entry: &Entry) -> Flags {
+    match &client.queue {
+        Some(queue) if entry.command.reach == Reach::Queued => entry.flags | queue.flags,
+        _ => entry.flags,
+    }
 }
 
 /// The real servers keep monitors, which are replicas to them, from the data.

@@ -5,7 +5,7 @@ use shardis_protocol::{Mark, Reply, Request};
 use shardis_storage::{Hold, Patience, Scope, Transaction};
 
 use super::route::{self, Route};
-use super::{Context, Outcome, Runner, answer_error, settle};
+use super::{Context, Outcome, Runner, answer_error, program, settle};
 use crate::blocking::{Blocked, Waiter};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
@@ -13,7 +13,7 @@ use crate::command::table::{CommandId, Entry};
 use crate::command::{Args, Call, Done, Error, Flow, Run};
 
 /// How a handler ended; its reply is complete, or gone again.
-enum Handled {
+pub(super) enum Handled {
     /// The reply is written, an error included.
     Done,
     /// As the outcomes of the same names.
@@ -44,12 +44,14 @@ pub fn execute(
         now_ms: ctx.now_ms,
         notes_accesses: client.notes_accesses,
         may_offload: ctx.runner != Runner::Executor,
+        totals: None,
         first_key,
         ready_key: None,
         block: None,
     };
     let handled = match entry.command.run {
         Run::Read(_) | Run::Write(_) | Run::Blocking(..) => data_command(ctx, client, &mut call, entry, mark),
+        Run::Program(run) => program::execute(ctx, client, &mut call, entry, mark, run),
         Run::Client(run) => {
             let _guard = ctx.state.poison.guard();
             let done = run(&mut call, client);
@@ -77,14 +79,14 @@ pub fn execute(
 
 /// Counts a call that has run.
 #[inline]
-fn count(ctx: &Context<'_>, client: &mut Client, id: CommandId) {
+pub(super) fn count(ctx: &Context<'_>, client: &mut Client, id: CommandId) {
     client.commands += 1;
     ctx.stats.command(id).calls.add(1);
 }
 
 /// Counts a call as one that has changed something, if it has.
 #[inline]
-fn count_change(ctx: &Context<'_>, txn: &mut Transaction<'_>) {
+pub(super) fn count_change(ctx: &Context<'_>, txn: &mut Transaction<'_>) {
     if txn.take_changed() {
         ctx.stats.changes.add(1);
     }
@@ -142,15 +144,9 @@ fn data_command(
     // Behind the transaction, so that the server is marked before its shards are free.
     let guard = ctx.state.poison.guard();
     let done = match entry.command.run {
-        Run::Write(run) | Run::Blocking(_, run) if ctx.state.config.maxmemory.value() != 0 => {
-            let before = txn.memory_bytes();
-            let done = run(call, &mut txn);
-            ctx.state.memory_limit.note(&ctx.stats.memory_credit, before, txn.memory_bytes());
-            done
-        }
-        Run::Write(run) | Run::Blocking(_, run) => run(call, &mut txn),
+        Run::Write(run) | Run::Blocking(_, run) => write(ctx, call, &mut txn, run),
         Run::Read(run) => run(call, &mut txn),
-        Run::Client(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
+        Run::Client(_) | Run::Program(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
     let handled = end(ctx, client, entry, mark, call, done);
     count_change(ctx, &mut txn);
@@ -163,6 +159,26 @@ fn data_command(
     handled
 }
 
+/// Runs a handler that writes, and counts the memory that it takes where there is a limit.
+#[inline(always)]
+pub(super) fn write(
+    ctx: &Context<'_>,
+    call: &mut Call<'_>,
+    txn: &mut Transaction<'_>,
+    run: RunWrite,
+) -> Done {
+    if ctx.state.config.maxmemory.value() == 0 {
+        return run(call, txn);
+    }
+    let before = txn.memory_bytes();
+    let done = run(call, txn);
+    ctx.state.memory_limit.note(&ctx.stats.memory_credit, before, txn.memory_bytes());
+    done
+}
+
+/// A handler that writes.
+type RunWrite = fn(&mut Call<'_>, &mut Transaction<'_>) -> Done;
+
 /// How a call went that had blocked and was run again.
 pub enum Again {
     /// It has a reply.
@@ -174,8 +190,8 @@ pub enum Again {
 }
 
 /// Runs the call of a waiter again, in a transaction under way that has locked at least one of the keys it waits for. It
-/// looks at the first one of these that is ready.
-pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) -> Again {
+/// looks at the first one of these that is ready; `offered` is, and the imitated server may look at this one only.
+pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, offered: &[u8]) -> Again {
     let (state, request) = (ctx.state, waiter.request.as_request());
     let entry = state.commands.entry(waiter.id);
     let Run::Blocking(kind, run) = entry.command.run else {
@@ -183,8 +199,12 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) 
     };
     txn.select(waiter.db);
     txn.note_accesses(waiter.notes_accesses);
+    let only_offered = state.config.dialect().serves_what_came_first;
     let ready_key = entry.command.key_words(request, true).find(|&at| {
         let key = state.keyspace.key(request.arg(at).unwrap_or_default());
+        if only_offered && key.bytes() != offered {
+            return false;
+        }
         txn.holds(&key) && txn.inspect(&key).is_some_and(|entry| entry.kind() == kind)
     });
     if ready_key.is_none() {
@@ -201,6 +221,7 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) 
         now_ms: ctx.now_ms,
         notes_accesses: waiter.notes_accesses,
         may_offload: ctx.runner != Runner::Executor,
+        totals: None,
         first_key: None,
         ready_key,
         block: None,
@@ -222,7 +243,7 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter) 
 /// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and
 /// read as a whole makes the processor wait.
 #[inline(always)]
-fn end(
+pub(super) fn end(
     ctx: &Context<'_>,
     client: &Client,
     entry: &Entry,
@@ -253,7 +274,7 @@ fn block(ctx: &Context<'_>, client: &Client, entry: &Entry, call: &Call<'_>) -> 
 
 /// Replies an error instead of whatever has been written.
 #[inline]
-fn fail(ctx: &Context<'_>, entry: &Entry, mark: Mark, error: &Error, reply: &mut Reply) {
+pub(super) fn fail(ctx: &Context<'_>, entry: &Entry, mark: Mark, error: &Error, reply: &mut Reply) {
     reply.rollback(mark);
     ctx.stats.command(entry.id).failed.add(1);
     answer_error(ctx, error, reply);

@@ -6,11 +6,13 @@
 mod admit;
 pub mod cost;
 mod execute;
+mod program;
 mod route;
 pub mod settle;
 
 use std::num::NonZeroU16;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::KeyHash;
@@ -20,7 +22,7 @@ use crate::blocking::Blocked;
 use crate::client::{Answers, Client};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
-use crate::command::{Error, Flags};
+use crate::command::{Error, Flags, Reach};
 use crate::jobs::Ticket;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
@@ -166,14 +168,49 @@ fn run_answered(
         }
     };
     // The host of a server is not held back, because it would have to wait where it stands; nor is what has begun already.
-    if ctx.state.pause.holds_back(entry.flags, &ctx.state.clock) && ctx.runner == Runner::Network {
+    if ctx.state.pause.may_be() && is_held_back(ctx, client, entry) {
         return Outcome::Paused;
+    }
+    if admit::gathers(client, entry) {
+        gather(ctx, client, request, entry, plan.first_key, reply);
+        return Outcome::Done;
     }
     let outcome = execute::execute(ctx, client, request, entry, plan.first_key, reply);
     if ctx.state.clients.monitors.is_any() {
         show(ctx, client, request, entry, &outcome);
     }
     outcome
+}
+
+#[cold]
+fn is_held_back(ctx: &Context<'_>, client: &Client, entry: &Entry) -> bool {
+    let flags = admit::flags(client, entry);
+    ctx.runner == Runner::Network && ctx.state.pause.holds_back(flags, &ctx.state.clock)
+}
+
+/// Gathers a call for a transaction. What has been gathered is input that waits, and limited as such.
+#[cold]
+fn gather(
+    ctx: &Context<'_>,
+    client: &mut Client,
+    request: Request<'_>,
+    entry: &Entry,
+    first_key: Option<FirstKey>,
+    reply: &mut Reply,
+) {
+    let limit = ctx.state.config.client_query_buffer_limit.value();
+    let bytes = client.gather(entry, first_key, request);
+    if i64::try_from(bytes).is_ok_and(|bytes| bytes <= limit) {
+        reply.set_version(client.version);
+        reply.simple("QUEUED");
+        return;
+    }
+    ctx.state.stats.over_query_limit.fetch_add(1, Ordering::Relaxed);
+    ctx.state.log.warning(format_args!(
+        "Closing client that reached max query buffer length: id={} addr={}",
+        client.id, client.info.addr
+    ));
+    client.close_after_reply = true;
 }
 
 /// Shows a call that ran to those who monitor. What is run again later is shown then.
@@ -207,9 +244,21 @@ pub fn protocol_error(ctx: &Context<'_>, client: &Client, error: ProtocolError, 
 
 fn refuse(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, error: &Error, reply: &mut Reply) {
     // A call with the wrong number of words has no plan, but it is a call of that command.
-    if let Some(entry) = ctx.state.commands.invoked(request) {
+    let invoked = ctx.state.commands.invoked(request);
+    if let Some(entry) = invoked {
         ctx.stats.command(entry.id).rejected.add(1);
     }
     reply.set_version(client.version);
-    answer_error(ctx, error, reply);
+    match &mut client.queue {
+        None => answer_error(ctx, error, reply),
+        Some(_) if invoked.is_some_and(|entry| entry.command.reach == Reach::Queued) => {
+            client.end_queue();
+            client.watches = None;
+            answer_error(ctx, &Error::transaction_refused(error), reply);
+        }
+        Some(queue) => {
+            queue.is_broken = true;
+            answer_error(ctx, error, reply);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use shardis_protocol::Request;
 use shardis_storage::Scope;
 use smallvec::SmallVec;
 
+use crate::client::Client;
 use crate::command::Reach;
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
@@ -16,7 +17,7 @@ pub enum Route {
     /// One shard.
     One(usize),
     /// Several, ascending and each once.
-    Several(SmallVec<[usize; KEYS_INLINE]>),
+    Several(Shards),
     /// All.
     Every,
     /// One after the other.
@@ -24,6 +25,9 @@ pub enum Route {
     /// Those that turn out to be needed.
     Discovered,
 }
+
+/// The shards of a call, by their index.
+type Shards = SmallVec<[usize; KEYS_INLINE]>;
 
 /// Keys of a call whose shards are listed without allocating.
 const KEYS_INLINE: usize = 16;
@@ -48,14 +52,45 @@ impl Route {
             Reach::Keys => Route::of_keys(state, entry, request),
             Reach::Every => (Route::Every, 0),
             Reach::Walk => (Route::Walk, 0),
+            Reach::Queued => unreachable!("only programs have queues"),
         }
     }
 
-    fn of_keys(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {
-        let positions = entry.command.keys.iter().filter_map(|spec| spec.positions(request)).flatten();
+    /// The route of a program.
+    pub fn of_program(state: &State, entry: &Entry, request: Request<'_>, client: &Client) -> (Route, usize) {
+        match entry.command.reach {
+            Reach::Queued => Route::of_queue(state, client),
+            _ => Route::new(state, entry, request),
+        }
+    }
+
+    /// What all calls of a queue need together, and the keys that their client watches.
+    fn of_queue(state: &State, client: &Client) -> (Route, usize) {
         let shard_of = |key| state.keyspace.shard_of(state.keyspace.hash(key));
-        let mut shards: SmallVec<[usize; KEYS_INLINE]> =
-            positions.filter_map(|at| request.arg(at)).map(shard_of).collect();
+        let watched = client.watches.iter().flat_map(|watches| watches.keys());
+        let mut shards: Shards = watched.map(shard_of).collect();
+        let mut are_discovered = false;
+        for queued in client.queue.iter().flat_map(|queue| &queue.calls) {
+            let (entry, request) = (state.commands.entry(queued.id), queued.request.as_request());
+            if entry.command.reach != Reach::Keys {
+                return (Route::Every, 0);
+            }
+            are_discovered |= (entry.command.discovers)(request);
+            match single(state, entry, request, queued.first_key) {
+                Some(shard) => shards.push(shard),
+                None => shards.extend(entry.keys(request).map(shard_of)),
+            }
+        }
+        if are_discovered { (Route::Discovered, 0) } else { Route::of_shards(shards) }
+    }
+
+    fn of_keys(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {
+        Route::of_shards(
+            entry.keys(request).map(|key| state.keyspace.shard_of(state.keyspace.hash(key))).collect(),
+        )
+    }
+
+    fn of_shards(mut shards: Shards) -> (Route, usize) {
         let keys = shards.len();
         shards.sort_unstable();
         shards.dedup();

@@ -2,7 +2,7 @@
 //! log is told to whoever listens, who then only marks or enqueues; and clients that wait for what has come are served, by
 //! the protocol in `blocking`. Freeing, and telling other threads, happens when the locks are gone.
 //!
-//! Transactions, tracking, notifications and the journal will listen here; for now it is only those who wait for keys.
+//! Those who watch keys are told first, then those who wait for them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use shardis_storage::{Change, Contended, Db, Detached, Settled, Transaction, Wha
 
 use super::execute::{self, Again};
 use super::route::Route;
-use super::{Context, Runner};
+use super::{Context, Runner, program};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::state::State;
 
@@ -41,6 +41,9 @@ struct Aside {
 /// keys or fields of hashes, and for that nobody waits.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
+    for change in &settled.changes {
+        state.watchers.note(change, |_, _| unreachable!("only commands exchange databases"));
+    }
     state.executor.free(settled.garbage);
 }
 
@@ -88,6 +91,8 @@ impl Settling<'_, '_, '_> {
     }
 
     fn follow(&mut self, change: &Change) {
+        let (state, txn) = (self.ctx.state, &mut *self.txn);
+        state.watchers.note(change, |db, key| program::presence(state, txn, db, key));
         match change.what {
             What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
             What::Swapped => {
@@ -108,7 +113,7 @@ impl Settling<'_, '_, '_> {
             let Some(kind) = self.txn.inspect(&key).map(|entry| entry.kind()) else { return };
             let Some(waiter) = state.waiters.next(db, bytes, kind, ticket) else { return };
             let can_serve = self.aftermath.offers < OFFERS_MAX && self.holds_others(&waiter);
-            if !can_serve || self.serve(&waiter) == Serving::Long {
+            if !can_serve || self.serve(&waiter, bytes) == Serving::Long {
                 return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
             }
             ticket = waiter.ticket;
@@ -123,13 +128,13 @@ impl Settling<'_, '_, '_> {
     }
 
     /// Serves one waiter, if it still waits and there is something for it.
-    fn serve(&mut self, waiter: &Waiter) -> Serving {
+    fn serve(&mut self, waiter: &Waiter, offered: &[u8]) -> Serving {
         let (ctx, txn) = (self.ctx, &mut *self.txn);
         let mut serving = Serving::Done;
         self.aftermath.offers += 1;
         let promised = waiter.offer(|| {
             let started = ctx.state.clock.tick();
-            match execute::run_again(ctx, txn, waiter) {
+            match execute::run_again(ctx, txn, waiter, offered) {
                 Again::Reply(reply) => Some(Served { reply, took: started.elapsed() }),
                 Again::Nothing => None,
                 Again::Offload => {

@@ -30,7 +30,7 @@ mod view;
 mod visit;
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -100,6 +100,8 @@ pub struct Keyspace {
     interest: Interest,
     access: AccessCell,
     on_release: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Hits, misses and expired keys up to when they were last counted anew.
+    counted_before: [AtomicU64; 3],
 }
 
 /// The lock that orders transactions over several shards. They write it and everybody reads what would be beside it, so
@@ -132,6 +134,7 @@ impl Keyspace {
             interest: Interest::default(),
             access: AccessCell::default(),
             on_release: OnceLock::new(),
+            counted_before: Default::default(),
         }
     }
 
@@ -185,14 +188,23 @@ impl Keyspace {
         for slot in &self.slots {
             slot.lock().add_to(&mut totals);
         }
+        self.complete(totals)
+    }
+
+    /// Adds what is in no shard, and takes away what is not to be counted any more.
+    fn complete(&self, mut totals: ShardTotals) -> ShardTotals {
         totals.memory_bytes += self.slots.len() * size_of::<Slot>();
+        for (counter, base) in totals.counters_mut().into_iter().zip(&self.counted_before) {
+            *counter = counter.saturating_sub(base.load(Ordering::Relaxed));
+        }
         totals
     }
 
-    /// Sets hits, misses and expired keys to zero.
-    pub fn reset_counters(&self) {
-        for slot in &self.slots {
-            slot.lock().reset_counters();
+    /// From now on counts hits, misses and expired keys anew. `totals` are those of this moment; no shard is asked, so that
+    /// whoever holds some can do it too.
+    pub fn count_anew(&self, mut totals: ShardTotals) {
+        for (counter, base) in totals.counters_mut().into_iter().zip(&self.counted_before) {
+            base.fetch_add(*counter, Ordering::Relaxed);
         }
     }
 

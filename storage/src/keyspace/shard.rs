@@ -242,10 +242,6 @@ impl Shard {
         *self.database_mut(a) = was_b;
     }
 
-    pub fn reset_counters(&mut self) {
-        self.counters = Counters::default();
-    }
-
     /// What there is in all databases.
     pub fn measure(&self) -> Measure {
         Measure {
@@ -321,6 +317,11 @@ pub struct DatabaseTotals {
 }
 
 impl ShardTotals {
+    /// Hits, misses and expired keys.
+    pub(super) fn counters_mut(&mut self) -> [&mut u64; 3] {
+        [&mut self.hits, &mut self.misses, &mut self.expired]
+    }
+
     pub(super) fn new(databases: u16) -> ShardTotals {
         ShardTotals { databases: vec![DatabaseTotals::default(); databases.into()], ..ShardTotals::default() }
     }

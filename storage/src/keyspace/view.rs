@@ -7,7 +7,7 @@ use super::access::{AccessWord, REMEMBERED_MASK, Toucher};
 use super::change::{Change, Observers, What};
 use super::entry::Entry;
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
-use super::shard::{Database, Shard};
+use super::shard::{Database, Shard, ShardTotals};
 use super::{Db, Key, Keyspace};
 use crate::random::Random;
 use crate::table::{KeyHash, Position, TableEntry};
@@ -239,6 +239,13 @@ impl<'k> View<'k> {
         (!self.is_expired(entry)).then_some(EntryRef { entry, clock: self.clock })
     }
 
+    /// Whether there is something at a key whose time has come, and that nobody has removed yet.
+    pub fn has_expired(&self, key: &Key<'_>) -> bool {
+        let shard = self.held.shard(self.keyspace.shard_of(key.hash));
+        let entry = shard.database(self.db).table.find(key.hash, key.bytes);
+        entry.is_some_and(|entry| self.is_expired(entry))
+    }
+
     /// The string at a key.
     #[inline(always)]
     pub fn string(&mut self, key: &Key<'_>) -> Result<Option<StringRef<'_>>, WrongType> {
@@ -265,6 +272,15 @@ impl<'k> View<'k> {
     /// Keys in the current database, expired ones that nobody has met yet included.
     pub fn len(&self) -> usize {
         self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.len()).sum()
+    }
+
+    /// Counters and sizes of all shards, each of which becomes locked.
+    pub fn totals(&mut self) -> ShardTotals {
+        let mut totals = ShardTotals::new(self.keyspace.databases);
+        for index in 0..self.keyspace.slots.len() {
+            self.shard_at(index).add_to(&mut totals);
+        }
+        self.keyspace.complete(totals)
     }
 
     /// Keys that the tables of the current database have room for without growing.

@@ -83,11 +83,14 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.fields_if(dialect.client_traffic, &["capa"], capabilities(info));
     line.field("db", info.db.load(Ordering::Relaxed));
     line.fields_if(true, &["sub", "psub", "ssub"], 0);
-    line.field("multi", -1);
-    line.fields_if(dialect.client_traffic, &["watch"], 0);
+    let queue = info.queue();
+    line.field("multi", queue.map_or(-1, |(calls, _)| calls as i64));
+    line.fields_if(dialect.client_traffic, &["watch"], info.watched.load(Ordering::Relaxed));
     line.field("qbuf", query_bytes);
     line.field("qbuf-free", query_free_bytes);
-    line.fields_if(true, &["argv-mem", "multi-mem", "rbs", "rbp", "obl"], 0);
+    line.field("argv-mem", 0);
+    line.field("multi-mem", queue.map_or(0, |(_, bytes)| bytes));
+    line.fields_if(true, &["rbs", "rbp", "obl"], 0);
     line.field("oll", u8::from(output_bytes > 0));
     line.field("omem", output_bytes);
     line.field("tot-mem", info.memory_bytes());
@@ -140,7 +143,9 @@ fn last_command<'c>(call: &Call<'c>, info: &ClientInfo) -> &'c str {
 pub fn flags(info: &ClientInfo) -> String {
     let states = [
         ('O', info.is_monitor.load(Ordering::Relaxed)),
+        ('x', info.queue().is_some()),
         ('b', info.is_waiting(Waiting::Blocked)),
+        ('d', info.is_spoiled()),
         ('U', info.is_unix),
         ('e', info.is_in(Mode::NoEvict)),
         ('T', info.is_in(Mode::NoTouch)),

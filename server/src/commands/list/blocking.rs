@@ -116,7 +116,7 @@ fn transfer_or_block(
     let (source, destination) = (call.key(1)?, call.key(2)?);
     match transfer(call, txn, [&source, &destination], sides)? {
         Some(flow) => Ok(flow),
-        None => call.block(timeout_ms, Reply::null_array),
+        None => call.block_unless(Reply::null, timeout_ms, Reply::null_array),
     }
 }
 

@@ -47,11 +47,10 @@ const SECTIONS: [Section; 17] = [
     section(&["Compute"], false, |report| report.compute()),
 ];
 
-/// The sections that are wanted. Waits for every shard and reads files of the system, so it is nothing for a network
-/// thread.
-pub fn report(state: &State, is_wanted: impl Fn(&Section) -> bool) -> String {
+/// The sections that are wanted. Reads files of the system, so it is nothing for a network thread.
+pub fn report(state: &State, totals: ShardTotals, is_wanted: impl Fn(&Section) -> bool) -> String {
     let dialect = state.config.dialect();
-    let mut report = Report { state, dialect, totals: state.keyspace.totals(), text: String::new() };
+    let mut report = Report { state, dialect, totals, text: String::new() };
     let has = |section: &&Section| dialect.tells(section.names[0]) && is_wanted(section);
     for section in SECTIONS.iter().filter(has) {
         if !report.text.is_empty() {

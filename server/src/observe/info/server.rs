@@ -81,10 +81,11 @@ impl Report<'_> {
         let clients = self.state.clients.all();
         let blocked = clients.iter().filter(|client| client.is_waiting(Waiting::Blocked)).count();
         self.field("blocked_clients", blocked);
-        self.none(&["tracking_clients", "pubsub_clients", "watching_clients"]);
+        self.none(&["tracking_clients", "pubsub_clients"]);
+        self.field("watching_clients", self.state.watchers.clients());
         let has_end = |client: &Arc<ClientInfo>| client.blocked().is_some_and(|waiter| waiter.has_end);
         self.field("clients_in_timeout_table", clients.iter().filter(|client| has_end(client)).count());
-        self.none(&["total_watched_keys"]);
+        self.field("total_watched_keys", self.state.watchers.keys());
         self.field("total_blocking_keys", self.state.waiters.keys_count());
         self.none(&["total_blocking_keys_on_nokey"]);
         let (severity, left) = self.state.pause.report(&self.state.clock);
