@@ -103,6 +103,8 @@ pub struct Dialect {
     pub debug_takes_option: bool,
     /// What DEBUG SDSLEN has between its figures, and what it calls the blocks of key and value.
     pub sdslen_words: [&'static str; 3],
+    /// Who has the copyright of `cmsgpack`.
+    pub cmsgpack_copyright: &'static str,
     /// Whether a push that a command sends to its own client comes behind its reply.
     pub pushes_after_reply: bool,
     /// Whether what only a cluster needs, but makes sense alone, is answered without one.
@@ -259,6 +261,7 @@ const REDIS_72: Dialect = Dialect {
     no_subcommands_is_array: false,
     debug_takes_option: false,
     sdslen_words: [", ", "key_zmalloc: ", "val_zmalloc: "],
+    cmsgpack_copyright: "Copyright (C) 2012, Salvatore Sanfilippo",
     pushes_after_reply: true,
     answers_without_cluster: false,
     endless_timeouts_are_negative: false,
@@ -313,6 +316,7 @@ const VALKEY_91: Dialect = Dialect {
     no_subcommands_is_array: true,
     debug_takes_option: true,
     sdslen_words: [" ", "obj_alloc:", "val_alloc:"],
+    cmsgpack_copyright: "Copyright (C) 2012, Redis Ltd.",
     answers_without_cluster: true,
     strict_cursors: true,
     strict_scan_options: true,
