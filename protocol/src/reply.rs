@@ -109,6 +109,11 @@ impl Reply {
         self.line(b'+', text.as_bytes());
     }
 
+    /// The same of bytes.
+    pub fn simple_bytes(&mut self, text: &[u8]) {
+        self.line(b'+', text);
+    }
+
     /// An error line; the text begins with its code (`ERR ...`). CR and LF at its end are dropped, others
     /// become spaces.
     pub fn error(&mut self, text: &[u8]) {

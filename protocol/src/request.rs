@@ -112,6 +112,22 @@ impl OwnedRequest {
         Request { bytes: &self.bytes, spans: &self.spans }
     }
 
+    /// Forgets all words, and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// Appends a word; whether it fits into a command.
+    #[must_use]
+    pub fn push(&mut self, word: &[u8]) -> bool {
+        let fits = word.len() <= COMMAND_BYTES_MAX - self.bytes.len();
+        if fits {
+            self.extend(std::iter::once(word));
+        }
+        fits
+    }
+
     /// The length of all its words together.
     pub fn words_bytes(&self) -> usize {
         self.bytes.len()

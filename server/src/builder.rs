@@ -26,6 +26,7 @@ use crate::net::listener::{Door, Listener, Peer};
 use crate::net::{addresses, thread};
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
+use crate::scripting::watchdog::Watchdog;
 use crate::session::{self, Session, Value};
 use crate::state::{Listening, State};
 
@@ -197,6 +198,8 @@ impl ServerBuilder {
             started_ms: self.clock.now_ms(),
             keyspace,
             thresholds: Thresholds::of(&config),
+            watchdog: Watchdog::new(config.clone(), self.clock.clone()),
+            scripts: Default::default(),
             config,
             clock: self.clock,
             commands,

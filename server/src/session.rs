@@ -62,6 +62,34 @@ impl Session {
         }
     }
 
+    /// Runs a command on a thread that has an engine for scripts, and waits for it. A session has none, as it may be used by
+    /// any thread.
+    #[cold]
+    fn run_elsewhere(&mut self) -> Option<Box<Blocked>> {
+        let stand_in = Client::of_script(&self.client);
+        let mut client = std::mem::replace(&mut self.client, stand_in);
+        let request = std::mem::take(&mut self.request);
+        let mut reply = std::mem::take(&mut self.reply);
+        let (state, (sender, receiver)) = (self.state.clone(), std::sync::mpsc::channel::<Returned>());
+        self.state.executor.run(move |worker| {
+            let ctx = Context::of_worker(&state, worker);
+            let plan = Plan::new(&state, request.as_request());
+            let outcome = dispatch::run(&ctx, &mut client, request.as_request(), plan, &mut reply);
+            // An error would mean that the session is gone, and it waits.
+            let _ = sender.send((client, request, reply, outcome));
+        });
+        let Ok((client, request, reply, outcome)) = receiver.recv() else {
+            self.reply = Reply::new(Version::Resp3);
+            self.reply.error(Error::STOPPING.text());
+            return None;
+        };
+        (self.client, self.request, self.reply) = (client, request, reply);
+        match outcome {
+            Outcome::Block(blocked) => Some(blocked),
+            _ => None,
+        }
+    }
+
     /// What the last command replied, if it did not have to wait.
     #[inline]
     pub(crate) fn value(&self) -> Value {
@@ -95,7 +123,7 @@ impl Session {
         }
         let plan = Plan::with_hash(state, request, second_hash);
         let now_ms = state.clock.now_ms();
-        let mut ctx = Context { state, stats: &self.stats, runner: Runner::Direct, now_ms };
+        let mut ctx = Context { state, stats: &self.stats, runner: Runner::Direct, engine: None, now_ms };
         // Nothing was sent: a call is as long as its words.
         let request_bytes = self.request.words_bytes();
         let entry = plan.entry.filter(|entry| state.thresholds.singles_out(entry, request_bytes));
@@ -106,6 +134,10 @@ impl Session {
             ctx.runner = Runner::Executor;
             outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
         }
+        if matches!(outcome, Outcome::Offload) {
+            return self.run_elsewhere();
+        }
+        let request = self.request.as_request();
         match outcome {
             Outcome::Done => {}
             Outcome::Wait(ticket) => {
@@ -131,6 +163,9 @@ impl Session {
         None
     }
 }
+
+/// What comes back from a thread of the executor.
+type Returned = (Client, OwnedRequest, Reply, Outcome);
 
 /// Waits on this thread for the reply to a call that has blocked.
 pub(crate) fn wait(mut blocked: Blocked) -> Value {

@@ -23,6 +23,8 @@ use crate::observe::latency::LatencyMonitor;
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
+use crate::scripting::cache::Scripts;
+use crate::scripting::watchdog::Watchdog;
 use crate::watch::Watchers;
 
 /// One server.
@@ -41,6 +43,10 @@ pub struct State {
     pub waiters: Waiters,
     /// Those that watch keys.
     pub watchers: Watchers,
+    /// The scripts that they have brought.
+    pub scripts: Scripts,
+    /// Looks after scripts that run for long.
+    pub watchdog: Watchdog,
     /// Whether and how long they are paused.
     pub pause: Pause,
     /// What the threads count.

@@ -36,6 +36,8 @@ pub struct Client {
     pub is_authenticated: bool,
     /// Whether the connection ends after the replies so far.
     pub close_after_reply: bool,
+    /// Whether it is a script, whose caller `info` is about.
+    pub is_script: bool,
     /// What its calls are held to beyond everybody's.
     pub gates: Gates,
     /// Calls that ran, whether they failed or not.
@@ -85,6 +87,7 @@ impl Client {
             version: Version::Resp2,
             is_authenticated,
             close_after_reply: false,
+            is_script: false,
             gates: Gates::default(),
             commands: 0,
             answers: Answers::All,
@@ -96,10 +99,32 @@ impl Client {
         }
     }
 
-    /// Selects a database.
+    /// What a script is to the commands that it calls, for the client that has called it.
+    pub fn of_script(caller: &Client) -> Client {
+        Client {
+            id: caller.id,
+            db: caller.db,
+            version: Version::Resp2,
+            is_authenticated: true,
+            close_after_reply: false,
+            is_script: true,
+            gates: Gates::default(),
+            commands: 0,
+            answers: Answers::All,
+            notes_accesses: caller.notes_accesses,
+            queue: None,
+            watches: None,
+            info: caller.info.clone(),
+            registry: None,
+        }
+    }
+
+    /// Selects a database. What a script selects is its own business.
     pub fn select(&mut self, db: Db) {
         self.db = db;
-        self.info.db.store(db.0, Ordering::Relaxed);
+        if !self.is_script {
+            self.info.db.store(db.0, Ordering::Relaxed);
+        }
     }
 
     /// Switches the protocol of all further replies.

@@ -63,8 +63,7 @@ impl Monitors {
 /// A command as a monitor sees it. A line that no inbox has room for is cut: it is not delivered.
 fn line<'a>(client: &Client, now_us: i64, words: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
     let (seconds, microseconds) = (now_us.div_euclid(MICROSECONDS), now_us.rem_euclid(MICROSECONDS));
-    let mut line =
-        format!("+{seconds}.{microseconds:06} [{} {}]", client.db.0, peer(&client.info)).into_bytes();
+    let mut line = format!("+{seconds}.{microseconds:06} [{} {}]", client.db.0, peer(client)).into_bytes();
     for word in words {
         line.extend(b" \"");
         for &byte in word.iter().take(INBOX_BYTES_MAX) {
@@ -79,8 +78,12 @@ fn line<'a>(client: &Client, now_us: i64, words: impl Iterator<Item = &'a [u8]>)
     line
 }
 
-/// Where a client is: over a UNIX socket that is the path of the socket.
-fn peer(info: &ClientInfo) -> String {
+/// Where a client is: over a UNIX socket that is the path of the socket. A script is nowhere.
+fn peer(client: &Client) -> String {
+    let info = &client.info;
+    if client.is_script {
+        return "lua".to_owned();
+    }
     match info.laddr.strip_suffix(":0") {
         Some(path) if info.is_unix => format!("unix:{path}"),
         _ => info.addr.clone(),

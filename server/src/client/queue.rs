@@ -2,9 +2,9 @@
 
 use shardis_protocol::{OwnedRequest, Request};
 
-use crate::command::Flags;
 use crate::command::call::FirstKey;
 use crate::command::table::{CommandId, Entry};
+use crate::command::{Flags, Run};
 
 /// The commands of a transaction that has not run yet.
 #[derive(Debug, Default)]
@@ -15,6 +15,8 @@ pub struct Queue {
     pub flags: Flags,
     /// Whether one was refused, so that none will run.
     pub is_broken: bool,
+    /// Whether one of them is a program itself.
+    pub has_programs: bool,
     /// The memory behind them.
     pub bytes: usize,
 }
@@ -36,6 +38,7 @@ impl Queue {
         let request = request.to_owned();
         self.bytes += size_of::<QueuedCall>() + request.memory_bytes();
         self.flags = self.flags | entry.flags;
+        self.has_programs |= matches!(entry.command.run, Run::Program(_));
         self.calls.push(QueuedCall { id: entry.id, first_key, request });
     }
 }

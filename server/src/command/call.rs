@@ -13,6 +13,7 @@ use shardis_storage::{Db, Key, KeyHash, Random, ShardTotals, StringRef};
 use super::{Args, Command, Error, Reach};
 use crate::client::limits::OUTPUT_BYTES_MAX;
 use crate::config::Dialect;
+use crate::scripting::script::Script;
 use crate::state::State;
 
 /// What a handler answers: an error replaces whatever it had written.
@@ -58,6 +59,8 @@ pub struct Call<'c> {
     pub notes_accesses: bool,
     /// Whether the call can be run once more by somebody who may take long; false with him, so that offloading ends there.
     pub may_offload: bool,
+    /// The script that it runs, once it has been found.
+    pub(crate) script: Option<Arc<Script>>,
     /// The sizes of all shards, where they are locked already.
     pub(crate) totals: Option<Box<ShardTotals>>,
     /// The hash of the first key, made while planning.

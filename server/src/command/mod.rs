@@ -20,7 +20,7 @@ pub use self::arity::Arity;
 pub use self::call::{Block, Call, Done, Flow};
 pub use self::error::Error;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
-pub use self::program::{Inside, Presence};
+pub use self::program::{Inside, Need, Presence, ScriptRules};
 use crate::client::Client;
 use crate::config::Personality;
 use crate::jobs::Job;
@@ -41,6 +41,8 @@ pub struct Command {
     pub reach: Reach,
     /// Whether a call touches keys that only running it tells.
     pub discovers: fn(Request<'_>) -> bool,
+    /// What a program does before it locks anything: it tells what it needs, or why it cannot run.
+    pub prepare: Option<fn(&mut Call<'_>) -> Result<Need, Error>>,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -351,6 +353,7 @@ impl Command {
             keys: &[],
             reach: Reach::Keys,
             discovers: |_| false,
+            prepare: None,
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -441,6 +444,12 @@ impl Command {
     /// Locks all shards at once.
     pub const fn every(mut self) -> Command {
         self.reach = Reach::Every;
+        self
+    }
+
+    /// What a program does before it locks anything.
+    pub const fn prepared(mut self, prepare: fn(&mut Call<'_>) -> Result<Need, Error>) -> Command {
+        self.prepare = Some(prepare);
         self
     }
 

@@ -1,6 +1,7 @@
 //! What a program is given: a command that runs other commands, all in the one transaction that was begun for it. How they
 //! are run is the business of `dispatch`; what a program makes of them, that of its own handler.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use shardis_protocol::{Reply, Request};
@@ -8,6 +9,7 @@ use shardis_storage::Db;
 
 use super::table::CommandId;
 use crate::client::Client;
+use crate::scripting::engine::EngineSlot;
 use crate::state::State;
 
 /// The inside of a program's transaction.
@@ -15,12 +17,51 @@ pub trait Inside {
     /// The server.
     fn state(&self) -> &Arc<State>;
 
+    /// What runs scripts on this thread, if it can.
+    fn engine(&self) -> Option<Rc<EngineSlot>>;
+
+    /// Whether there was no memory left when the program began.
+    fn is_out_of_memory(&self) -> bool;
+
     /// Runs a call that was let in before, and appends its reply. One that would have to wait is answered as if its time were
     /// over.
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply);
 
+    /// Lets in and runs a call of a script, and appends its reply, which may be an error; whether the command is one that
+    /// writes.
+    fn call(
+        &mut self,
+        client: &mut Client,
+        request: Request<'_>,
+        rules: &ScriptRules,
+        reply: &mut Reply,
+    ) -> bool;
+
+    /// Whether the user of this client may call this; nothing if there is no such command.
+    fn may_call(&self, client: &Client, request: Request<'_>) -> Option<bool>;
+
     /// What is at a key, whose shard is locked.
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence;
+}
+
+/// Which shards a program needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Those of the keys that it declares, and no others, for a short time.
+    Declared,
+    /// What it needs turns out while it runs, which may take long.
+    Discovered,
+}
+
+/// What the calls of a script are held to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScriptRules {
+    /// Whether it may only read.
+    pub refuses_writes: bool,
+    /// Whether it may take memory where there is none left.
+    pub allows_oom: bool,
+    /// Whether it has called a command that writes. Then it is not stopped for want of memory, in the midst of what it does.
+    pub has_written: bool,
 }
 
 /// What is at a key.

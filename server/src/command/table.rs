@@ -10,7 +10,8 @@ use std::num::NonZeroU16;
 use shardis_protocol::Request;
 
 use super::keys::{Begin, Find, KeySpec};
-use super::{Category, Command, Error, Family, Flags, Reach, Run};
+use super::{Category, Command, Error, Family, Flags, Reach, Run, Told};
+use crate::config::Personality;
 
 /// The position of a command or subcommand in the table: dense, hence an index into arrays of statistics and rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,6 +63,15 @@ impl Entry {
     pub fn has_one_key(&self, request: Request<'_>) -> bool {
         let first = self.first_key.map_or(0, |at| usize::from(at.get()));
         self.single_key || self.keys_to_the_end && request.len() == first + 1
+    }
+
+    /// Its flags as this server tells them.
+    pub fn told_flags(&self, personality: Personality) -> Flags {
+        let told = self.command.elsewhere.iter().find_map(|(who, told)| match told {
+            Told::Flags(flags) if *who == personality => Some(*flags),
+            _ => None,
+        });
+        told.unwrap_or(self.flags)
     }
 
     /// The keys of a call.

@@ -184,6 +184,11 @@ pub static PARAMETERS: &[Parameter] = &[
     logged::REPLY_LARGER_THAN.only(REDIS).unlisted(),
     logged::LARGE_REPLY_MAX_LEN.only(VALKEY),
     logged::LARGE_REPLY_MAX_LEN.only(REDIS).unlisted(),
+    number("busy-reply-threshold", 0, i64::MAX, |config| config.busy_reply_threshold.raw())
+        .alias("lua-time-limit")
+        .summary("Milliseconds after which a script is said to be busy, and may be ended; 0 for never."),
+    memory("lua-memory-limit", 0, |config| config.lua_memory_limit.raw())
+        .summary("Bytes that the scripts of one thread may take; 0 for any. Heeded when an engine starts."),
     number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
         .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
     yes_no("latency-tracking", |config| config.latency_tracking.raw())

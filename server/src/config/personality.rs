@@ -132,6 +132,16 @@ pub struct Dialect {
     pub replaced_deadline_bytes: usize,
     /// Whether HSET counts fields before it sets them, repeated ones too, and makes a table at once of too many.
     pub hset_counts_first: bool,
+    /// The tables by which scripts call the server.
+    pub server_tables: &'static [&'static str],
+    /// Whether errors of scripts speak of Redis and of its library, and name the script.
+    pub scripts_name_redis: bool,
+    /// Whether scripts can ask for the time that the processor has spent on them.
+    pub scripts_have_a_clock: bool,
+    /// What a script raises that was ended by another client.
+    pub script_killed: &'static str,
+    /// EVALSHA of a script that is not there.
+    pub no_script: &'static &'static str,
     /// How doubles are written.
     pub doubles: DoubleStyle,
     /// Whether doubles are read by C's own parser: they may be hexadecimal; the ends of ranges and the weights of SORT may
@@ -199,6 +209,11 @@ impl Dialect {
         if self.valkey_version.is_some() { "Valkey" } else { "Redis" }
     }
 
+    /// The first of the tables by which scripts call the server.
+    pub fn server_table(&self) -> &'static str {
+        self.server_tables[0]
+    }
+
     /// Name and version for people.
     pub fn server_title(&self) -> String {
         format!("{} {}", self.product(), self.server_version())
@@ -220,6 +235,7 @@ const REDIS_70: Dialect = Dialect {
     pushes_after_reply: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
+    scripts_have_a_clock: false,
     doubles: DoubleStyle::SeventeenDigits,
     zrank_takes_option: false,
     zadd_counts_first: false,
@@ -274,6 +290,11 @@ const REDIS_72: Dialect = Dialect {
     raw_bytes_min: |_| 45,
     replaced_deadline_bytes: 0,
     hset_counts_first: true,
+    server_tables: &["redis"],
+    scripts_name_redis: true,
+    scripts_have_a_clock: true,
+    script_killed: "ERR Script killed by user with SCRIPT KILL...",
+    no_script: &"NOSCRIPT No matching script. Please use EVAL.",
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
     zrank_takes_option: true,
@@ -303,6 +324,10 @@ const VALKEY_91: Dialect = Dialect {
     replication_backlog: "10485760",
     huge_memory_is_malformed: true,
     frees_in_background: true,
+    server_tables: &["server", "redis"],
+    scripts_name_redis: false,
+    script_killed: "ERR Script killed by user with SCRIPT KILL.",
+    no_script: &"NOSCRIPT No matching script.",
     authentication_first: true,
     nested_transactions_are_void: true,
     transactions_need_memory: false,

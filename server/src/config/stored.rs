@@ -37,7 +37,6 @@ pub static PARAMETERS: &[Parameter] = &[
     c_text("bind-source-addr", ""),
     c_text("bio_cpulist", "").at_start().only(REDIS),
     c_text("bio_cpulist", "").alias("bio-cpulist").at_start().only(VALKEY),
-    number("busy-reply-threshold", 0, i64::MAX, "5000").alias("lua-time-limit"),
     flag("cluster-allow-pubsubshard-when-down", "yes"),
     flag("cluster-allow-reads-when-down", "no"),
     flag("cluster-allow-replica-migration", "yes"),

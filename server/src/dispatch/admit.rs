@@ -6,7 +6,7 @@ use shardis_protocol::Request;
 use super::Context;
 use crate::client::{Client, Gate};
 use crate::command::table::Entry;
-use crate::command::{Error, Flags, Reach};
+use crate::command::{Error, Flags, Reach, ScriptRules};
 use crate::eviction::Room;
 
 /// What the call invokes, or why it may not.
@@ -44,6 +44,9 @@ pub fn admit<'s>(
     if client.gates.has(Gate::Monitor) {
         no_data(entry)?;
     }
+    if ctx.state.watchdog.is_busy() && !entry.flags.contains(Flags::ALLOW_BUSY) {
+        return Err(Error::busy(ctx.state.config.dialect()));
+    }
     Ok(entry)
 }
 
@@ -56,6 +59,44 @@ fn within_memory(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<()
         Room::None if needs_more => Err(Error::OUT_OF_MEMORY),
         Room::None | Room::Soon | Room::Enough => Ok(()),
     }
+}
+
+/// What a call of a script invokes, or why it may not.
+pub fn admit_in_script<'s>(
+    ctx: &Context<'s>,
+    request: Request<'_>,
+    rules: &ScriptRules,
+    is_out_of_memory: bool,
+) -> Result<&'s Entry, Error> {
+    let dialect = ctx.state.config.dialect();
+    let entry = match ctx.state.commands.resolve(request) {
+        Ok(entry) => entry,
+        Err(error) => {
+            return Err(match ctx.state.commands.invoked(request) {
+                Some(_) => Error::arity_in_script(dialect),
+                None if ctx.state.commands.lookup(request.name()).is_some()
+                    && !dialect.scripts_name_redis =>
+                {
+                    error
+                }
+                None => Error::unknown_in_script(dialect),
+            });
+        }
+    };
+    if entry.told_flags(ctx.state.config.personality.value()).contains(Flags::NO_SCRIPT) {
+        return Err(Error::not_in_script(dialect));
+    }
+    if rules.refuses_writes && entry.flags.contains(Flags::WRITE) {
+        return Err(Error::SCRIPT_WRITES);
+    }
+    let may_grow = rules.allows_oom || rules.has_written || !entry.flags.contains(Flags::DENY_OOM);
+    if is_out_of_memory && !may_grow { Err(Error::OUT_OF_MEMORY) } else { Ok(entry) }
+}
+
+/// Whether there is no memory left.
+pub fn is_out_of_memory(ctx: &Context<'_>) -> bool {
+    ctx.state.config.maxmemory.value() != 0
+        && ctx.state.memory_limit.make_room(ctx.state, ctx.stats, true) == Room::None
 }
 
 /// Whether clients may invoke this before they have authenticated.

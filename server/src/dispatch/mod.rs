@@ -11,6 +11,7 @@ mod route;
 pub mod settle;
 
 use std::num::NonZeroU16;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -24,7 +25,9 @@ use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::command::{Error, Flags, Reach};
 use crate::jobs::Ticket;
+use crate::jobs::executor::Worker;
 use crate::observe::stats::ThreadStats;
+use crate::scripting::engine::EngineSlot;
 use crate::state::State;
 
 /// What is known of a call before it runs. Planning checks and changes nothing, so that a whole window can be planned
@@ -74,8 +77,19 @@ pub struct Context<'c> {
     pub stats: &'c ThreadStats,
     /// Who is running.
     pub runner: Runner,
+    /// Runs scripts, on a thread that can.
+    pub engine: Option<&'c Rc<EngineSlot>>,
     /// The instant of the call: Unix milliseconds.
     pub now_ms: i64,
+}
+
+impl<'c> Context<'c> {
+    /// On a thread of the executor, now.
+    pub fn of_worker(state: &'c Arc<State>, worker: &'c Worker) -> Context<'c> {
+        let Worker { stats, engine } = worker;
+        let now_ms = state.clock.now_ms();
+        Context { state, stats, runner: Runner::Executor, engine: Some(engine), now_ms }
+    }
 }
 
 impl<'s> Plan<'s> {

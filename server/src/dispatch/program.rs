@@ -2,6 +2,7 @@
 //! its end, and only then, what they have changed is told and waiters are served, so that to everybody else they are one
 //! command.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,11 +11,12 @@ use shardis_storage::{Db, Transaction};
 
 use super::execute::{self, Handled};
 use super::route::Route;
-use super::{Context, Outcome, Runner, cost, settle, show};
+use super::{Context, Outcome, Runner, admit, answer_error, cost, settle, show};
 use crate::client::Client;
 use crate::command::table::{CommandId, Entry};
-use crate::command::{Args, Call, Done, Flow, Inside, Presence, Reach, Run};
+use crate::command::{Args, Call, Done, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
 use crate::observe::thresholds::Cost;
+use crate::scripting::engine::EngineSlot;
 use crate::state::State;
 
 /// Calls in a queue that a network thread runs.
@@ -33,11 +35,20 @@ pub(super) fn execute(
     mark: Mark,
     run: RunProgram,
 ) -> Handled {
-    let (route, keys) = Route::of_program(ctx.state, entry, call.request(), client);
+    let need = match entry.command.prepare.map(|prepare| prepare(call)).transpose() {
+        Ok(need) => need,
+        Err(error) => return execute::end(ctx, client, entry, mark, call, Err(error)),
+    };
+    let (route, keys) = match need {
+        Some(Need::Discovered) => (Route::Discovered, 0),
+        Some(Need::Declared) | None => Route::of_program(ctx.state, entry, call.request(), client),
+    };
     let is_long = matches!(route, Route::Every | Route::Discovered) || is_long_queue(entry, client);
-    if ctx.runner == Runner::Network && is_long || call.should_offload(keys) {
+    let lacks_engine = ctx.engine.is_none() && may_run_scripts(entry, client);
+    if ctx.runner == Runner::Network && is_long || lacks_engine || call.should_offload(keys) {
         return Handled::Offload;
     }
+    let is_out_of_memory = admit::is_out_of_memory(ctx);
     let (patience, hold) = ctx.runner.manners();
     let mut txn = Transaction::new(&ctx.state.keyspace, patience, hold, ctx.now_ms);
     if txn.acquire(route.scope()).is_err() {
@@ -54,7 +65,8 @@ pub(super) fn execute(
     // What fails inside takes back only its own part of the reply.
     call.reply.keep_whole();
     call.may_offload = false;
-    let mut inside = Running { ctx, txn: &mut txn, last_ended: ctx.state.clock.tick() };
+    show_first(ctx, client, call.request(), entry);
+    let mut inside = Running { ctx, txn: &mut txn, is_out_of_memory, last_ended: ctx.state.clock.tick() };
     let done = run(call, client, &mut inside);
     let handled = execute::end(ctx, client, entry, mark, call, done);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
@@ -64,6 +76,19 @@ pub(super) fn execute(
         aftermath.finish(ctx);
     }
     handled
+}
+
+/// Whether it needs an engine.
+fn may_run_scripts(entry: &Entry, client: &Client) -> bool {
+    let queue = client.queue.as_ref().filter(|_| entry.command.reach == Reach::Queued);
+    entry.command.prepare.is_some() || queue.is_some_and(|queue| queue.has_programs)
+}
+
+/// Shows a program whose calls are shown too, before them, to those who monitor.
+fn show_first(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry) {
+    if ctx.state.clients.monitors.is_any() && entry.flags.contains(Flags::SKIP_MONITOR) {
+        ctx.state.clients.monitors.tell(client, entry.command.shown(request), ctx.state);
+    }
 }
 
 /// Whether there are many calls.
@@ -96,6 +121,7 @@ fn has_heavy_values(state: &State, entry: &Entry, client: &Client, txn: &mut Tra
 struct Running<'r, 'c, 'k> {
     ctx: &'r Context<'c>,
     txn: &'r mut Transaction<'k>,
+    is_out_of_memory: bool,
     /// When the last call ended, and the next begins.
     last_ended: Instant,
 }
@@ -105,9 +131,52 @@ impl Inside for Running<'_, '_, '_> {
         self.ctx.state
     }
 
+    fn engine(&self) -> Option<Rc<EngineSlot>> {
+        self.ctx.engine.cloned()
+    }
+
+    fn is_out_of_memory(&self) -> bool {
+        self.is_out_of_memory
+    }
+
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply) {
+        self.carry_out(client, self.ctx.state.commands.entry(id), request, reply);
+    }
+
+    fn call(
+        &mut self,
+        client: &mut Client,
+        request: Request<'_>,
+        rules: &ScriptRules,
+        reply: &mut Reply,
+    ) -> bool {
+        match admit::admit_in_script(self.ctx, request, rules, self.is_out_of_memory) {
+            Ok(entry) => {
+                self.carry_out(client, entry, request, reply);
+                entry.flags.contains(Flags::WRITE)
+            }
+            Err(error) => {
+                if let Some(entry) = self.ctx.state.commands.invoked(request) {
+                    self.ctx.stats.command(entry.id).rejected.add(1);
+                }
+                answer_error(self.ctx, &error, reply);
+                false
+            }
+        }
+    }
+
+    fn may_call(&self, _: &Client, request: Request<'_>) -> Option<bool> {
+        self.ctx.state.commands.resolvable(request).map(|_| true)
+    }
+
+    fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
+        presence(self.ctx.state, self.txn, db, key)
+    }
+}
+
+impl Running<'_, '_, '_> {
+    fn carry_out(&mut self, client: &mut Client, entry: &Entry, request: Request<'_>, reply: &mut Reply) {
         let ctx = self.ctx;
-        let entry = ctx.state.commands.entry(id);
         let mark = reply.mark();
         let replied_before = reply.len();
         reply.set_version(client.version);
@@ -120,6 +189,7 @@ impl Inside for Running<'_, '_, '_> {
             now_ms: ctx.now_ms,
             notes_accesses: client.notes_accesses,
             may_offload: false,
+            script: None,
             totals: None,
             first_key: None,
             ready_key: None,
@@ -135,7 +205,7 @@ impl Inside for Running<'_, '_, '_> {
             Ok(Flow::Offload) => unreachable!("nobody may offload here"),
             Err(error) => execute::fail(ctx, entry, mark, &error, call.reply),
         }
-        execute::count(ctx, client, id);
+        execute::count(ctx, client, entry.id);
         execute::count_change(ctx, self.txn);
         self.note_cost(client, entry, request, reply.len() - replied_before);
         if ctx.state.clients.monitors.is_any() {
@@ -143,25 +213,34 @@ impl Inside for Running<'_, '_, '_> {
         }
     }
 
-    fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
-        presence(self.ctx.state, self.txn, db, key)
-    }
-}
-
-impl Running<'_, '_, '_> {
     fn invoke(&mut self, client: &mut Client, entry: &Entry, call: &mut Call<'_>) -> Done {
         self.txn.select(call.db);
         self.txn.note_accesses(call.notes_accesses);
+        if entry.command.reach != Reach::Keys {
+            self.txn.hold_every();
+        }
         match entry.command.run {
             Run::Read(run) => run(call, self.txn),
-            Run::Write(run) | Run::Blocking(_, run) => execute::write(self.ctx, call, self.txn, run),
+            Run::Write(run) | Run::Blocking(_, run) => {
+                if self.ctx.state.config.maxmemory.value() != 0 {
+                    // Shards that are locked now are no memory that the call takes.
+                    call.keys().for_each(|key| self.txn.reach(&key));
+                }
+                execute::write(self.ctx, call, self.txn, run)
+            }
             Run::Client(run) => {
                 if entry.command.reach == Reach::Every {
                     call.totals = Some(Box::new(self.txn.totals()));
                 }
                 run(call, client)
             }
-            Run::Program(run) => run(call, client, self),
+            Run::Program(run) => {
+                if let Some(prepare) = entry.command.prepare {
+                    prepare(call)?;
+                }
+                show_first(self.ctx, client, call.request(), entry);
+                run(call, client, self)
+            }
             Run::Fanout(_) | Run::Container => unreachable!("nobody lets these into a program"),
         }
     }

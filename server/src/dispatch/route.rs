@@ -5,9 +5,9 @@ use shardis_storage::Scope;
 use smallvec::SmallVec;
 
 use crate::client::Client;
-use crate::command::Reach;
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
+use crate::command::{Reach, Run};
 use crate::state::State;
 
 /// The shards of a call.
@@ -75,7 +75,8 @@ impl Route {
             if entry.command.reach != Reach::Keys {
                 return (Route::Every, 0);
             }
-            are_discovered |= (entry.command.discovers)(request);
+            are_discovered |=
+                (entry.command.discovers)(request) || matches!(entry.command.run, Run::Program(_));
             match single(state, entry, request, queued.first_key) {
                 Some(shard) => shards.push(shard),
                 None => shards.extend(entry.keys(request).map(shard_of)),

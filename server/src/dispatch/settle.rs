@@ -11,7 +11,7 @@ use shardis_storage::{Change, Contended, Db, Detached, Settled, Transaction, Wha
 
 use super::execute::{self, Again};
 use super::route::Route;
-use super::{Context, Runner, program};
+use super::{Context, program};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::state::State;
 
@@ -181,9 +181,8 @@ fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>, mut offers: usize)
 /// Leaves it to a thread that may take and wait long.
 fn leave_to_executor(ctx: &Context<'_>, aside: VecDeque<Aside>) {
     let state = ctx.state.clone();
-    ctx.state.executor.run(move |stats| {
-        let now_ms = state.clock.now_ms();
-        offer_again(&Context { state: &state, stats, runner: Runner::Executor, now_ms }, aside, 0);
+    ctx.state.executor.run(move |worker| {
+        offer_again(&Context::of_worker(&state, worker), aside, 0);
     });
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -13,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use shardis_storage::Detached;
 
 use crate::observe::stats::{Stats, ThreadStats};
+use crate::scripting::engine::EngineSlot;
 
 /// Threads for commands: a long one does not hold up another.
 const THREADS_MAX: usize = 4;
@@ -24,8 +26,16 @@ pub struct Executor {
     freeing: Crew,
 }
 
-/// Work is told where to count what it does.
-type Work = Box<dyn FnOnce(&Arc<ThreadStats>) + Send>;
+/// What a thread has for its work.
+#[derive(Debug)]
+pub struct Worker {
+    /// Where to count what it does.
+    pub stats: Arc<ThreadStats>,
+    /// Runs scripts.
+    pub engine: Rc<EngineSlot>,
+}
+
+type Work = Box<dyn FnOnce(&Worker) + Send>;
 
 /// Some threads with a queue of work.
 struct Crew {
@@ -76,7 +86,7 @@ impl Executor {
     }
 
     /// Runs `work` as soon as a thread is free. After `stop` it is dropped unrun.
-    pub fn run(&self, work: impl FnOnce(&Arc<ThreadStats>) + Send + 'static) {
+    pub fn run(&self, work: impl FnOnce(&Worker) + Send + 'static) {
         self.commands.run(Box::new(work));
     }
 
@@ -160,14 +170,14 @@ impl Crew {
             if gives_way {
                 give_way();
             }
-            shared.serve(&stats.thread());
+            shared.serve(&Worker::new(&stats));
         };
         match std::thread::Builder::new().name(name).spawn(serve) {
             Ok(thread) => threads.push(thread),
             // With one thread at least the work gets done later; without any it is done here.
             Err(_) if threads.is_empty() => {
                 drop(threads);
-                self.shared.drain(&self.stats.thread());
+                self.shared.drain(&Worker::new(&self.stats));
             }
             Err(_) => {}
         }
@@ -175,12 +185,12 @@ impl Crew {
 }
 
 impl Shared {
-    fn serve(&self, stats: &Arc<ThreadStats>) {
+    fn serve(&self, worker: &Worker) {
         let mut queue = self.queue.lock();
         loop {
             if let Some(work) = queue.work.pop_front() {
                 drop(queue);
-                perform(work, stats);
+                perform(work, worker);
                 queue = self.queue.lock();
                 continue;
             }
@@ -193,17 +203,23 @@ impl Shared {
         }
     }
 
-    fn drain(&self, stats: &Arc<ThreadStats>) {
+    fn drain(&self, worker: &Worker) {
         while let Some(work) = { self.queue.lock().work.pop_front() } {
-            perform(work, stats);
+            perform(work, worker);
         }
+    }
+}
+
+impl Worker {
+    fn new(stats: &Stats) -> Worker {
+        Worker { stats: stats.thread(), engine: Rc::default() }
     }
 }
 
 /// Runs work and survives it: a panic has been reported, has marked the server if there was anything to spoil, and closes
 /// the connection that waits for an answer; the thread is needed for others.
-fn perform(work: Work, stats: &Arc<ThreadStats>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| work(stats)));
+fn perform(work: Work, worker: &Worker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| work(worker)));
     // What it freed is of no use to this thread, and it may be a lot.
     #[cfg(feature = "mimalloc")]
     shardis_storage::allocator::release_unused();

@@ -18,6 +18,7 @@ use super::window::Window;
 use crate::client::Client;
 use crate::dispatch::{Context, Runner};
 use crate::observe::stats::ThreadStats;
+use crate::scripting::engine::EngineSlot;
 use crate::state::State;
 
 /// What is read at once. A larger buffer would fall out of the second-level cache.
@@ -29,6 +30,8 @@ pub struct Thread {
     pub state: Arc<State>,
     /// The counters of this thread.
     pub stats: Arc<ThreadStats>,
+    /// Runs short scripts.
+    engine: Rc<EngineSlot>,
     /// Lent to one connection at a time, between two awaits.
     pub buffers: RefCell<Buffers>,
     /// What connections that have run will send when the others have.
@@ -58,7 +61,8 @@ impl Thread {
     /// What is around a call of one of its clients, at this instant.
     pub fn context(&self) -> Context<'_> {
         let now_ms = self.state.clock.now_ms();
-        Context { state: &self.state, stats: &self.stats, runner: Runner::Network, now_ms }
+        let engine = Some(&self.engine);
+        Context { state: &self.state, stats: &self.stats, runner: Runner::Network, engine, now_ms }
     }
 
     /// Whether there is more than one connection.
@@ -110,6 +114,7 @@ pub fn start(
         let thread = Rc::new(Thread {
             state,
             stats,
+            engine: Rc::default(),
             buffers: RefCell::new(buffers),
             held: HeldReplies::default(),
             load,

@@ -1,7 +1,16 @@
-//! Scripts: what they find in their sandbox, and the pure parts of running and keeping them. Declaring the commands over
-//! scripts is the catalogue's.
+//! Scripts: engines that run them, what they find in their sandbox, where they are kept, and the pure parts around that.
+//! Declaring the commands over scripts is the catalogue's.
 //!
-//! `library` is what scripts find beside the server's own table; `shebang` reads the first line of a script or library;
-//! `payload` is how libraries are written down, to be taken to another server.
+//! In reading order: `script` is one script, `cache` keeps them; `engine` is a Lua state that runs them, `api` the server's own
+//! table in it, `bridge` what becomes of a call of a script, `convert` how replies become Lua values and the other way round;
+//! `watchdog` ends what runs too long. `library` is what scripts find beside the server's own table; `shebang` reads the
+//! first line of a script or library; `payload` is how libraries are written down, to be taken to another server.
 
+mod api;
+mod bridge;
+pub mod cache;
+mod convert;
+pub mod engine;
 pub mod library;
+pub mod script;
+pub mod watchdog;

@@ -230,6 +230,19 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Locks every shard, where whichever is touched is locked. Then it is as if all had been asked for.
+    pub fn hold_every(&mut self) {
+        if !matches!(self.held, Held::Discovered(_)) {
+            return;
+        }
+        (0..self.keyspace.slots.len()).for_each(|index| self.touch(index));
+        if let Held::Discovered(guards) = &mut self.held {
+            let mut guards = std::mem::take(guards);
+            guards.sort_unstable_by_key(|(index, _)| *index);
+            self.held = Held::Every(guards);
+        }
+    }
+
     /// Locks one more of several shards.
     fn keep(&mut self, index: usize) -> Result<(), Contended> {
         let guard = self.lock(index)?;

@@ -231,6 +231,11 @@ impl<'k> View<'k> {
         self.looked_up(key)
     }
 
+    /// Makes sure that the shard of a key is locked, where whichever is touched is.
+    pub fn reach(&mut self, key: &Key<'_>) {
+        self.touch(self.keyspace.shard_of(key.hash));
+    }
+
     /// The entry at a key that has been looked up before, so that its shard is locked; this time neither counted nor
     /// noted. Several such entries may be borrowed at once.
     pub fn looked_up(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {

@@ -17,7 +17,7 @@ use crate::client::ClientInfo;
 use crate::client::registry::Waiting;
 use crate::command::Error;
 use crate::dispatch::cost;
-use crate::dispatch::{self, Context, Outcome, Plan, Runner};
+use crate::dispatch::{self, Context, Outcome, Plan};
 use crate::jobs::Ticket;
 use crate::net::thread::Thread;
 use crate::observe::thresholds::Cost;
@@ -29,10 +29,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(mut client) = self.client.take() else { return Ok(()) };
         let state = self.thread.state.clone();
         let (sender, mut receiver) = oneshot::channel();
-        self.thread.state.executor.run(move |stats| {
+        self.thread.state.executor.run(move |worker| {
             let mut reply = Reply::new(client.version).in_blocks();
-            let ctx =
-                Context { state: &state, stats, runner: Runner::Executor, now_ms: state.clock.now_ms() };
+            let ctx = Context::of_worker(&state, worker);
             let outcome = run_measured(&ctx, &mut client, request.as_request(), &mut reply);
             // The connection may have been closed meanwhile.
             let _ = sender.send((client, reply, outcome, request));

@@ -79,7 +79,15 @@ local function settle(succeeded, ...)
     if succeeded or type((...)) ~= 'userdata' then return succeeded, ... end
     return succeeded, value_of((...))
 end
-return function(...) return settle(pcall(...)) end,
+-- Of the error that a command answers, whoever has called so that nothing is raised gets the text.
+local function settle_call(succeeded, ...)
+    if succeeded then return succeeded, ... end
+    local failure = ...
+    if type(failure) == 'userdata' then failure = value_of(failure) end
+    if type(failure) == 'table' and type(failure.err) == 'string' then failure = failure.err end
+    return succeeded, failure
+end
+return function(...) return settle_call(pcall(...)) end,
     function(run, handle)
         return xpcall(run, function(failure)
             if type(failure) == 'userdata' then failure = value_of(failure) end

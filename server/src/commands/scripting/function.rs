@@ -1,45 +1,18 @@
-//! SCRIPT and FUNCTION of a server that runs no scripts yet: the sets of scripts and functions are there and empty; what
-//! would add to them is refused.
+//! FUNCTION of a server that has no functions yet: the set of libraries is there and empty; what would add to it is refused.
 
+use super::script::kill;
+use super::{TO_ALL_SHARDS, take_flush_mode};
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
-use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow, Told};
-use crate::config::Personality;
+use crate::command::{Call, Command, Done, Error, Flags, Flow};
 
-pub static FAMILY: Family = Family::new("scripting", Category::SCRIPTING, &[&FUNCTION, &SCRIPT]);
-
-const TO_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
-const TO_ALL_SHARDS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
-/// Allowed in Valkey on a replica with stale data.
-const STALE_IN_91: &[(Personality, Told)] =
-    &[(Personality::Valkey91, Told::Flags(Flags::NO_SCRIPT.union(Flags::STALE)))];
-
-/// What would bring a script into the server.
+/// What would bring a library into the server.
 fn refuse(_: &mut Call<'_>, _: &mut Client) -> Done {
     Err(Error::NO_SCRIPTS)
 }
 
-/// Nothing runs that could be ended.
-fn kill(_: &mut Call<'_>, _: &mut Client) -> Done {
-    Err(Error::NOT_BUSY)
-}
-
-/// Takes how something is to be flushed, which makes no difference to what is empty.
-fn take_flush_mode(call: &mut Call<'_>, error: Error) -> Result<(), Error> {
-    let is_mode = call.args.is_empty() || call.args.take_word("ASYNC") || call.args.take_word("SYNC");
-    if is_mode && call.args.is_empty() { Ok(()) } else { Err(error) }
-}
-
-static SCRIPT: Command = Command::container(
-    "SCRIPT",
-    &[&SCRIPT_DEBUG, &SCRIPT_EXISTS, &SCRIPT_FLUSH, &SCRIPT_HELP, &SCRIPT_KILL, &SCRIPT_LOAD],
-)
-.since("2.6.0")
-.complexity("Depends on subcommand.")
-.summary("A container for Lua scripts management commands.");
-
-static FUNCTION: Command = Command::container(
+pub static FUNCTION: Command = Command::container(
     "FUNCTION",
     &[
         &FUNCTION_DELETE,
@@ -56,100 +29,6 @@ static FUNCTION: Command = Command::container(
 .since("7.0.0")
 .complexity("Depends on subcommand.")
 .summary("A container for function commands.");
-
-static SCRIPT_DEBUG: Command = Command::client("DEBUG", script_debug)
-    .syntax("mode=<YES | SYNC | NO>")
-    .arity(Exactly(3))
-    .flags(Flags::NO_SCRIPT)
-    .since("3.2.0")
-    .complexity("O(1)")
-    .summary("Sets the debug mode of server-side Lua scripts.");
-
-fn script_debug(call: &mut Call<'_>, _: &mut Client) -> Done {
-    let mode = call.args.take()?;
-    match ["NO", "YES", "SYNC"].iter().position(|word| is_word(mode, word)) {
-        Some(0) => call.ok(),
-        Some(_) => Err(Error::NO_SCRIPTS),
-        None => Err(Error::SCRIPT_DEBUG_MODE),
-    }
-}
-
-static SCRIPT_EXISTS: Command = Command::client("EXISTS", script_exists)
-    .syntax("sha1 [sha1 ...]")
-    .arity(AtLeast(3))
-    .flags(Flags::NO_SCRIPT)
-    .since("2.6.0")
-    .complexity("O(N) with N being the number of scripts to check (so checking a single script is an O(1) operation).")
-    .summary("Determines whether server-side Lua scripts exist in the script cache.")
-    .tips(&["request_policy:all_shards", "response_policy:agg_logical_and"])
-    .elsewhere(STALE_IN_91);
-
-fn script_exists(call: &mut Call<'_>, _: &mut Client) -> Done {
-    call.reply.array(call.args.len());
-    call.args.rest().for_each(|_| call.reply.integer(0));
-    Ok(Flow::Done)
-}
-
-static SCRIPT_FLUSH: Command = Command::client("FLUSH", script_flush)
-    .syntax("flush-type=[ASYNC | SYNC]@6.2.0")
-    .arity(AtLeast(2))
-    .flags(Flags::NO_SCRIPT)
-    .since("2.6.0")
-    .complexity("O(N) with N being the number of scripts in cache")
-    .summary("Removes all server-side Lua scripts from the script cache.")
-    .history(&[("6.2.0", "Added the `ASYNC` and `SYNC` flushing mode modifiers.")])
-    .tips(TO_ALL_NODES)
-    .elsewhere(STALE_IN_91);
-
-fn script_flush(call: &mut Call<'_>, _: &mut Client) -> Done {
-    take_flush_mode(call, Error::SCRIPT_FLUSH_MODE)?;
-    call.ok()
-}
-
-static SCRIPT_HELP: Command = Command::client("HELP", script_help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
-
-fn script_help(call: &mut Call<'_>, _: &mut Client) -> Done {
-    call.help("SCRIPT", SCRIPT_HELP_LINES)
-}
-
-const SCRIPT_HELP_LINES: &[&str] = &[
-    "DEBUG (YES|SYNC|NO)",
-    "    Set the debug mode for subsequent scripts executed.",
-    "EXISTS <sha1> [<sha1> ...]",
-    "    Return information about the existence of the scripts in the script cache.",
-    "FLUSH [ASYNC|SYNC]",
-    "    Flush the Lua scripts cache. Very dangerous on replicas.",
-    "    When called without the optional mode argument, the behavior is determined by the",
-    "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
-    "    * ASYNC: Asynchronously flush the scripts cache.",
-    "    * SYNC: Synchronously flush the scripts cache.",
-    "KILL",
-    "    Kill the currently executing Lua script.",
-    "LOAD <script>",
-    "    Load a script into the scripts cache without executing it.",
-];
-
-static SCRIPT_KILL: Command = Command::client("KILL", kill)
-    .arity(Exactly(2))
-    .flags(Flags::NO_SCRIPT.union(Flags::ALLOW_BUSY))
-    .since("2.6.0")
-    .complexity("O(1)")
-    .summary("Terminates a server-side Lua script during execution.")
-    .tips(&["request_policy:all_shards", "response_policy:one_succeeded"]);
-
-static SCRIPT_LOAD: Command = Command::client("LOAD", refuse)
-    .syntax("script")
-    .arity(Exactly(3))
-    .flags(Flags::NO_SCRIPT.union(Flags::STALE))
-    .since("2.6.0")
-    .complexity("O(N) with N being the length in bytes of the script body.")
-    .summary("Loads a server-side Lua script to the script cache.")
-    .tips(TO_ALL_NODES);
 
 static FUNCTION_DELETE: Command = Command::client("DELETE", function_delete)
     .syntax("library-name")

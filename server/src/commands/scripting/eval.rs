@@ -1,0 +1,144 @@
+//! Running scripts: by their text, or by its sum.
+
+use std::sync::Arc;
+
+use crate::client::Client;
+use crate::command::Arity::AtLeast;
+use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside, KeySpec, Need, ScriptRules, numbered};
+use crate::scripting::engine::Invocation;
+use crate::scripting::script::{self, Rules, Script};
+use crate::state::State;
+
+const FLAGS: Flags =
+    Flags::NO_SCRIPT.union(Flags::STALE).union(Flags::SKIP_MONITOR).union(Flags::NO_MANDATORY_KEYS);
+const WRITES: Flags = FLAGS.union(Flags::MAY_REPLICATE);
+const READS: Flags = FLAGS.union(Flags::READONLY);
+const COMPLEXITY: &str = "Depends on the script that is executed.";
+const KEYS: &[KeySpec] = &[numbered(2, 1).read_write().accesses().updates()];
+const KEYS_RO: &[KeySpec] = &[numbered(2, 1).read_only().accesses()];
+const NOTED_KEYS: &[KeySpec] = &[numbered(2, 1)
+    .read_write()
+    .accesses()
+    .updates()
+    .notes("We cannot tell how the keys will be used so we assume the worst, RW and UPDATE")];
+const NOTED_KEYS_RO: &[KeySpec] = &[numbered(2, 1)
+    .read_only()
+    .accesses()
+    .notes("We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")];
+
+pub static EVAL: Command = Command::program("EVAL", eval)
+    .prepared(find_by_text)
+    .syntax("script numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
+    .arity(AtLeast(3))
+    .keys(NOTED_KEYS)
+    .flags(WRITES)
+    .since("2.6.0")
+    .complexity(COMPLEXITY)
+    .summary("Executes a server-side Lua script.");
+
+pub static EVALSHA: Command = Command::program("EVALSHA", eval)
+    .prepared(find_by_sum)
+    .syntax("sha1 numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
+    .arity(AtLeast(3))
+    .keys(KEYS)
+    .flags(WRITES)
+    .since("2.6.0")
+    .complexity(COMPLEXITY)
+    .summary("Executes a server-side Lua script by SHA1 digest.");
+
+pub static EVALSHA_RO: Command = Command::program("EVALSHA_RO", eval_read_only)
+    .prepared(find_by_sum)
+    .syntax("sha1 numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
+    .arity(AtLeast(3))
+    .keys(KEYS_RO)
+    .flags(READS)
+    .since("7.0.0")
+    .complexity(COMPLEXITY)
+    .summary("Executes a read-only server-side Lua script by SHA1 digest.");
+
+pub static EVAL_RO: Command = Command::program("EVAL_RO", eval_read_only)
+    .prepared(find_by_text)
+    .syntax("script numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
+    .arity(AtLeast(3))
+    .keys(NOTED_KEYS_RO)
+    .flags(READS)
+    .since("7.0.0")
+    .complexity(COMPLEXITY)
+    .summary("Executes a read-only server-side Lua script.");
+
+/// Keeps a script, whatever Lua will say of it.
+pub fn keep(state: &State, text: &[u8]) -> Result<Arc<Script>, Error> {
+    let sum = script::sum(text);
+    match state.scripts.find(&sum) {
+        Some(script) => Ok(script),
+        None => Ok(state.scripts.insert(sum, text, rules(state, text)?)),
+    }
+}
+
+fn rules(_: &State, text: &[u8]) -> Result<Rules, Error> {
+    Ok(Rules { has_shebang: text.starts_with(b"#!"), ..Rules::default() })
+}
+
+fn find_by_text(call: &mut Call<'_>) -> Result<Need, Error> {
+    check_numkeys(call)?;
+    let script = keep(call.state, call.request().arg(1).unwrap_or_default())?;
+    call.script = Some(script);
+    Ok(Need::Discovered)
+}
+
+fn find_by_sum(call: &mut Call<'_>) -> Result<Need, Error> {
+    check_numkeys(call)?;
+    let sum = script::parse_sum(call.request().arg(1).unwrap_or_default());
+    let script = sum.and_then(|sum| call.state.scripts.find(&sum));
+    call.script = Some(script.ok_or_else(|| Error::no_such_script(call.dialect()))?);
+    Ok(Need::Discovered)
+}
+
+/// How many of the words behind it are keys.
+fn check_numkeys(call: &mut Call<'_>) -> Result<usize, Error> {
+    let mut args = call.args.behind(1)?;
+    let count = args.integer()?;
+    if count > args.len() as i64 {
+        return Err(Error::NUMKEYS_BEYOND_ARGUMENTS);
+    }
+    usize::try_from(count).map_err(|_| Error::NUMKEYS_NEGATIVE)
+}
+
+fn eval(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Done {
+    run(call, client, inside, false)
+}
+
+fn eval_read_only(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Done {
+    run(call, client, inside, true)
+}
+
+fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
+    let script = call.script.take().expect("invariant: a script is found before it is run");
+    let rules = script.rules;
+    if is_read_only && rules.has_shebang && !rules.refuses_writes {
+        return Err(Error::SCRIPT_NOT_READ_ONLY);
+    }
+    if rules.has_shebang && !rules.refuses_writes && !rules.allows_oom && inside.is_out_of_memory() {
+        return Err(Error::SCRIPT_OUT_OF_MEMORY);
+    }
+    let keys_count = check_numkeys(call)?;
+    let words: Vec<&[u8]> = call.args.behind(2)?.rest().collect();
+    let (keys, arguments) = words.split_at(keys_count);
+    let rules = ScriptRules {
+        refuses_writes: is_read_only || rules.refuses_writes,
+        allows_oom: rules.allows_oom,
+        has_written: false,
+    };
+    let invocation = Invocation { script: &script, keys, arguments, rules };
+    let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
+    let state = inside.state().clone();
+    let done = engine.with(&state, |engine| engine.run(&invocation, client, inside, call.reply));
+    match done {
+        Some(Ok(())) => Ok(Flow::Done),
+        Some(Err(failure)) => {
+            let name = if call.dialect().scripts_name_redis { script.name.as_str() } else { "" };
+            Err(Error::new(failure.describe(name)))
+        }
+        None => Err(Error::NO_ENGINE),
+    }
+}

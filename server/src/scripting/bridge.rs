@@ -1,0 +1,163 @@
+//! What becomes of a call of a script: its words become a request, which is let in and run like any other, in the transaction of the
+//! script; the reply becomes Lua values.
+
+use mlua::{Lua, MultiValue, Value};
+use shardis_protocol::{DoubleStyle, OwnedRequest, Reply, Version, number};
+
+use super::convert;
+use super::library::Raised;
+use super::watchdog::Status;
+use crate::client::Client;
+use crate::command::{Error, Inside, ScriptRules};
+use crate::config::Dialect;
+
+/// Between a script that runs and the server.
+pub struct Bridge<'b> {
+    /// The client that the script is to commands.
+    pub client: Client,
+    pub inside: &'b mut dyn Inside,
+    pub rules: ScriptRules,
+    pub status: &'b Status,
+    pub request: OwnedRequest,
+    pub reply: Reply,
+}
+
+impl Bridge<'_> {
+    /// What the script asks the server for: one of the functions of its table, with the arguments of that.
+    pub fn ask(&mut self, lua: &Lua, mut values: MultiValue) -> mlua::Result<Value> {
+        let Some(Value::String(what)) = values.pop_front() else { return Ok(Value::Nil) };
+        let dialect = self.inside.state().config.dialect();
+        let done = match &*what.as_bytes() {
+            b"call" => return self.call(lua, &values, dialect, true),
+            b"pcall" => return self.call(lua, &values, dialect, false),
+            b"setresp" => self.set_version(&values, dialect).map(|()| Value::Nil),
+            b"log" => self.log(&values, dialect).map(|()| Value::Nil),
+            _ => self.may_call(&values, dialect).map(Value::Boolean),
+        };
+        done.or_else(|error| Err(raise(lua, &error)?))
+    }
+
+    /// Calls a command. What it answers in an error is raised, or only answered.
+    fn call(
+        &mut self,
+        lua: &Lua,
+        values: &MultiValue,
+        dialect: &Dialect,
+        raises: bool,
+    ) -> mlua::Result<Value> {
+        if let Err(error) = self.take_words(values, dialect) {
+            let value = convert::error_table(lua, error.text())?;
+            return if raises { Err(Raised::error(value)) } else { Ok(value) };
+        }
+        self.reply.clear();
+        self.reply.set_version(self.client.version);
+        let request = self.request.as_request();
+        if self.inside.call(&mut self.client, request, &self.rules, &mut self.reply) {
+            self.rules.has_written = true;
+            self.status.note_write();
+        }
+        let value = match self.reply.as_contiguous() {
+            Some(bytes) => convert::to_lua(lua, bytes)?,
+            None => convert::to_lua(lua, &self.reply.to_vec())?,
+        };
+        let is_error = self.reply.as_contiguous().is_some_and(|bytes| bytes.first() == Some(&b'-'));
+        if is_error && raises { Err(Raised::error(value)) } else { Ok(value) }
+    }
+
+    fn take_words(&mut self, values: &MultiValue, dialect: &Dialect) -> Result<(), Error> {
+        if values.is_empty() {
+            return Err(Error::script_without_command(dialect));
+        }
+        self.request.clear();
+        let mut digits = Vec::new();
+        for value in values {
+            let has_room = match value {
+                Value::String(text) => self.request.push(&text.as_bytes()),
+                Value::Integer(value) => {
+                    write_number(*value as f64, dialect, &mut digits);
+                    self.request.push(&digits)
+                }
+                Value::Number(value) => {
+                    write_number(*value, dialect, &mut digits);
+                    self.request.push(&digits)
+                }
+                _ => return Err(Error::script_argument(dialect)),
+            };
+            if !has_room {
+                return Err(Error::STRING_TOO_LONG);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_version(&mut self, values: &MultiValue, dialect: &Dialect) -> Result<(), Error> {
+        if values.len() != 1 {
+            return Err(Error::script_arguments(dialect, "setresp", "requires one argument."));
+        }
+        self.client.version = match number_of(&values[0]) {
+            Some(2) => Version::Resp2,
+            Some(3) => Version::Resp3,
+            _ => return Err(Error::SCRIPT_PROTOCOL),
+        };
+        Ok(())
+    }
+
+    fn log(&self, values: &MultiValue, dialect: &Dialect) -> Result<(), Error> {
+        if values.len() < 2 {
+            return Err(Error::script_arguments(dialect, "log", "requires two arguments or more."));
+        }
+        let level = match &values[0] {
+            Value::Integer(_) | Value::Number(_) => number_of(&values[0]),
+            _ => return Err(Error::SCRIPT_LOG_LEVEL_TYPE),
+        };
+        let words = values.iter().skip(1).filter_map(|value| value.to_string().ok());
+        let text = words.collect::<Vec<_>>().join(" ");
+        let log = &self.inside.state().log;
+        match level {
+            Some(0) => log.debug(format_args!("{text}")),
+            Some(1) => log.verbose(format_args!("{text}")),
+            Some(2) => log.notice(format_args!("{text}")),
+            Some(3) => log.warning(format_args!("{text}")),
+            _ => return Err(Error::script_log_level(dialect)),
+        }
+        Ok(())
+    }
+
+    /// Whether the caller's user may call this.
+    fn may_call(&mut self, values: &MultiValue, dialect: &Dialect) -> Result<bool, Error> {
+        self.take_words(values, dialect)?;
+        let may = self.inside.may_call(&self.client, self.request.as_request());
+        may.ok_or_else(|| Error::script_unknown_command(dialect))
+    }
+}
+
+/// A number as commands get it from scripts.
+fn write_number(value: f64, dialect: &Dialect, digits: &mut Vec<u8>) {
+    digits.clear();
+    let is_whole = value.trunc() == value && value.abs() < WHOLE_MAX;
+    if value.is_nan() {
+        digits.extend(if value.is_sign_negative() { &b"-nan"[..] } else { b"nan" });
+    } else if is_whole && dialect.doubles == DoubleStyle::Shortest {
+        digits.extend(itoa::Buffer::new().format(value as i64).as_bytes());
+    } else {
+        dialect.doubles.format(value, digits);
+    }
+}
+
+/// Whole numbers up to here are 64-bit integers.
+const WHOLE_MAX: f64 = 9_223_372_036_854_775_807.0;
+
+/// The error as a script sees it, to be raised.
+fn raise(lua: &Lua, error: &Error) -> mlua::Result<mlua::Error> {
+    Ok(Raised::error(convert::error_table(lua, error.text())?))
+}
+
+/// A number, or what reads as one.
+fn number_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Integer(value) => Some(*value),
+        Value::Number(value) => Some(*value as i64),
+        Value::String(text) => number::parse_f64(&text.as_bytes()).map(|value| value as i64),
+        _ => None,
+    }
+}

@@ -1,0 +1,79 @@
+//! The scripts that a server keeps, by the sums of their texts.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use dashmap::DashMap;
+
+use super::script::{Rules, Script, Sum, format_sum};
+
+/// All scripts of a server.
+#[derive(Debug, Default)]
+pub struct Scripts {
+    scripts: DashMap<Sum, Arc<Script>>,
+    /// Raised when all are forgotten, so that engines forget what they have compiled.
+    generation: AtomicU64,
+    next_id: AtomicU64,
+    /// Bytes of their texts, and what keeps them.
+    bytes: AtomicUsize,
+}
+
+impl Scripts {
+    /// The script of a sum.
+    #[inline]
+    pub fn find(&self, sum: &Sum) -> Option<Arc<Script>> {
+        self.scripts.get(sum).map(|script| script.clone())
+    }
+
+    /// Keeps a script, unless it is there already.
+    pub fn insert(&self, sum: Sum, text: &[u8], rules: Rules) -> Arc<Script> {
+        let entry = self.scripts.entry(sum).or_insert_with(|| {
+            let script = Script {
+                id: self.next_id.fetch_add(1, Ordering::Relaxed),
+                sum,
+                name: format_sum(&sum),
+                text: text.into(),
+                rules,
+            };
+            self.bytes.fetch_add(script_bytes(&script), Ordering::Relaxed);
+            Arc::new(script)
+        });
+        entry.clone()
+    }
+
+    /// Forgets a script.
+    pub fn remove(&self, sum: &Sum) {
+        if let Some((_, script)) = self.scripts.remove(sum) {
+            self.bytes.fetch_sub(script_bytes(&script), Ordering::Relaxed);
+        }
+    }
+
+    /// Forgets all.
+    pub fn clear(&self) {
+        self.scripts.retain(|_, script| {
+            self.bytes.fetch_sub(script_bytes(script), Ordering::Relaxed);
+            false
+        });
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes whenever all scripts were forgotten.
+    #[inline]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.scripts.len()
+    }
+
+    /// Bytes of their texts, and what keeps them.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+fn script_bytes(script: &Script) -> usize {
+    script.text.len() + script.name.len() + size_of::<Script>() + size_of::<(Sum, Arc<Script>)>()
+}

@@ -1,0 +1,164 @@
+//! Who looks after scripts that run for long: from `busy-reply-threshold` on they are said to be busy, which other clients are told
+//! instead of being served, and a client may end one that has not written anything yet.
+//!
+//! Each engine has a [`Status`], which it writes and others read: what it costs a script is a few plain stores. The engine
+//! looks at it from time to time while its script runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// Looks after the scripts of a server.
+#[derive(Debug)]
+pub struct Watchdog {
+    engines: Mutex<Vec<Arc<Status>>>,
+    /// Whether some script is busy.
+    is_busy: Arc<AtomicBool>,
+    config: Arc<Config>,
+    clock: Clock,
+}
+
+/// What an engine does.
+pub struct Status {
+    /// When its script has begun, in nanoseconds of the clock, and one more; 0 while none runs.
+    began_ns: AtomicU64,
+    /// Whether its script has called a command that writes.
+    has_written: AtomicBool,
+    /// Whether somebody wants its script to end.
+    is_killed: AtomicBool,
+    /// Whether the script is busy.
+    is_busy: AtomicBool,
+    /// Whether any script of the server is.
+    any_is_busy: Arc<AtomicBool>,
+    /// Told when it becomes so.
+    on_busy: Box<dyn Fn() + Send + Sync>,
+    config: Arc<Config>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Status {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Status").field("began_ns", &self.began_ns).finish_non_exhaustive()
+    }
+}
+
+/// What came of the wish to end scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Killed {
+    /// One at least will end.
+    Done,
+    /// No script is busy.
+    NotBusy,
+    /// Those that are have written.
+    HaveWritten,
+}
+
+impl Watchdog {
+    /// A watchdog of a server without engines yet.
+    pub fn new(config: Arc<Config>, clock: Clock) -> Watchdog {
+        Watchdog { engines: Mutex::default(), is_busy: Arc::default(), config, clock }
+    }
+
+    /// Whether some script is busy.
+    #[inline]
+    pub fn is_busy(&self) -> bool {
+        self.is_busy.load(Ordering::Relaxed)
+    }
+
+    /// Looks after one more engine.
+    pub fn enroll(&self, on_busy: impl Fn() + Send + Sync + 'static) -> Arc<Status> {
+        let status = Arc::new(Status {
+            began_ns: AtomicU64::default(),
+            has_written: AtomicBool::default(),
+            is_killed: AtomicBool::default(),
+            is_busy: AtomicBool::default(),
+            any_is_busy: self.is_busy.clone(),
+            on_busy: Box::new(on_busy),
+            config: self.config.clone(),
+            clock: self.clock.clone(),
+        });
+        let mut engines = self.engines.lock();
+        // Those whose thread has ended, or whose engine was replaced.
+        engines.retain(|status| Arc::strong_count(status) > 1);
+        engines.push(status.clone());
+        status
+    }
+
+    /// Ends every busy script that has not written.
+    pub fn kill(&self) -> Killed {
+        let engines = self.engines.lock();
+        let mut outcome = Killed::NotBusy;
+        for status in engines.iter().filter(|status| status.is_busy.load(Ordering::Acquire)) {
+            if status.has_written.load(Ordering::Acquire) {
+                outcome = if outcome == Killed::Done { outcome } else { Killed::HaveWritten };
+            } else {
+                status.is_killed.store(true, Ordering::Release);
+                outcome = Killed::Done;
+            }
+        }
+        outcome
+    }
+
+    /// Called by an engine whose script has ended after having been busy.
+    fn calm_down(&self) {
+        // In this order: whoever becomes busy meanwhile says so first of itself, and then of all.
+        self.is_busy.store(false, Ordering::SeqCst);
+        if self.engines.lock().iter().any(|status| status.is_busy.load(Ordering::SeqCst)) {
+            self.is_busy.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Status {
+    /// A script begins.
+    #[inline]
+    pub fn begin(&self) {
+        let began = self.clock.elapsed().as_nanos() as u64;
+        self.has_written.store(false, Ordering::Relaxed);
+        self.is_killed.store(false, Ordering::Relaxed);
+        self.began_ns.store(began + 1, Ordering::Release);
+    }
+
+    /// It has ended.
+    #[inline]
+    pub fn end(&self, watchdog: &Watchdog) {
+        self.began_ns.store(0, Ordering::Release);
+        if self.is_busy.swap(false, Ordering::SeqCst) {
+            watchdog.calm_down();
+        }
+    }
+
+    /// It has called a command that writes.
+    #[inline]
+    pub fn note_write(&self) {
+        self.has_written.store(true, Ordering::Release);
+    }
+
+    /// Whether its script was ended by somebody.
+    pub fn is_killed(&self) -> bool {
+        self.is_killed.load(Ordering::Acquire)
+    }
+
+    /// A look at what others want, from inside the script: whether it must end.
+    pub fn look(&self) -> bool {
+        let began = self.began_ns.load(Ordering::Relaxed);
+        if began == 0 {
+            return false;
+        }
+        let limit_ms = u64::try_from(self.config.busy_reply_threshold.value()).unwrap_or_default();
+        let ran = self.clock.elapsed().saturating_sub(Duration::from_nanos(began - 1));
+        if limit_ms > 0
+            && ran >= Duration::from_millis(limit_ms)
+            && !self.is_busy.swap(true, Ordering::SeqCst)
+        {
+            self.any_is_busy.store(true, Ordering::SeqCst);
+            (self.on_busy)();
+        }
+        self.is_killed()
+    }
+}
