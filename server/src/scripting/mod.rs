@@ -5,3 +5,5 @@
 //! `payload` is how libraries are written down, to be taken to another server.
 
 pub mod library;
+pub mod payload;
+pub mod shebang;
