@@ -3,6 +3,7 @@
 
 mod collections;
 mod scripting;
+mod shebang;
 mod transactions;
 
 use shardis_storage::{StringTooLong, WrongType};

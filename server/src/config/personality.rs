@@ -103,6 +103,12 @@ pub struct Dialect {
     pub debug_takes_option: bool,
     /// What DEBUG SDSLEN has between its figures, and what it calls the blocks of key and value.
     pub sdslen_words: [&'static str; 3],
+    /// The version of the format in which data is taken from server to server.
+    pub rdb_version: u16,
+    /// Whether a version can be read.
+    pub reads_rdb_version: fn(u16) -> bool,
+    /// Whether the first line of a script is asked for its engine first, whose name is then taken as it is written.
+    pub script_engine_first: bool,
     /// Who has the copyright of `cmsgpack`.
     pub cmsgpack_copyright: &'static str,
     /// Whether a push that a command sends to its own client comes behind its reply.
@@ -243,6 +249,8 @@ const REDIS_70: Dialect = Dialect {
     lset_cuts_index: false,
     unnegatable_is_refused: false,
     sets_without_listpacks: true,
+    rdb_version: 10,
+    reads_rdb_version: |version| version <= 10,
     ..REDIS_72
 };
 
@@ -277,6 +285,9 @@ const REDIS_72: Dialect = Dialect {
     no_subcommands_is_array: false,
     debug_takes_option: false,
     sdslen_words: [", ", "key_zmalloc: ", "val_zmalloc: "],
+    rdb_version: 11,
+    reads_rdb_version: |version| version <= 11,
+    script_engine_first: true,
     cmsgpack_copyright: "Copyright (C) 2012, Salvatore Sanfilippo",
     pushes_after_reply: true,
     answers_without_cluster: false,
@@ -341,6 +352,10 @@ const VALKEY_91: Dialect = Dialect {
     no_subcommands_is_array: true,
     debug_takes_option: true,
     sdslen_words: [" ", "obj_alloc:", "val_alloc:"],
+    rdb_version: 80,
+    // Those between are other servers'.
+    reads_rdb_version: |version| matches!(version, 1..=11 | 80),
+    script_engine_first: false,
     cmsgpack_copyright: "Copyright (C) 2012, Redis Ltd.",
     answers_without_cluster: true,
     strict_cursors: true,

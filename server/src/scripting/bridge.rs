@@ -1,7 +1,12 @@
 //! What becomes of a call of a script: its words become a request, which is let in and run like any other, in the transaction of the
 //! script; the reply becomes Lua values.
+//!
+//! The functions that scripts call are made once for an engine, while what they work on belongs to one run of one script. Lua
+//! stands between the two and can carry nothing that is only lent. So a run lends its bridge to everything that happens on
+//! its thread while it lasts, and the functions find it there; nothing of it stays behind.
 
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, MultiValue, Table, Value};
+use scoped_tls_hkt::scoped_thread_local;
 use shardis_protocol::{DoubleStyle, OwnedRequest, Reply, Version, number};
 
 use super::convert;
@@ -22,30 +27,75 @@ pub struct Bridge<'b> {
     pub reply: Reply,
 }
 
-impl Bridge<'_> {
-    /// What the script asks the server for: one of the functions of its table, with the arguments of that.
-    pub fn ask(&mut self, lua: &Lua, mut values: MultiValue) -> mlua::Result<Value> {
-        let Some(Value::String(what)) = values.pop_front() else { return Ok(Value::Nil) };
-        let dialect = self.inside.state().config.dialect();
-        let done = match &*what.as_bytes() {
-            b"call" => return self.call(lua, &values, dialect, true),
-            b"pcall" => return self.call(lua, &values, dialect, false),
-            b"setresp" => self.set_version(&values, dialect).map(|()| Value::Nil),
-            b"log" => self.log(&values, dialect).map(|()| Value::Nil),
-            _ => self.may_call(&values, dialect).map(Value::Boolean),
+scoped_thread_local!(static mut CURRENT: for<'b> &'b mut (dyn Asked + 'b));
+
+/// What the functions of the server's table find.
+trait Asked {
+    fn answer(&mut self, question: Question, lua: &Lua, values: &MultiValue) -> mlua::Result<Value>;
+}
+
+/// The functions that ask.
+#[derive(Clone, Copy, Debug)]
+enum Question {
+    Call,
+    ProtectedCall,
+    SetVersion,
+    Log,
+    MayCall,
+}
+
+/// Their names.
+const FUNCTIONS: [(&str, Question); 5] = [
+    ("call", Question::Call),
+    ("pcall", Question::ProtectedCall),
+    ("setresp", Question::SetVersion),
+    ("log", Question::Log),
+    ("acl_check_cmd", Question::MayCall),
+];
+
+/// Puts the functions that ask the server into its table.
+pub fn install(lua: &Lua, table: &Table) -> mlua::Result<()> {
+    for (name, question) in FUNCTIONS {
+        let function = lua.create_function(move |lua, values: MultiValue| {
+            if !CURRENT.is_set() {
+                return Err(raise(lua, &Error::NO_SCRIPT_RUNS)?);
+            }
+            CURRENT.with(|bridge| bridge.answer(question, lua, &values))
+        })?;
+        table.raw_set(name, function)?;
+    }
+    Ok(())
+}
+
+impl Asked for Bridge<'_> {
+    fn answer(&mut self, question: Question, lua: &Lua, values: &MultiValue) -> mlua::Result<Value> {
+        let done = match question {
+            Question::Call => return self.call(lua, values, true),
+            Question::ProtectedCall => return self.call(lua, values, false),
+            Question::SetVersion => self.set_version(values).map(|()| Value::Nil),
+            Question::Log => self.log(values).map(|()| Value::Nil),
+            Question::MayCall => self.may_call(values).map(Value::Boolean),
         };
-        done.or_else(|error| Err(raise(lua, &error)?))
+        match done {
+            Ok(value) => Ok(value),
+            Err(error) => Err(raise(lua, &error)?),
+        }
+    }
+}
+
+impl Bridge<'_> {
+    /// Lends the bridge to what `run` calls.
+    pub fn lend<R>(&mut self, run: impl FnOnce() -> R) -> R {
+        CURRENT.set(self, run)
+    }
+
+    fn dialect(&self) -> &'static Dialect {
+        self.inside.state().config.dialect()
     }
 
     /// Calls a command. What it answers in an error is raised, or only answered.
-    fn call(
-        &mut self,
-        lua: &Lua,
-        values: &MultiValue,
-        dialect: &Dialect,
-        raises: bool,
-    ) -> mlua::Result<Value> {
-        if let Err(error) = self.take_words(values, dialect) {
+    fn call(&mut self, lua: &Lua, values: &MultiValue, raises: bool) -> mlua::Result<Value> {
+        if let Err(error) = self.take_words(values) {
             let value = convert::error_table(lua, error.text())?;
             return if raises { Err(Raised::error(value)) } else { Ok(value) };
         }
@@ -64,7 +114,8 @@ impl Bridge<'_> {
         if is_error && raises { Err(Raised::error(value)) } else { Ok(value) }
     }
 
-    fn take_words(&mut self, values: &MultiValue, dialect: &Dialect) -> Result<(), Error> {
+    fn take_words(&mut self, values: &MultiValue) -> Result<(), Error> {
+        let dialect = self.dialect();
         if values.is_empty() {
             return Err(Error::script_without_command(dialect));
         }
@@ -90,9 +141,9 @@ impl Bridge<'_> {
         Ok(())
     }
 
-    fn set_version(&mut self, values: &MultiValue, dialect: &Dialect) -> Result<(), Error> {
+    fn set_version(&mut self, values: &MultiValue) -> Result<(), Error> {
         if values.len() != 1 {
-            return Err(Error::script_arguments(dialect, "setresp", "requires one argument."));
+            return Err(Error::script_arguments(self.dialect(), "setresp", "requires one argument."));
         }
         self.client.version = match number_of(&values[0]) {
             Some(2) => Version::Resp2,
@@ -102,7 +153,8 @@ impl Bridge<'_> {
         Ok(())
     }
 
-    fn log(&self, values: &MultiValue, dialect: &Dialect) -> Result<(), Error> {
+    fn log(&self, values: &MultiValue) -> Result<(), Error> {
+        let dialect = self.dialect();
         if values.len() < 2 {
             return Err(Error::script_arguments(dialect, "log", "requires two arguments or more."));
         }
@@ -124,10 +176,10 @@ impl Bridge<'_> {
     }
 
     /// Whether the caller's user may call this.
-    fn may_call(&mut self, values: &MultiValue, dialect: &Dialect) -> Result<bool, Error> {
-        self.take_words(values, dialect)?;
+    fn may_call(&mut self, values: &MultiValue) -> Result<bool, Error> {
+        self.take_words(values)?;
         let may = self.inside.may_call(&self.client, self.request.as_request());
-        may.ok_or_else(|| Error::script_unknown_command(dialect))
+        may.ok_or_else(|| Error::script_unknown_command(self.dialect()))
     }
 }
 

@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlua::chunk::ChunkMode;
-use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Value, VmState};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use shardis_protocol::{OwnedRequest, Reply, Version};
 
-use super::bridge::Bridge;
+use super::bridge::{self, Bridge};
 use super::library::{self, Raised};
 use super::script::Script;
 use super::watchdog::Status;
@@ -105,10 +105,12 @@ impl Engine {
         library::protect_calls(&lua)?;
         api::restrict(&lua, dialect)?;
         let server = api::server_table(&lua, dialect)?;
+        bridge::install(&lua, &server)?;
         let handle = lua.create_function(|lua, raised: Value| convert::describe(lua, raised))?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=sandbox").set_mode(ChunkMode::Text);
         let names = lua.create_sequence_from(dialect.server_tables.iter().copied())?;
-        let (environment, run): (Table, Function) = prelude.call((lua.globals(), server, handle, catch, names))?;
+        let (environment, run): (Table, Function) =
+            prelude.call((lua.globals(), server, handle, catch, names))?;
         lua.set_globals(environment.clone())?;
         let watched = status.clone();
         let killed = dialect.script_killed;
@@ -174,11 +176,9 @@ impl Engine {
             request: OwnedRequest::default(),
             reply: Reply::new(Version::Resp2),
         };
-        let (succeeded, value) = self.lua.scope(|scope| {
-            let ask = scope.create_function_mut(|lua, values: MultiValue| bridge.ask(lua, values))?;
-            let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
-            self.run.call::<(bool, Value)>((chunk, ask, keys, arguments))
-        })?;
+        let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
+        let ended = bridge.lend(|| self.run.call::<(bool, Value)>((chunk, keys, arguments)));
+        let (succeeded, value) = ended?;
         if !succeeded {
             return Ok(Err(convert::failure_of(&value)));
         }

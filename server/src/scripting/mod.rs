@@ -12,5 +12,7 @@ pub mod cache;
 mod convert;
 pub mod engine;
 pub mod library;
+pub mod payload;
 pub mod script;
+pub mod shebang;
 pub mod watchdog;

@@ -34,14 +34,6 @@ function globals.setmetatable(table, metatable)
     return setmetatable(table, metatable)
 end
 
--- The function that asks the server is only there while a script runs.
-local ask
-function server.call(...) return ask('call', ...) end
-function server.pcall(...) return ask('pcall', ...) end
-function server.setresp(...) return ask('setresp', ...) end
-function server.log(...) return ask('log', ...) end
-function server.acl_check_cmd(...) return ask('acl_check_cmd', ...) end
-
 for name, value in pairs(globals) do
     if type(value) == 'table' and value ~= globals then globals[name] = protect(value) end
 end
@@ -61,11 +53,9 @@ local environment = protect(globals)
 globals._G = environment
 
 -- Runs a script: whether it has ended well, and what it has returned or raised.
-local function run(chunk, asked, keys, arguments)
-    ask, globals.KEYS, globals.ARGV = asked, keys, arguments
-    local succeeded, value = catch(chunk, handle)
-    ask = nil
-    return succeeded, value
+local function run(chunk, keys, arguments)
+    globals.KEYS, globals.ARGV = keys, arguments
+    return catch(chunk, handle)
 end
 
 return environment, run

@@ -33,10 +33,11 @@ impl Error {
         &"UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait the script \
           termination or kill the server in a hard way using the SHUTDOWN NOSAVE command.",
     );
+    /// A function of the server's table is called where no script runs, as while a library is loaded.
+    pub const NO_SCRIPT_RUNS: Error =
+        Error::fixed(&"ERR redis.call/pcall can only be called inside a script invocation");
     /// There is no memory for an engine.
     pub const NO_ENGINE: Error = Error::fixed(&"ERR scripts cannot be run now: no engine could be made");
-    /// A first line that says nothing.
-    pub const SCRIPT_SHEBANG: Error = Error::fixed(&"ERR Invalid script shebang");
 
     /// EVALSHA of what is not there.
     pub fn no_such_script(dialect: &Dialect) -> Error {

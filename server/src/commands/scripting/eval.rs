@@ -7,6 +7,7 @@ use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside, KeySpec, Need, ScriptRules, numbered};
 use crate::scripting::engine::Invocation;
 use crate::scripting::script::{self, Rules, Script};
+use crate::scripting::shebang::{self, ScriptFlags};
 use crate::state::State;
 
 const FLAGS: Flags =
@@ -75,8 +76,16 @@ pub fn keep(state: &State, text: &[u8]) -> Result<Arc<Script>, Error> {
     }
 }
 
-fn rules(_: &State, text: &[u8]) -> Result<Rules, Error> {
-    Ok(Rules { has_shebang: text.starts_with(b"#!"), ..Rules::default() })
+/// What the first line of a script says.
+fn rules(state: &State, text: &[u8]) -> Result<Rules, Error> {
+    let dialect = state.config.dialect();
+    let said = shebang::script(text, dialect).map_err(|error| Error::script_shebang(&error, dialect))?;
+    let says = |flag| said.flags.is_some_and(|flags| flags.contains(flag));
+    Ok(Rules {
+        has_shebang: said.flags.is_some(),
+        refuses_writes: says(ScriptFlags::NO_WRITES),
+        allows_oom: says(ScriptFlags::ALLOW_OOM),
+    })
 }
 
 fn find_by_text(call: &mut Call<'_>) -> Result<Need, Error> {

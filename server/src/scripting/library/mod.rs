@@ -116,4 +116,125 @@ mod tests {
         let get: Function = lua.load("return getfenv(cjson.encode).cjson.encode").eval().unwrap();
         assert_eq!(get.call::<String>(1).unwrap(), "1");
     }
+
+    #[test]
+    fn values_survive_packing_and_encoding() {
+        let lua = sandbox(Personality::Redis72);
+        let chunk = lua.load(
+            "math.randomseed(7)
+            local random = math.random
+            local function value(depth)
+                local kind = random(depth > 0 and 6 or 4)
+                if kind == 1 then return random(2) == 1 end
+                if kind == 2 then return random(-100000, 100000) / 2 end
+                if kind == 3 then return random(-9, 9) * 2 ^ random(0, 40) end
+                if kind == 4 then
+                    local text = {}
+                    for index = 1, random(0, 40) do text[index] = string.char(random(0, 255)) end
+                    return table.concat(text)
+                end
+                local members = {}
+                for index = 1, random(0, 20) do members[kind == 5 and index or 'key' .. index] = value(depth - 1) end
+                return members
+            end
+            local function same(left, right)
+                if type(left) ~= 'table' or type(right) ~= 'table' then return left == right end
+                for key, member in pairs(left) do if not same(member, right[key]) then return false end end
+                for key in pairs(right) do if left[key] == nil then return false end end
+                return true
+            end
+            for _ = 1, 300 do
+                local original = value(4)
+                assert(same(original, cmsgpack.unpack(cmsgpack.pack(original))))
+                assert(same(original, cjson.decode(cjson.encode(original))))
+            end",
+        );
+        chunk.exec().unwrap();
+    }
+
+    #[test]
+    fn no_bytes_do_harm() {
+        let lua = sandbox(Personality::Redis72);
+        let attempt: Function = lua
+            .load(
+                "return function(text, format)
+                    pcall(cjson.decode, text)
+                    -- Nothing is answered: Lua 5.1 asserts in its own pcall that it has room for one result more.
+                    pcall(function() local value = cmsgpack.unpack(text) end)
+                    pcall(function() local value = struct.unpack(format, text) end)
+                    pcall(struct.size, format)
+                    pcall(struct.pack, format, 1, text, 2, text)
+                end",
+            )
+            .eval()
+            .unwrap();
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut any_of = |letters: &[u8]| -> mlua::BString {
+            (0..random.usize(..40))
+                .map(|_| random.choice(letters).copied().unwrap_or_default())
+                .collect::<Vec<u8>>()
+                .into()
+        };
+        let bytes: Vec<u8> = (0..=255).collect();
+        for _ in 0..3000 {
+            attempt.call::<()>((any_of(&bytes), any_of(&bytes))).unwrap();
+            attempt
+                .call::<()>((any_of(b"{}[]\",:\\u0eE+-.1nulltrue"), any_of(b"bBhHiIlLTfdxsc0123456789!<> ")))
+                .unwrap();
+            attempt
+                .call::<()>((
+                    any_of(b"\x81\x91\x92\xc0\xdc\xdd\xde\xdf\xd9\xdb\x00\x01\xa1\xff"),
+                    any_of(b"c0s!i8d"),
+                ))
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn depth_has_an_end_wherever_a_script_puts_it() {
+        let lua = sandbox(Personality::Redis72);
+        let refused = |script: &str| -> String {
+            let script = format!(
+                "local succeeded, text = pcall(function() {script} end) assert(not succeeded) return text"
+            );
+            lua.load(script).set_name("@s").eval().unwrap()
+        };
+        lua.load("cjson.encode_max_depth(2^31 - 1) cjson.decode_max_depth(2^31 - 1)").exec().unwrap();
+        for (script, text) in [
+            (
+                "return cjson.decode(('['):rep(1e6))",
+                "s:1: Found too many nested data structures (7899) at character 7899",
+            ),
+            (
+                "return cjson.decode(('{\"a\":'):rep(1e6))",
+                "s:1: Found too many nested data structures (3950) at character 19746",
+            ),
+            (
+                "local t = {} for i = 1, 1e5 do t = {t} end return cjson.encode(t)",
+                "s:1: Cannot serialise, excessive nesting (7898)",
+            ),
+            (
+                "local t = {} for i = 1, 1e5 do t = {a = t} end return cjson.encode(t)",
+                "s:1: Cannot serialise, excessive nesting (3950)",
+            ),
+            (
+                "local t = {} t[1] = t return cjson.encode(t)",
+                "s:1: Cannot serialise, excessive nesting (7898)",
+            ),
+            (
+                "return cmsgpack.unpack(('\\145'):rep(1e6))",
+                "s:1: stack overflow (in function mp_decode_to_lua_array)",
+            ),
+            (
+                "return cmsgpack.unpack(('\\129\\161a'):rep(1e6))",
+                "s:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
+            ),
+            (
+                "return struct.unpack(('s'):rep(1e4), ('\\0'):rep(1e4))",
+                "s:1: stack overflow (too many results)",
+            ),
+        ] {
+            assert_eq!(refused(script), text, "{script}");
+        }
+    }
 }

@@ -12,8 +12,9 @@ use super::super::walk;
 use super::number;
 use super::{InvalidNumbers, Settings};
 
-/// Up to here tables are written by functions that call each other, which is the fast way.
-const RECURSION_MAX: i32 = 32;
+/// Up to here tables are written by functions that call each other, which is the fast way. Each takes one of the 200 C calls
+/// that Lua has for everything.
+const RECURSION_MAX: i32 = 16;
 /// The places of Lua's stack that the imitated servers want to have for one more table.
 const TABLE_PLACES: usize = 3;
 
