@@ -124,6 +124,11 @@ pub const fn named_by_content() -> KeySpec {
 }
 
 impl KeySpec {
+    /// Whether words that are no keys tell where the keys are, but for their number.
+    pub fn depends_on_words(&self) -> bool {
+        matches!(self.find, Find::Search(_) | Find::Content)
+    }
+
     const fn new(find: Find, begin: u16) -> KeySpec {
         KeySpec { begin: Begin::Index(begin), find, access: Access(0), notes: "", access_by_call: None }
     }

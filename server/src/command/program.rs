@@ -23,6 +23,10 @@ pub trait Inside {
     /// Whether there was no memory left when the program began.
     fn is_out_of_memory(&self) -> bool;
 
+    /// Whether it has turned out that the program takes too long for this thread. Nothing has happened then, and it must run
+    /// elsewhere.
+    fn is_too_long(&self) -> bool;
+
     /// Runs a call that was let in before, and appends its reply. One that would have to wait is answered as if its time were
     /// over.
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply);
@@ -49,6 +53,8 @@ pub trait Inside {
 pub enum Need {
     /// Those of the keys that it declares, and no others, for a short time.
     Declared,
+    /// The same, for a time that nobody knows.
+    DeclaredForLong,
     /// What it needs turns out while it runs, which may take long.
     Discovered,
 }

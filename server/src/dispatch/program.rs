@@ -14,7 +14,7 @@ use super::route::Route;
 use super::{Context, Outcome, Runner, admit, answer_error, cost, settle, show};
 use crate::client::Client;
 use crate::command::table::{CommandId, Entry};
-use crate::command::{Args, Call, Done, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
+use crate::command::{Args, Call, Done, Error, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
 use crate::observe::thresholds::Cost;
 use crate::scripting::engine::EngineSlot;
 use crate::state::State;
@@ -41,9 +41,13 @@ pub(super) fn execute(
     };
     let (route, keys) = match need {
         Some(Need::Discovered) => (Route::Discovered, 0),
-        Some(Need::Declared) | None => Route::of_program(ctx.state, entry, call.request(), client),
+        Some(Need::Declared | Need::DeclaredForLong) | None => {
+            Route::of_program(ctx.state, entry, call.request(), client)
+        }
     };
-    let is_long = matches!(route, Route::Every | Route::Discovered) || is_long_queue(entry, client);
+    let is_long = matches!(route, Route::Every | Route::Discovered)
+        || need == Some(Need::DeclaredForLong)
+        || is_long_queue(entry, client);
     let lacks_engine = ctx.engine.is_none() && may_run_scripts(entry, client);
     if ctx.runner == Runner::Network && is_long || lacks_engine || call.should_offload(keys) {
         return Handled::Offload;
@@ -66,7 +70,7 @@ pub(super) fn execute(
     call.reply.keep_whole();
     call.may_offload = false;
     show_first(ctx, client, call.request(), entry);
-    let mut inside = Running { ctx, txn: &mut txn, is_out_of_memory, last_ended: ctx.state.clock.tick() };
+    let mut inside = Running::new(ctx, &mut txn, is_out_of_memory);
     let done = run(call, client, &mut inside);
     let handled = execute::end(ctx, client, entry, mark, call, done);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
@@ -122,6 +126,10 @@ struct Running<'r, 'c, 'k> {
     ctx: &'r Context<'c>,
     txn: &'r mut Transaction<'k>,
     is_out_of_memory: bool,
+    /// Whether it has run anything but commands that read.
+    has_effects: bool,
+    /// Whether a call has turned out to take too long for this thread.
+    is_too_long: bool,
     /// When the last call ended, and the next begins.
     last_ended: Instant,
 }
@@ -139,6 +147,10 @@ impl Inside for Running<'_, '_, '_> {
         self.is_out_of_memory
     }
 
+    fn is_too_long(&self) -> bool {
+        self.is_too_long
+    }
+
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply) {
         self.carry_out(client, self.ctx.state.commands.entry(id), request, reply);
     }
@@ -152,6 +164,10 @@ impl Inside for Running<'_, '_, '_> {
     ) -> bool {
         match admit::admit_in_script(self.ctx, request, rules, self.is_out_of_memory) {
             Ok(entry) => {
+                if let Err(error) = self.check_keys(client, entry, request) {
+                    reply.error(error.text());
+                    return false;
+                }
                 self.carry_out(client, entry, request, reply);
                 entry.flags.contains(Flags::WRITE)
             }
@@ -174,9 +190,49 @@ impl Inside for Running<'_, '_, '_> {
     }
 }
 
-impl Running<'_, '_, '_> {
+impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
+    fn new(
+        ctx: &'r Context<'c>,
+        txn: &'r mut Transaction<'k>,
+        is_out_of_memory: bool,
+    ) -> Running<'r, 'c, 'k> {
+        let last_ended = ctx.state.clock.tick();
+        Running { ctx, txn, is_out_of_memory, has_effects: false, is_too_long: false, last_ended }
+    }
+
+    /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
+    /// keep to them; should that ever be wrong, it hears so.
+    fn check_keys(&mut self, client: &Client, entry: &Entry, request: Request<'_>) -> Result<(), Error> {
+        if self.is_too_long {
+            return Err(Error::SCRIPT_MOVES);
+        }
+        if self.txn.discovers() {
+            return Ok(());
+        }
+        if entry.command.reach != Reach::Keys || (entry.command.discovers)(request) {
+            return Err(Error::SCRIPT_LEFT_ITS_KEYS);
+        }
+        self.txn.select(client.db);
+        let mut bytes = 0;
+        for key in entry.keys(request) {
+            let key = self.ctx.state.keyspace.key(key);
+            if !self.txn.holds(&key) {
+                return Err(Error::SCRIPT_LEFT_ITS_KEYS);
+            }
+            if !entry.is_short {
+                bytes += self.txn.inspect(&key).map_or(0, |found| found.memory_bytes());
+            }
+        }
+        if bytes > VALUES_BYTES_MAX && self.ctx.runner == Runner::Network && !self.has_effects {
+            self.is_too_long = true;
+            return Err(Error::SCRIPT_MOVES);
+        }
+        Ok(())
+    }
+
     fn carry_out(&mut self, client: &mut Client, entry: &Entry, request: Request<'_>, reply: &mut Reply) {
         let ctx = self.ctx;
+        self.has_effects |= !entry.flags.contains(Flags::READONLY);
         let mark = reply.mark();
         let replied_before = reply.len();
         reply.set_version(client.version);

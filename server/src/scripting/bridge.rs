@@ -7,9 +7,10 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 use scoped_tls_hkt::scoped_thread_local;
-use shardis_protocol::{DoubleStyle, OwnedRequest, Reply, Version, number};
+use shardis_protocol::{DoubleStyle, Version, number};
 
 use super::convert;
+use super::engine::Scratch;
 use super::library::Raised;
 use super::watchdog::Status;
 use crate::client::Client;
@@ -23,8 +24,7 @@ pub struct Bridge<'b> {
     pub inside: &'b mut dyn Inside,
     pub rules: ScriptRules,
     pub status: &'b Status,
-    pub request: OwnedRequest,
-    pub reply: Reply,
+    pub scratch: Scratch,
 }
 
 scoped_thread_local!(static mut CURRENT: for<'b> &'b mut (dyn Asked + 'b));
@@ -99,18 +99,18 @@ impl Bridge<'_> {
             let value = convert::error_table(lua, error.text())?;
             return if raises { Err(Raised::error(value)) } else { Ok(value) };
         }
-        self.reply.clear();
-        self.reply.set_version(self.client.version);
-        let request = self.request.as_request();
-        if self.inside.call(&mut self.client, request, &self.rules, &mut self.reply) {
+        self.scratch.reply.clear();
+        self.scratch.reply.set_version(self.client.version);
+        let Scratch { request, reply } = &mut self.scratch;
+        if self.inside.call(&mut self.client, request.as_request(), &self.rules, reply) {
             self.rules.has_written = true;
             self.status.note_write();
         }
-        let value = match self.reply.as_contiguous() {
+        let value = match self.scratch.reply.as_contiguous() {
             Some(bytes) => convert::to_lua(lua, bytes)?,
-            None => convert::to_lua(lua, &self.reply.to_vec())?,
+            None => convert::to_lua(lua, &self.scratch.reply.to_vec())?,
         };
-        let is_error = self.reply.as_contiguous().is_some_and(|bytes| bytes.first() == Some(&b'-'));
+        let is_error = self.scratch.reply.as_contiguous().is_some_and(|bytes| bytes.first() == Some(&b'-'));
         if is_error && raises { Err(Raised::error(value)) } else { Ok(value) }
     }
 
@@ -119,18 +119,18 @@ impl Bridge<'_> {
         if values.is_empty() {
             return Err(Error::script_without_command(dialect));
         }
-        self.request.clear();
+        self.scratch.request.clear();
         let mut digits = Vec::new();
         for value in values {
             let has_room = match value {
-                Value::String(text) => self.request.push(&text.as_bytes()),
+                Value::String(text) => self.scratch.request.push(&text.as_bytes()),
                 Value::Integer(value) => {
                     write_number(*value as f64, dialect, &mut digits);
-                    self.request.push(&digits)
+                    self.scratch.request.push(&digits)
                 }
                 Value::Number(value) => {
                     write_number(*value, dialect, &mut digits);
-                    self.request.push(&digits)
+                    self.scratch.request.push(&digits)
                 }
                 _ => return Err(Error::script_argument(dialect)),
             };
@@ -178,7 +178,7 @@ impl Bridge<'_> {
     /// Whether the caller's user may call this.
     fn may_call(&mut self, values: &MultiValue) -> Result<bool, Error> {
         self.take_words(values)?;
-        let may = self.inside.may_call(&self.client, self.request.as_request());
+        let may = self.inside.may_call(&self.client, self.scratch.request.as_request());
         may.ok_or_else(|| Error::script_unknown_command(self.dialect()))
     }
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
+use super::outline::Outline;
 use super::script::{Rules, Script, Sum, format_sum};
 
 /// All scripts of a server.
@@ -26,7 +27,7 @@ impl Scripts {
     }
 
     /// Keeps a script, unless it is there already.
-    pub fn insert(&self, sum: Sum, text: &[u8], rules: Rules) -> Arc<Script> {
+    pub fn insert(&self, sum: Sum, text: &[u8], rules: Rules, outline: Outline) -> Arc<Script> {
         let entry = self.scripts.entry(sum).or_insert_with(|| {
             let script = Script {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
@@ -34,6 +35,7 @@ impl Scripts {
                 name: format_sum(&sum),
                 text: text.into(),
                 rules,
+                outline,
             };
             self.bytes.fetch_add(script_bytes(&script), Ordering::Relaxed);
             Arc::new(script)

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use mlua::chunk::ChunkMode;
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use shardis_protocol::{OwnedRequest, Reply, Version};
 
@@ -39,6 +40,15 @@ pub struct Engine {
     /// Of which generation of the cache these are.
     generation: u64,
     status: Arc<Status>,
+    /// The memory of the calls of scripts.
+    scratch: Scratch,
+}
+
+/// What a call of a script is written into, and what it answers.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub request: OwnedRequest,
+    pub reply: Reply,
 }
 
 /// A call of a script.
@@ -72,6 +82,11 @@ impl std::fmt::Debug for Engine {
 
 /// Compiled scripts that an engine keeps; then it forgets all of them, which costs compiling them again.
 const CHUNKS_MAX: usize = 10_000;
+/// Memory that is kept from one script to the next.
+const SCRATCH_BYTES_MAX: usize = 256 * 1024;
+/// Memory may grow to so many percent of what is in use before the garbage is collected: scripts leave much behind, and the
+/// sandbox, which is looked at each time, is a tenth of a megabyte.
+const GARBAGE_PERCENT: i32 = 400;
 /// Instructions between two looks at what others want of a script.
 const INSTRUCTIONS_PER_LOOK: u32 = 10_000;
 
@@ -90,7 +105,7 @@ impl EngineSlot {
 impl Engine {
     fn new(state: &Arc<State>, personality: Personality) -> mlua::Result<Engine> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
-        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(true))?;
         let dialect = personality.dialect();
         let released = Arc::downgrade(state);
         let status = state.watchdog.enroll(move || {
@@ -122,8 +137,10 @@ impl Engine {
         })?;
         let limit = usize::try_from(state.config.lua_memory_limit.value()).unwrap_or_default();
         lua.set_memory_limit(limit)?;
+        lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(GARBAGE_PERCENT)));
         let generation = state.scripts.generation();
-        Ok(Engine { lua, personality, environment, run, chunks: HashMap::new(), generation, status })
+        let (chunks, scratch) = Default::default();
+        Ok(Engine { lua, personality, environment, run, chunks, generation, status, scratch })
     }
 
     /// Compiles a script, unless that has been done.
@@ -161,7 +178,7 @@ impl Engine {
     }
 
     fn call(
-        &self,
+        &mut self,
         chunk: &Function,
         invocation: &Invocation<'_>,
         client: &Client,
@@ -173,16 +190,17 @@ impl Engine {
             inside,
             rules: invocation.rules,
             status: &self.status,
-            request: OwnedRequest::default(),
-            reply: Reply::new(Version::Resp2),
+            scratch: std::mem::take(&mut self.scratch),
         };
         let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
         let ended = bridge.lend(|| self.run.call::<(bool, Value)>((chunk, keys, arguments)));
+        let (version, scratch) = (bridge.client.version, bridge.scratch);
+        self.scratch = scratch.trimmed();
         let (succeeded, value) = ended?;
         if !succeeded {
             return Ok(Err(convert::failure_of(&value)));
         }
-        convert::write(value, bridge.client.version == Version::Resp3, reply)
+        convert::write(value, version == Version::Resp3, reply)
     }
 
     fn table(&self, words: &[&[u8]]) -> mlua::Result<Table> {
@@ -191,6 +209,14 @@ impl Engine {
             table.raw_set(at + 1, self.lua.create_string(word)?)?;
         }
         Ok(table)
+    }
+}
+
+impl Scratch {
+    /// Without what an unusual call has made it grow to.
+    fn trimmed(self) -> Scratch {
+        let is_small = self.request.memory_bytes() + self.reply.memory_bytes() <= SCRATCH_BYTES_MAX;
+        if is_small { self } else { Scratch::default() }
     }
 }
 

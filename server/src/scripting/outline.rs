@@ -47,9 +47,37 @@ enum Local {
 const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// What a bounded script may name beside its own locals: all of it is quick for whatever it is given.
 const QUICK: [&[u8]; 31] = [
-    b"redis", b"server", b"call", b"pcall", b"error_reply", b"status_reply", b"KEYS", b"ARGV", b"if", b"then", b"else",
-    b"elseif", b"end", b"local", b"return", b"and", b"or", b"not", b"nil", b"true", b"false", b"tonumber", b"tostring",
-    b"type", b"unpack", b"cjson", b"encode", b"decode", b"cmsgpack", b"pack", b"do",
+    b"redis",
+    b"server",
+    b"call",
+    b"pcall",
+    b"error_reply",
+    b"status_reply",
+    b"KEYS",
+    b"ARGV",
+    b"if",
+    b"then",
+    b"else",
+    b"elseif",
+    b"end",
+    b"local",
+    b"return",
+    b"and",
+    b"or",
+    b"not",
+    b"nil",
+    b"true",
+    b"false",
+    b"tonumber",
+    b"tostring",
+    b"type",
+    b"unpack",
+    b"cjson",
+    b"encode",
+    b"decode",
+    b"cmsgpack",
+    b"pack",
+    b"do",
 ];
 
 /// What the text of a script says.
@@ -72,15 +100,18 @@ fn locals<'a>(tokens: &[Token<'a>]) -> Option<HashMap<&'a [u8], Local>> {
         }
         let [Token::Name(name), Token::Sign(b'='), rest @ ..] = &tokens[at + 1..] else { continue };
         let meant = match rest {
-            [Token::Name(b"redis" | b"server"), Token::Sign(b'.'), Token::Name(b"call" | b"pcall"), next @ ..]
-                if !matches!(next.first(), Some(Token::Sign(b'(' | b'.' | b':' | b'['))) =>
-            {
-                Local::Call
-            }
+            [
+                Token::Name(b"redis" | b"server"),
+                Token::Sign(b'.'),
+                Token::Name(b"call" | b"pcall"),
+                next @ ..,
+            ] if !matches!(next.first(), Some(Token::Sign(b'(' | b'.' | b':' | b'['))) => Local::Call,
             [Token::Name(b"KEYS"), Token::Sign(b'['), rest @ ..] => {
                 let after = behind(rest, b'[', b']')?;
                 match rest.get(after) {
-                    Some(Token::Sign(b'.' | b':' | b'[' | b'(' | b'+' | b'-' | b'*' | b'/' | b'%' | b'^')) => continue,
+                    Some(Token::Sign(
+                        b'.' | b':' | b'[' | b'(' | b'+' | b'-' | b'*' | b'/' | b'%' | b'^',
+                    )) => continue,
                     Some(Token::Name(b"or" | b"and")) => continue,
                     _ => Local::Key,
                 }
@@ -94,7 +125,8 @@ fn locals<'a>(tokens: &[Token<'a>]) -> Option<HashMap<&'a [u8], Local>> {
     // A name that is given again, as a local, a parameter, or by assignment, may stand for anything.
     let is_given = |name: &[u8]| {
         let count = tokens.windows(2).enumerate().filter(|(at, pair)| {
-            pair[0] == Token::Name(name) && matches!(pair[1], Token::Sign(b'=' | b',' | b')'))
+            pair[0] == Token::Name(name)
+                && matches!(pair[1], Token::Sign(b'=' | b',' | b')'))
                 && is_target(tokens, *at)
         });
         count.count()
@@ -107,7 +139,8 @@ fn locals<'a>(tokens: &[Token<'a>]) -> Option<HashMap<&'a [u8], Local>> {
 fn is_target(tokens: &[Token<'_>], at: usize) -> bool {
     let is_assigned = tokens.get(at + 1) == Some(&Token::Sign(b'='));
     let mut start = at;
-    while start >= 2 && tokens[start - 1] == Token::Sign(b',') && matches!(tokens[start - 2], Token::Name(_)) {
+    while start >= 2 && tokens[start - 1] == Token::Sign(b',') && matches!(tokens[start - 2], Token::Name(_))
+    {
         start -= 2;
     }
     let declares = |token: &Token<'_>| matches!(token, Token::Name(b"local" | b"for"));
@@ -119,7 +152,9 @@ fn is_target(tokens: &[Token<'_>], at: usize) -> bool {
     // An assignment to several names at once.
     let is_in_list = {
         let mut end = at + 1;
-        while tokens.get(end) == Some(&Token::Sign(b',')) && matches!(tokens.get(end + 1), Some(Token::Name(_))) {
+        while tokens.get(end) == Some(&Token::Sign(b','))
+            && matches!(tokens.get(end + 1), Some(Token::Name(_)))
+        {
             end += 2;
         }
         end > at + 1 && tokens.get(end) == Some(&Token::Sign(b'='))
@@ -144,7 +179,10 @@ fn keeps_to_its_keys(tokens: &[Token<'_>], locals: &HashMap<&[u8], Local>, comma
             }
             (Token::Name(b"redis" | b"server"), _) => return false,
             (Token::Name(b"_G" | b"getmetatable" | b"setmetatable" | b"rawset" | b"rawget" | b"load"), _)
-            | (Token::Name(b"loadstring" | b"getfenv" | b"setfenv" | b"xpcall" | b"pcall" | b"coroutine"), _) => {
+            | (
+                Token::Name(b"loadstring" | b"getfenv" | b"setfenv" | b"xpcall" | b"pcall" | b"coroutine"),
+                _,
+            ) => {
                 // A protected call gets the function that it calls; a field of this name is that of the table.
                 if at == 0 || !matches!(tokens[at - 1], Token::Sign(b'.' | b':')) {
                     return false;
@@ -188,8 +226,7 @@ fn is_read(tokens: &[Token<'_>], at: usize, rest: &[Token<'_>]) -> bool {
     match rest {
         [Token::Sign(b'['), rest @ ..] => behind(rest, b'[', b']').is_some_and(|after| {
             // Neither one that is assigned to, nor the first of several.
-            !matches!(rest.get(after), Some(Token::Sign(b'=' | b',')))
-                || is_argument(tokens, at)
+            !matches!(rest.get(after), Some(Token::Sign(b'=' | b','))) || is_argument(tokens, at)
         }),
         [Token::Sign(b')'), ..] => {
             let opened = at.checked_sub(2).map(|from| (tokens[from], tokens[from + 1]));
@@ -239,8 +276,12 @@ fn keys_are_declared(rest: &[Token<'_>], locals: &HashMap<&[u8], Local>, command
     // What comes at the end in a number that only running tells may be keys, if that is all that it can be.
     if is_open {
         let last = arguments.len() - 1;
-        let first_open = entry.single_key && entry.first_key.is_some_and(|first| usize::from(first.get()) < last);
-        let all_keys = is_all_keys(arguments[last]) && entry.first_key.is_some() && entry.key_range.last == -1 && entry.key_range.step == 1;
+        let first_open =
+            entry.single_key && entry.first_key.is_some_and(|first| usize::from(first.get()) < last);
+        let all_keys = is_all_keys(arguments[last])
+            && entry.first_key.is_some()
+            && entry.key_range.last == -1
+            && entry.key_range.step == 1;
         if !first_open && !all_keys {
             return false;
         }
@@ -315,7 +356,10 @@ fn is_bounded(tokens: &[Token<'_>]) -> bool {
     tokens.iter().enumerate().all(|(at, token)| match token {
         Token::Name(name) if QUICK.contains(name) => true,
         Token::Name(b"for" | b"while" | b"repeat" | b"until" | b"function" | b"goto") => false,
-        Token::Name(_) => !matches!(tokens.get(at + 1), Some(Token::Sign(b'(' | b':' | b'{') | Token::Text(_))) || is_local_call(tokens, at),
+        Token::Name(_) => {
+            !matches!(tokens.get(at + 1), Some(Token::Sign(b'(' | b':' | b'{') | Token::Text(_)))
+                || is_local_call(tokens, at)
+        }
         _ => true,
     })
 }
@@ -341,7 +385,9 @@ fn tokens(text: &[u8]) -> Option<Vec<Token<'_>>> {
         at += match byte {
             b' ' | b'\t' | b'\r' | b'\n' => 1,
             b'-' if rest.starts_with(b"--[") => return None,
-            b'-' if rest.starts_with(b"--") => rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len()),
+            b'-' if rest.starts_with(b"--") => {
+                rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len())
+            }
             b'[' if matches!(rest.get(1), Some(b'[' | b'=')) => return None,
             b'"' | b'\'' => {
                 let length = text_length(rest)?;

@@ -2,6 +2,8 @@
 
 use sha1::{Digest, Sha1};
 
+use super::outline::Outline;
+
 /// The SHA-1 sum of a script, which names it.
 pub type Sum = [u8; 20];
 
@@ -18,6 +20,8 @@ pub struct Script {
     pub text: Box<[u8]>,
     /// What it is held to.
     pub rules: Rules,
+    /// What is known of it before it runs.
+    pub outline: Outline,
 }
 
 /// What a script is held to.
@@ -49,13 +53,18 @@ pub fn sum(text: &[u8]) -> Sum {
 
 /// The sum that a name stands for, if it is one.
 pub fn parse_sum(name: &[u8]) -> Option<Sum> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    };
     let mut sum = Sum::default();
     if name.len() != 2 * sum.len() {
         return None;
     }
     for (byte, pair) in sum.iter_mut().zip(name.chunks_exact(2)) {
-        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(sum)
 }

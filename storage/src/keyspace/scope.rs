@@ -230,6 +230,11 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Whether shards are locked as they are touched, or all are.
+    pub fn discovers(&self) -> bool {
+        matches!(self.held, Held::Discovered(_) | Held::Every(_))
+    }
+
     /// Locks every shard, where whichever is touched is locked. Then it is as if all had been asked for.
     pub fn hold_every(&mut self) {
         if !matches!(self.held, Held::Discovered(_)) {

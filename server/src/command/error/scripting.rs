@@ -36,6 +36,12 @@ impl Error {
     /// A function of the server's table is called where no script runs, as while a library is loaded.
     pub const NO_SCRIPT_RUNS: Error =
         Error::fixed(&"ERR redis.call/pcall can only be called inside a script invocation");
+    /// A script was taken for one that keeps to its keys, and does not: a fault of ours.
+    pub const SCRIPT_LEFT_ITS_KEYS: Error = Error::fixed(
+        &"ERR this script touches keys that it has not declared, and was not expected to; please report it",
+    );
+    /// A script that will run again, on another thread; nobody hears it.
+    pub const SCRIPT_MOVES: Error = Error::fixed(&"ERR this script goes on elsewhere");
     /// There is no memory for an engine.
     pub const NO_ENGINE: Error = Error::fixed(&"ERR scripts cannot be run now: no engine could be made");
 

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::client::Client;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside, KeySpec, Need, ScriptRules, numbered};
 use crate::scripting::engine::Invocation;
+use crate::scripting::outline::{Outline, outline};
 use crate::scripting::script::{self, Rules, Script};
 use crate::scripting::shebang::{self, ScriptFlags};
 use crate::state::State;
@@ -67,12 +70,18 @@ pub static EVAL_RO: Command = Command::program("EVAL_RO", eval_read_only)
     .complexity(COMPLEXITY)
     .summary("Executes a read-only server-side Lua script.");
 
+/// Keys and arguments that are listed without allocating.
+const WORDS_INLINE: usize = 16;
+
 /// Keeps a script, whatever Lua will say of it.
 pub fn keep(state: &State, text: &[u8]) -> Result<Arc<Script>, Error> {
     let sum = script::sum(text);
     match state.scripts.find(&sum) {
         Some(script) => Ok(script),
-        None => Ok(state.scripts.insert(sum, text, rules(state, text)?)),
+        None => {
+            let rules = rules(state, text)?;
+            Ok(state.scripts.insert(sum, text, rules, outline(text, &state.commands)))
+        }
     }
 }
 
@@ -91,16 +100,26 @@ fn rules(state: &State, text: &[u8]) -> Result<Rules, Error> {
 fn find_by_text(call: &mut Call<'_>) -> Result<Need, Error> {
     check_numkeys(call)?;
     let script = keep(call.state, call.request().arg(1).unwrap_or_default())?;
-    call.script = Some(script);
-    Ok(Need::Discovered)
+    Ok(found(call, script))
 }
 
 fn find_by_sum(call: &mut Call<'_>) -> Result<Need, Error> {
     check_numkeys(call)?;
     let sum = script::parse_sum(call.request().arg(1).unwrap_or_default());
     let script = sum.and_then(|sum| call.state.scripts.find(&sum));
-    call.script = Some(script.ok_or_else(|| Error::no_such_script(call.dialect()))?);
-    Ok(Need::Discovered)
+    let script = script.ok_or_else(|| Error::no_such_script(call.dialect()))?;
+    Ok(found(call, script))
+}
+
+/// Notes the script that a call runs, and tells what that needs.
+fn found(call: &mut Call<'_>, script: Arc<Script>) -> Need {
+    let Outline { keeps_to_its_keys, is_bounded } = script.outline;
+    call.script = Some(script);
+    match (keeps_to_its_keys, is_bounded) {
+        (true, true) => Need::Declared,
+        (true, false) => Need::DeclaredForLong,
+        (false, _) => Need::Discovered,
+    }
 }
 
 /// How many of the words behind it are keys.
@@ -131,7 +150,7 @@ fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_on
         return Err(Error::SCRIPT_OUT_OF_MEMORY);
     }
     let keys_count = check_numkeys(call)?;
-    let words: Vec<&[u8]> = call.args.behind(2)?.rest().collect();
+    let words: SmallVec<[&[u8]; WORDS_INLINE]> = call.args.behind(2)?.rest().collect();
     let (keys, arguments) = words.split_at(keys_count);
     let rules = ScriptRules {
         refuses_writes: is_read_only || rules.refuses_writes,
@@ -142,6 +161,9 @@ fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_on
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
     let state = inside.state().clone();
     let done = engine.with(&state, |engine| engine.run(&invocation, client, inside, call.reply));
+    if inside.is_too_long() {
+        return Ok(Flow::Offload);
+    }
     match done {
         Some(Ok(())) => Ok(Flow::Done),
         Some(Err(failure)) => {
