@@ -29,6 +29,7 @@ pub mod log;
 mod net;
 mod observe;
 mod poison;
+mod pubsub;
 mod session;
 mod state;
 mod value;

@@ -106,6 +106,7 @@ impl Session {
             ctx.runner = Runner::Executor;
             outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
         }
+        self.client.wakes.wake();
         match outcome {
             Outcome::Done => {}
             Outcome::Wait(ticket) => {

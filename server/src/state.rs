@@ -23,6 +23,7 @@ use crate::observe::latency::LatencyMonitor;
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
+use crate::pubsub::PubSub;
 
 /// One server.
 pub struct State {
@@ -36,6 +37,8 @@ pub struct State {
     pub commands: Table,
     /// Every connection.
     pub clients: Arc<Registry>,
+    /// Who listens to which channels.
+    pub pubsub: Arc<PubSub>,
     /// Those that a command has blocked.
     pub waiters: Waiters,
     /// Whether and how long they are paused.

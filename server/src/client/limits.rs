@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
 
+use super::inbox::INBOX_BYTES_MAX;
 use super::registry::{ClientInfo, Mode, Waiting};
 use crate::config::{ClientClass, OutputLimit};
 use crate::state::State;
@@ -24,7 +25,7 @@ pub fn is_over_hard_limit(state: &State, client: &ClientInfo, output_bytes: usiz
 
 #[cold]
 fn is_over(state: &State, client: &ClientInfo, output_bytes: usize) -> bool {
-    let OutputLimit { hard_bytes, .. } = state.config.output_limit(ClientClass::Normal);
+    let OutputLimit { hard_bytes, .. } = state.config.output_limit(class(client));
     let is_over = hard_bytes > 0 && output_bytes as u64 >= hard_bytes;
     if is_over {
         warn_of_output(state, client);
@@ -32,12 +33,33 @@ fn is_over(state: &State, client: &ClientInfo, output_bytes: usize) -> bool {
     is_over
 }
 
+/// What a client is to the limits of its output.
+pub fn class(client: &ClientInfo) -> ClientClass {
+    if client.subscriptions.is_any() { ClientClass::PubSub } else { ClientClass::Normal }
+}
+
+/// How much the inbox of a client may hold, that of the class with this limit. Where there is no limit, one that never reads
+/// would take all memory.
+#[inline]
+pub fn inbox_bytes_max(limit: OutputLimit, class: ClientClass, client: &ClientInfo) -> usize {
+    match (limit.hard_bytes, class) {
+        (0, ClientClass::PubSub) => OUTPUT_BYTES_MAX,
+        (0, ClientClass::Normal | ClientClass::Replica) => INBOX_BYTES_MAX,
+        (hard_bytes, _) => {
+            let bytes_max = usize::try_from(hard_bytes - 1).unwrap_or(usize::MAX).max(OUTPUT_BYTES_FREE);
+            bytes_max.saturating_sub(client.output_bytes.load(Ordering::Relaxed))
+        }
+    }
+}
+
 /// Closes those who have been idle for too long, and those whose output has been over the soft limit for too long. Once a
 /// second is often enough: both are told in seconds.
 pub fn close_overdue(state: &State) {
     let timeout_ms = state.config.timeout.value().saturating_mul(1000);
-    let limit = state.config.output_limit(ClientClass::Normal);
-    if timeout_ms == 0 && limit.soft_bytes == 0 {
+    let classes = [ClientClass::Normal, ClientClass::PubSub];
+    let limits = classes.map(|class| state.config.output_limit(class));
+    let are_listeners_limited = limits[1].soft_bytes > 0 && state.pubsub.client_count() > 0;
+    if timeout_ms == 0 && limits[0].soft_bytes == 0 && !are_listeners_limited {
         return;
     }
     let now_ms = state.clock.now_ms();
@@ -45,11 +67,12 @@ pub fn close_overdue(state: &State) {
         if timeout_ms > 0
             && client.is_waiting(Waiting::No)
             && !client.is_monitor.load(Ordering::Relaxed)
+            && !client.subscriptions.is_any()
             && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms
         {
             state.log.verbose("Closing idle client");
             state.clients.close(&client);
-        } else if is_over_soft_limit(&client, limit, now_ms) {
+        } else if is_over_soft_limit(&client, limits[usize::from(client.subscriptions.is_any())], now_ms) {
             warn_of_output(state, &client);
             state.clients.close(&client);
         }

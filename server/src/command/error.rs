@@ -2,6 +2,7 @@
 //! constant; one with a blank is a function. Where the imitated servers differ, the personality decides.
 
 mod collections;
+mod pubsub;
 
 use shardis_storage::{StringTooLong, WrongType};
 

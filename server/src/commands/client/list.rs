@@ -82,7 +82,9 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("flags", flags(info));
     line.fields_if(dialect.client_traffic, &["capa"], capabilities(info));
     line.field("db", info.db.load(Ordering::Relaxed));
-    line.fields_if(true, &["sub", "psub", "ssub"], 0);
+    for (name, count) in ["sub", "psub", "ssub"].into_iter().zip(info.subscriptions.counts()) {
+        line.field(name, count);
+    }
     line.field("multi", -1);
     line.fields_if(dialect.client_traffic, &["watch"], 0);
     line.field("qbuf", query_bytes);
@@ -140,6 +142,7 @@ fn last_command<'c>(call: &Call<'c>, info: &ClientInfo) -> &'c str {
 pub fn flags(info: &ClientInfo) -> String {
     let states = [
         ('O', info.is_monitor.load(Ordering::Relaxed)),
+        ('P', info.subscriptions.is_any()),
         ('b', info.is_waiting(Waiting::Blocked)),
         ('U', info.is_unix),
         ('e', info.is_in(Mode::NoEvict)),
