@@ -84,6 +84,12 @@ impl Reply {
         Reply { version, ..Reply::default() }
     }
 
+    /// Makes room for so many bytes at once.
+    #[inline]
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// The version it is written in.
     pub fn version(&self) -> Version {
         self.version

@@ -21,10 +21,16 @@ use parking_lot::Mutex;
 use shardis_protocol::{Reply, Version};
 use smallvec::SmallVec;
 
+use super::limits;
+
 /// Bytes that wait at most for a client whose output is not limited: as Redis's hard limit for subscribers.
 pub const INBOX_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Memory that an inbox keeps for what comes next.
 const INBOX_BYTES_RETAINED_MAX: usize = 4 * 1024;
+/// So much is never too much.
+const INBOX_BYTES_FREE: usize = limits::OUTPUT_BYTES_FREE;
+/// Memory that is taken at once because as much was needed before.
+const INBOX_BYTES_FORESEEN_MAX: usize = 128 * 1024;
 /// From here on messages are handed out in the buffer that they are in.
 const INBOX_BYTES_COPIED_MAX: usize = 16 * 1024;
 
@@ -40,6 +46,8 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Waiting {
     messages: Reply,
+    /// How many bytes there were when they were last taken, as there will be again.
+    usual_bytes: usize,
     /// The task to wake, while it waits.
     waker: Option<Waker>,
 }
@@ -54,8 +62,10 @@ const WAKES_INLINE: usize = 2;
 impl Wakes {
     /// Notes one more.
     #[inline]
-    pub fn extend(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
+    pub fn note(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.0.push(waker);
+        }
     }
 
     /// Wakes all.
@@ -111,13 +121,13 @@ impl Inbox {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Adds a whole message of so many bytes, which `write` writes, if no more than `bytes_max` wait then: what has to be woken
-    /// for it, which is best done when locks are gone.
+    /// Adds a whole message of at most so many bytes, which `write` writes, if no more than `bytes_max` wait then: what has to be
+    /// woken for it, which is best done when locks are gone. The limit is asked for where much waits.
     #[inline]
     pub fn push(
         &self,
         bytes: usize,
-        bytes_max: usize,
+        bytes_max: impl FnOnce() -> usize,
         write: impl FnOnce(&mut Reply),
     ) -> Result<Option<Waker>, Refused> {
         let mut waiting = self.waiting.lock();
@@ -125,10 +135,15 @@ impl Inbox {
         if !self.is_open() {
             return Err(Refused::Closed);
         }
-        if waiting.messages.len() + bytes > bytes_max {
+        let waiting_bytes = waiting.messages.len();
+        if waiting_bytes + bytes > INBOX_BYTES_FREE && waiting_bytes + bytes > bytes_max() {
             drop(waiting);
             self.close();
             return Err(Refused::Full);
+        }
+        if waiting_bytes == 0 {
+            let usual_bytes = waiting.usual_bytes;
+            waiting.messages.reserve(usual_bytes);
         }
         write(&mut waiting.messages);
         self.bytes.store(waiting.messages.len(), Ordering::Relaxed);
@@ -165,6 +180,8 @@ impl Waiting {
             return false;
         }
         let version = self.messages.version();
+        let copied_bytes = self.messages.as_contiguous().map_or(0, <[u8]>::len);
+        self.usual_bytes = copied_bytes.min(INBOX_BYTES_FORESEEN_MAX);
         if self.messages.len() > INBOX_BYTES_COPIED_MAX && out.is_empty() {
             let (out_version, messages) = (out.version(), std::mem::take(&mut self.messages));
             *out = messages;
@@ -186,7 +203,7 @@ mod tests {
     use super::*;
 
     fn push(inbox: &Inbox, message: &[u8]) -> Result<(), Refused> {
-        let pushed = inbox.push(message.len(), INBOX_BYTES_MAX, |messages| messages.raw(message));
+        let pushed = inbox.push(message.len(), || INBOX_BYTES_MAX, |messages| messages.raw(message));
         pushed.map(|waker| assert!(waker.is_none(), "nobody sleeps"))
     }
 
@@ -239,7 +256,7 @@ mod tests {
     fn messages_before_a_switch_are_in_the_old_version() {
         let inbox = Inbox::default();
         inbox.open(Version::Resp3);
-        let tell = || inbox.push(10, INBOX_BYTES_MAX, |messages| messages.push(1));
+        let tell = || inbox.push(10, || INBOX_BYTES_MAX, |messages| messages.push(1));
         assert!(tell().is_ok());
         let mut out = Reply::new(Version::Resp3);
         inbox.switch(Version::Resp2, &mut out);
@@ -253,7 +270,7 @@ mod tests {
         inbox.open(Version::Resp2);
         let mut out = Reply::default();
         assert!(!inbox.take_or_wake(&mut out, Waker::noop()));
-        let tell = || inbox.push(1, INBOX_BYTES_MAX, |messages| messages.raw(b"x"));
+        let tell = || inbox.push(1, || INBOX_BYTES_MAX, |messages| messages.raw(b"x"));
         assert!(tell().is_ok_and(|waker| waker.is_some()));
         assert!(tell().is_ok_and(|waker| waker.is_none()));
         assert!(inbox.take_or_wake(&mut out, Waker::noop()) && out.len() == 2);

@@ -10,7 +10,7 @@ use crate::config::{ClientClass, OutputLimit};
 use crate::state::State;
 
 /// Output that does not count yet: what a reply takes in Redis without memory of its own.
-const OUTPUT_BYTES_FREE: usize = 16 * 1024;
+pub const OUTPUT_BYTES_FREE: usize = 16 * 1024;
 /// Unsent output from which on a client's commands are not run until it has read some of it, whatever the limits say. The
 /// same as the input that it may send ahead by default. Less would stop clients for ever that send everything before they
 /// read anything, as the pipelines of libraries do, and Redis lets them; without any bound, one that never reads would
@@ -38,11 +38,10 @@ pub fn class(client: &ClientInfo) -> ClientClass {
     if client.subscriptions.is_any() { ClientClass::PubSub } else { ClientClass::Normal }
 }
 
-/// How much the inbox of a client may hold, that of the class with this limit. Where there is no limit, one that never reads
-/// would take all memory.
-#[inline]
-pub fn inbox_bytes_max(limit: OutputLimit, class: ClientClass, client: &ClientInfo) -> usize {
-    match (limit.hard_bytes, class) {
+/// How much the inbox of a client may hold. Where its class has no limit, one that never reads would take all memory.
+pub fn inbox_bytes_max(state: &State, client: &ClientInfo) -> usize {
+    let class = class(client);
+    match (state.config.output_limit(class).hard_bytes, class) {
         (0, ClientClass::PubSub) => OUTPUT_BYTES_MAX,
         (0, ClientClass::Normal | ClientClass::Replica) => INBOX_BYTES_MAX,
         (hard_bytes, _) => {

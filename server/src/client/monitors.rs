@@ -34,10 +34,9 @@ impl Monitors {
         let line = line(client, state.clock.now_us(), words);
         let (mut wakes, mut full) = (Wakes::default(), Vec::new());
         for monitor in self.clients.read().iter().filter(|monitor| !monitor.is_in(Mode::Silent)) {
-            let class = limits::class(monitor);
-            let bytes_max = limits::inbox_bytes_max(state.config.output_limit(class), class, monitor);
+            let bytes_max = || limits::inbox_bytes_max(state, monitor);
             match monitor.inbox.push(line.len(), bytes_max, |messages| messages.raw(&line)) {
-                Ok(waker) => wakes.extend(waker),
+                Ok(waker) => wakes.note(waker),
                 Err(Refused::Full) => full.push(monitor.clone()),
                 Err(Refused::Closed) => {}
             }
