@@ -272,7 +272,8 @@ fn connections_that_never_leave_the_process_listen_too() {
         for _ in 0..expected.len() {
             let mut message = vec![0; b"*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$3\r\n000\r\n".len()];
             stream.read_exact(&mut message).await.expect("a message");
-            heard.insert(String::from_utf8_lossy(&message[message.len() - 5..message.len() - 2]).into_owned());
+            heard
+                .insert(String::from_utf8_lossy(&message[message.len() - 5..message.len() - 2]).into_owned());
         }
         assert_eq!(heard, expected);
     });

@@ -41,7 +41,12 @@ pub fn run(comparison: &mut Comparison) -> Result<(), Failure> {
                 let cpu_us = server.cpu_ns()?.saturating_sub(before) as f64 / 1e3 / requests as f64;
                 let thousands = requests as f64 / elapsed.as_secs_f64() / 1e3;
                 comparison.results.record((Section::Cpu, &name, TARGET), label, round, cpu_us);
-                comparison.results.record((Section::Throughput, &name, Target::NONE), label, round, thousands);
+                comparison.results.record(
+                    (Section::Throughput, &name, Target::NONE),
+                    label,
+                    round,
+                    thousands,
+                );
             }
         }
     }
@@ -156,7 +161,8 @@ impl Listener {
         let (frames, rest) = bytes.split_at(bytes.len() / FRAME_BYTES * FRAME_BYTES);
         for frame in frames.chunks_exact(FRAME_BYTES) {
             let (head, text) = frame.split_at(FRAME_BYTES - MESSAGE_BYTES - 2);
-            let publisher = usize::from(text[0].wrapping_sub(b'0')) * 10 + usize::from(text[1].wrapping_sub(b'0'));
+            let publisher =
+                usize::from(text[0].wrapping_sub(b'0')) * 10 + usize::from(text[1].wrapping_sub(b'0'));
             let digits = std::str::from_utf8(&text[3..MESSAGE_BYTES]).ok();
             let number = digits.and_then(|digits| digits.parse::<u64>().ok());
             let next = self.come.get_mut(publisher);

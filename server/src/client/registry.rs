@@ -285,12 +285,10 @@ impl Registry {
 
     /// Sums and extremes over all clients: one step for each.
     pub fn totals(&self) -> ClientTotals {
-        self.clients.iter().fold(ClientTotals::default(), |totals, client| {
-            ClientTotals {
-                memory_bytes: totals.memory_bytes + client.memory_bytes(),
-                input_bytes_max: totals.input_bytes_max.max(client.input_bytes()),
-                output_bytes_max: totals.output_bytes_max.max(client.unsent_bytes()),
-            }
+        self.clients.iter().fold(ClientTotals::default(), |totals, client| ClientTotals {
+            memory_bytes: totals.memory_bytes + client.memory_bytes(),
+            input_bytes_max: totals.input_bytes_max.max(client.input_bytes()),
+            output_bytes_max: totals.output_bytes_max.max(client.unsent_bytes()),
         })
     }
 

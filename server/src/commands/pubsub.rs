@@ -197,13 +197,11 @@ fn answer(call: &mut Call<'_>, client: &mut Client, receivers: usize) -> Done {
     call.integer(receivers)
 }
 
-static PUBSUB: Command = Command::container(
-    "PUBSUB",
-    &[&CHANNELS, &HELP, &NUMPAT, &NUMSUB, &SHARDCHANNELS, &SHARDNUMSUB],
-)
-.since("2.8.0")
-.complexity("Depends on subcommand.")
-.summary("A container for Pub/Sub commands.");
+static PUBSUB: Command =
+    Command::container("PUBSUB", &[&CHANNELS, &HELP, &NUMPAT, &NUMSUB, &SHARDCHANNELS, &SHARDNUMSUB])
+        .since("2.8.0")
+        .complexity("Depends on subcommand.")
+        .summary("A container for Pub/Sub commands.");
 
 static CHANNELS: Command = Command::client("CHANNELS", channels)
     .syntax("[pattern:pattern]")

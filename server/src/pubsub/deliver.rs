@@ -35,12 +35,7 @@ pub struct Delivery<'m> {
 
 impl<'m> Delivery<'m> {
     /// A message that nobody has yet.
-    pub fn new(
-        state: &'m State,
-        channel: &'m [u8],
-        text: &'m [u8],
-        wakes: &'m mut Wakes,
-    ) -> Delivery<'m> {
+    pub fn new(state: &'m State, channel: &'m [u8], text: &'m [u8], wakes: &'m mut Wakes) -> Delivery<'m> {
         let message = Message { channel, text, shared: None };
         Delivery { state, message, receivers: 0, wakes, full: Vec::new() }
     }

@@ -108,13 +108,7 @@ impl PubSub {
 
     /// The same, for one who publishes more at once and then wakes those who sleep.
     #[inline]
-    pub fn publish_in_turn(
-        &self,
-        state: &State,
-        channel: &[u8],
-        message: &[u8],
-        wakes: &mut Wakes,
-    ) -> usize {
+    pub fn publish_in_turn(&self, state: &State, channel: &[u8], message: &[u8], wakes: &mut Wakes) -> usize {
         let has_patterns = self.patterns.is_any();
         if !has_patterns && !self.channels.is_any() {
             return 0;
