@@ -20,7 +20,7 @@ use failure::{Failure, system};
 use options::{HELP, Options};
 use report::Circumstances;
 use results::Results;
-use sections::{Comparison, compute, crowd, in_process, load, memory, start, waiting};
+use sections::{Comparison, compute, crowd, in_process, load, memory, pubsub, start, waiting};
 use server::{Program, RunningServer};
 use std::fs;
 use std::path::Path;
@@ -53,8 +53,17 @@ fn run() -> Result<ExitCode, Failure> {
     fs::create_dir_all(&options.out).map_err(system(format!("cannot create {}", options.out.display())))?;
     let circumstances = circumstances(&options)?;
     let mut comparison = Comparison { options, results: Results::default(), begun: Instant::now() };
-    for part in [start::run, crowd::run, in_process::run, load::run, memory::run, compute::run, waiting::run]
-    {
+    let parts = [
+        start::run,
+        crowd::run,
+        in_process::run,
+        load::run,
+        pubsub::run,
+        memory::run,
+        compute::run,
+        waiting::run,
+    ];
+    for part in parts {
         part(&mut comparison)?;
     }
     if comparison.results.is_empty() {

@@ -84,6 +84,12 @@ impl Reply {
         Reply { version, ..Reply::default() }
     }
 
+    /// Makes room for so many bytes at once.
+    #[inline]
+    pub fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// The version it is written in.
     pub fn version(&self) -> Version {
         self.version
@@ -300,6 +306,18 @@ impl Reply {
         other.finished = 0;
         self.bytes.append(&mut other.bytes);
         self.shared.extend(other.shared.drain(..).map(|(at, bytes)| (base + at, bytes)));
+    }
+
+    /// Copies the content of another reply, which must not be in blocks, to the end of this one; its large values are shared.
+    #[inline]
+    pub fn copy_from(&mut self, other: &Reply) {
+        debug_assert!(other.finished == 0, "blocks are for one reader");
+        let base = self.bytes.len();
+        self.bytes.extend_from_slice(&other.bytes);
+        if !other.shared.is_empty() {
+            self.shared_bytes += other.shared_bytes;
+            self.shared.extend(other.shared.iter().map(|(at, bytes)| (base + at, bytes.clone())));
+        }
     }
 
     /// The present end.
@@ -610,6 +628,21 @@ mod tests {
             one.segments().filter(|segment| segment.as_ptr() == value.as_ptr()).count() == 2,
             "not copied"
         );
+    }
+
+    #[test]
+    fn a_copy_shares_large_values_and_leaves_the_original() {
+        let value = Bytes::from(vec![b'v'; BULK_SHARED_BYTES_MIN]);
+        let (mut one, mut other) = (Reply::default(), Reply::default());
+        one.ok();
+        other.push(2);
+        other.bulk_shared(value.clone());
+        other.bulk(b"x");
+        let expected = [one.to_vec(), other.to_vec(), other.to_vec()].concat();
+        one.copy_from(&other);
+        one.copy_from(&other);
+        assert!(one.to_vec() == expected && one.len() == expected.len() && !other.is_empty());
+        assert_eq!(one.segments().filter(|segment| segment.as_ptr() == value.as_ptr()).count(), 2);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::background;
 use crate::block::block_on;
+use crate::client::Registry;
 use crate::clock::Clock;
 use crate::command::table::Table;
 use crate::commands::FAMILIES;
@@ -187,6 +188,7 @@ impl ServerBuilder {
         let commands = Table::new(FAMILIES);
         let log_clock = self.clock.clone();
         let stats = Arc::new(Stats::new(commands.entries().len()));
+        let clients: Arc<Registry> = Arc::default();
         Arc::new(State {
             memory_limit: MemoryLimit::new(Gauge::new(&keyspace), Random::seeded(random.u64())),
             executor: Executor::new(stats.clone()),
@@ -203,7 +205,8 @@ impl ServerBuilder {
             config,
             clock: self.clock,
             commands,
-            clients: Arc::default(),
+            pubsub: clients.pubsub.clone(),
+            clients,
             waiters: Default::default(),
             watchers: Default::default(),
             command_log: Default::default(),

@@ -30,6 +30,7 @@ pub mod log;
 mod net;
 mod observe;
 mod poison;
+mod pubsub;
 #[allow(dead_code, unused_imports, reason = "the engine of scripts is not there yet")]
 mod scripting;
 mod session;

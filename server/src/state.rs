@@ -23,6 +23,7 @@ use crate::observe::latency::LatencyMonitor;
 use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
+use crate::pubsub::PubSub;
 use crate::scripting::cache::Scripts;
 use crate::scripting::watchdog::Watchdog;
 use crate::watch::Watchers;
@@ -39,6 +40,8 @@ pub struct State {
     pub commands: Table,
     /// Every connection.
     pub clients: Arc<Registry>,
+    /// Who listens to which channels.
+    pub pubsub: Arc<PubSub>,
     /// Those that a command has blocked.
     pub waiters: Waiters,
     /// Those that watch keys.

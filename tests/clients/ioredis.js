@@ -21,6 +21,7 @@ async function main() {
   await automaticPipelining();
   await server(client);
   await computes(client);
+  await listens(client);
   await client.quit();
   await overASocket();
 }
@@ -117,6 +118,42 @@ async function computes(client) {
   }
   const words = "order:* REDUCE SUM 1 h.total AS sum SCALAR ISOLATION FUZZY".split(" ");
   assert.equal(await client.call("COMPUTE.AGGREGATE", ...words), 4950);
+}
+
+async function listens(client) {
+  const listener = new Redis(url);
+  const heard = [];
+  const all = new Promise((resolve) => {
+    const hear = (...words) => {
+      heard.push(words);
+      if (heard.length === 3000) resolve();
+    };
+    listener.on("message", (channel, message) => hear("message", channel, message));
+    listener.on("pmessage", (pattern, channel, message) => hear("pmessage", pattern, channel, message));
+  });
+  assert.equal(await listener.subscribe("news", "größe"), 2);
+  assert.equal(await listener.psubscribe("n*"), 3);
+  assert.deepEqual(await client.pubsub("NUMSUB", "news", "none"), ["news", 1, "none", 0]);
+  for (let number = 0; number < 1000; number += 1) {
+    const counts = await Promise.all([client.publish("news", number), client.publish("größe", "ä")]);
+    assert.deepEqual(counts, [2, 1]);
+  }
+  await all;
+  const expected = Array.from({ length: 1000 }, (_, number) => [
+    ["message", "news", `${number}`],
+    ["pmessage", "n*", "news", `${number}`],
+    ["message", "größe", "ä"],
+  ]);
+  assert.deepEqual(heard, expected.flat());
+  assert.equal(await listener.unsubscribe("news", "größe"), 1);
+  assert.equal(await listener.punsubscribe("n*"), 0);
+  assert.equal(await listener.get("k"), null);
+  const shard = new Redis(url);
+  const message = new Promise((resolve) => shard.on("smessage", (...words) => resolve(words)));
+  assert.equal(await shard.ssubscribe("s"), 1);
+  assert.equal(await client.spublish("s", "x"), 1);
+  assert.deepEqual(await message, ["s", "x"]);
+  await Promise.all([listener.quit(), shard.quit()]);
 }
 
 async function overASocket() {

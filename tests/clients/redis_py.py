@@ -28,6 +28,7 @@ def main():
         pipelines(client)
         server(client)
         computes(client, protocol)
+        listens(client)
         client.close()
     over_a_socket(socket)
     asyncio.run(asynchronous(url))
@@ -111,6 +112,34 @@ def server(client):
     assert abs(client.time()[0] - time.time()) < 5
 
 
+def listens(client):
+    listener = client.pubsub()
+    listener.subscribe("news", "größe")
+    listener.psubscribe("n*")
+    confirmed = [listener.get_message(timeout=10) for _ in range(3)]
+    assert [message["data"] for message in confirmed] == [1, 2, 3], confirmed
+    assert client.pubsub_numsub("news", "none") == [(b"news", 1), (b"none", 0)] and client.pubsub_numpat() == 1
+    for number in range(1000):
+        assert client.publish("news", number) == 2
+        assert client.publish("größe", b"\x00\xff") == 1
+    heard = [listener.get_message(timeout=10) for _ in range(3000)]
+    assert [message["type"] for message in heard] == ["message", "pmessage", "message"] * 1000
+    assert [int(message["data"]) for message in heard if message["type"] == "pmessage"] == list(range(1000))
+    assert all(message["data"] == b"\x00\xff" for message in heard[2::3])
+    listener.ping()
+    assert listener.get_message(timeout=10)["type"] == "pong"
+    listener.unsubscribe()
+    listener.punsubscribe()
+    left = [listener.get_message(timeout=10)["data"] for _ in range(3)]
+    assert left == [2, 1, 0] and listener.subscribed is False, left
+    shard = client.pubsub()
+    shard.ssubscribe("s")
+    assert shard.get_message(timeout=10)["type"] == "ssubscribe" and client.execute_command("SPUBLISH", "s", "x") == 1
+    assert shard.get_message(timeout=10)["data"] == b"x"
+    listener.close()
+    shard.close()
+
+
 def computes(client, protocol):
     client.flushdb()
     for number in range(100):
@@ -134,6 +163,17 @@ async def asynchronous(url):
     await client.delete("counter")
     counts = await asyncio.gather(*(client.incr("counter") for _ in range(40)))
     assert sorted(counts) == list(range(1, 41))
+    async with client.pubsub() as listener:
+        await listener.subscribe("news")
+        counts = await asyncio.gather(*(client.publish("news", number) for number in range(40)))
+        assert counts == [1] * 40
+        heard = []
+        async for message in listener.listen():
+            if message["type"] == "message":
+                heard.append(int(message["data"]))
+            if len(heard) == 40:
+                break
+        assert sorted(heard) == list(range(40)), heard
     await client.aclose()
 
 

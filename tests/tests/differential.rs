@@ -10,7 +10,7 @@ use shardis_tests::reference::Reference;
 use shardis_tests::server::{Server, stand_in};
 
 /// What both servers have and no shape of `commands.txt` calls, sorted, and why.
-const NOT_COMPARED: [(&str, &str); 90] = [
+const NOT_COMPARED: [(&str, &str); 97] = [
     ("acl|cat", TABLE),
     ("acl|deluser", REFUSED),
     ("acl|dryrun", REFUSED),
@@ -85,7 +85,10 @@ const NOT_COMPARED: [(&str, &str); 90] = [
     ("module|loadex", REFUSED),
     ("module|unload", REFUSED),
     ("monitor", "lines come between the replies from then on: a transcript reads them"),
+    ("psubscribe", LISTENING),
     ("psync", REFUSED),
+    ("pubsub|help", HELP),
+    ("punsubscribe", LISTENING),
     ("quit", "it ends the connection: transcripts do"),
     ("readonly", REFUSED),
     ("readwrite", REFUSED),
@@ -98,13 +101,18 @@ const NOT_COMPARED: [(&str, &str); 90] = [
     ("script|load", REFUSED),
     ("shutdown", "it ends the server: transcripts do"),
     ("slaveof", "a damaged one would make the reference a replica: transcripts do"),
+    ("ssubscribe", LISTENING),
+    ("subscribe", LISTENING),
+    ("sunsubscribe", LISTENING),
     ("sync", REFUSED),
+    ("unsubscribe", LISTENING),
     ("wait", WAITS),
     ("waitaof", WAITS),
 ];
 
 const WAITS: &str = "a random time could be longer than the comparison: transcripts do";
 
+const LISTENING: &str = "each name has a reply of its own, and messages come between them: transcripts do";
 const HELP: &str = "transcripts compare the texts";
 const REFUSED: &str = "what it is for is not there, so it is always refused: transcripts do";
 const WEIGHTS: &str = "each server weighs differently; the test `introspection` compares the names";

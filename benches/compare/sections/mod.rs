@@ -5,6 +5,7 @@ pub mod crowd;
 pub mod in_process;
 pub mod load;
 pub mod memory;
+pub mod pubsub;
 mod reads;
 pub mod start;
 pub mod waiting;

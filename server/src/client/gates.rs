@@ -16,6 +16,8 @@ pub enum Gate {
     Subscribed = 1 << 2,
     /// It gathers the commands of a transaction.
     Transaction = 1 << 3,
+    /// It has an inbox: it may be sent what it has not asked for.
+    Inbox = 1 << 4,
 }
 
 impl Gates {

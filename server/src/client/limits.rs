@@ -4,12 +4,13 @@
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
 
+use super::inbox::INBOX_BYTES_MAX;
 use super::registry::{ClientInfo, Mode, Waiting};
 use crate::config::{ClientClass, OutputLimit};
 use crate::state::State;
 
 /// Output that does not count yet: what a reply takes in Redis without memory of its own.
-const OUTPUT_BYTES_FREE: usize = 16 * 1024;
+pub const OUTPUT_BYTES_FREE: usize = 16 * 1024;
 /// Unsent output from which on a client's commands are not run until it has read some of it, whatever the limits say. The
 /// same as the input that it may send ahead by default. Less would stop clients for ever that send everything before they
 /// read anything, as the pipelines of libraries do, and Redis lets them; without any bound, one that never reads would
@@ -24,7 +25,7 @@ pub fn is_over_hard_limit(state: &State, client: &ClientInfo, output_bytes: usiz
 
 #[cold]
 fn is_over(state: &State, client: &ClientInfo, output_bytes: usize) -> bool {
-    let OutputLimit { hard_bytes, .. } = state.config.output_limit(ClientClass::Normal);
+    let OutputLimit { hard_bytes, .. } = state.config.output_limit(class(client));
     let is_over = hard_bytes > 0 && output_bytes as u64 >= hard_bytes;
     if is_over {
         warn_of_output(state, client);
@@ -32,12 +33,32 @@ fn is_over(state: &State, client: &ClientInfo, output_bytes: usize) -> bool {
     is_over
 }
 
+/// What a client is to the limits of its output.
+pub fn class(client: &ClientInfo) -> ClientClass {
+    if client.subscriptions.is_any() { ClientClass::PubSub } else { ClientClass::Normal }
+}
+
+/// How much the inbox of a client may hold. Where its class has no limit, one that never reads would take all memory.
+pub fn inbox_bytes_max(state: &State, client: &ClientInfo) -> usize {
+    let class = class(client);
+    match (state.config.output_limit(class).hard_bytes, class) {
+        (0, ClientClass::PubSub) => OUTPUT_BYTES_MAX,
+        (0, ClientClass::Normal | ClientClass::Replica) => INBOX_BYTES_MAX,
+        (hard_bytes, _) => {
+            let bytes_max = usize::try_from(hard_bytes - 1).unwrap_or(usize::MAX).max(OUTPUT_BYTES_FREE);
+            bytes_max.saturating_sub(client.output_bytes.load(Ordering::Relaxed))
+        }
+    }
+}
+
 /// Closes those who have been idle for too long, and those whose output has been over the soft limit for too long. Once a
 /// second is often enough: both are told in seconds.
 pub fn close_overdue(state: &State) {
     let timeout_ms = state.config.timeout.value().saturating_mul(1000);
-    let limit = state.config.output_limit(ClientClass::Normal);
-    if timeout_ms == 0 && limit.soft_bytes == 0 {
+    let classes = [ClientClass::Normal, ClientClass::PubSub];
+    let limits = classes.map(|class| state.config.output_limit(class));
+    let are_listeners_limited = limits[1].soft_bytes > 0 && state.pubsub.client_count() > 0;
+    if timeout_ms == 0 && limits[0].soft_bytes == 0 && !are_listeners_limited {
         return;
     }
     let now_ms = state.clock.now_ms();
@@ -45,11 +66,12 @@ pub fn close_overdue(state: &State) {
         if timeout_ms > 0
             && client.is_waiting(Waiting::No)
             && !client.is_monitor.load(Ordering::Relaxed)
+            && !client.subscriptions.is_any()
             && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms
         {
             state.log.verbose("Closing idle client");
             state.clients.close(&client);
-        } else if is_over_soft_limit(&client, limit, now_ms) {
+        } else if is_over_soft_limit(&client, limits[usize::from(client.subscriptions.is_any())], now_ms) {
             warn_of_output(state, &client);
             state.clients.close(&client);
         }

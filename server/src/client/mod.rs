@@ -12,15 +12,17 @@ pub mod registry;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use shardis_protocol::{Request, Version};
+use shardis_protocol::{Mark, Reply, Request, Version};
 use shardis_storage::Db;
 
 pub use self::gates::{Gate, Gates};
+use self::inbox::Wakes;
 pub use self::monitors::Monitors;
 pub use self::queue::Queue;
 pub use self::registry::{ClientInfo, Mode, Registry};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
+use crate::pubsub::Topic;
 use crate::watch::Watches;
 
 /// The connection's own view of its client.
@@ -50,6 +52,10 @@ pub struct Client {
     pub queue: Option<Box<Queue>>,
     /// The keys that it watches.
     pub watches: Option<Box<Watches>>,
+    /// Those that its turn has to wake when it is over.
+    pub wakes: Wakes,
+    /// Up to where what the call under way has written is sent to a client that is not answered, too.
+    pushed: Option<Mark>,
     /// What others see.
     pub info: Arc<ClientInfo>,
     /// `None` for a session inside the process, which is no connection.
@@ -94,6 +100,8 @@ impl Client {
             notes_accesses: true,
             queue: None,
             watches: None,
+            wakes: Wakes::default(),
+            pushed: None,
             info,
             registry: None,
         }
@@ -114,6 +122,8 @@ impl Client {
             notes_accesses: caller.notes_accesses,
             queue: None,
             watches: None,
+            wakes: Wakes::default(),
+            pushed: None,
             info: caller.info.clone(),
             registry: None,
         }
@@ -127,30 +137,100 @@ impl Client {
         }
     }
 
-    /// Switches the protocol of all further replies.
-    pub fn set_version(&mut self, version: Version) {
+    /// Switches the protocol of all further replies and messages. Those that have come before are handed out.
+    pub fn set_version(&mut self, version: Version) -> Reply {
+        let mut unsent = Reply::new(version);
         self.version = version;
         let number = if version == Version::Resp3 { 3 } else { 2 };
         self.info.protocol.store(number, Ordering::Relaxed);
+        if self.gates.has(Gate::Inbox) {
+            self.info.inbox.switch(version, &mut unsent);
+            self.note_subscriptions();
+        }
+        unsent
     }
 
-    /// Shows it the commands of all clients from now on. False for a session inside the process, which nobody can send
-    /// anything to.
+    /// Lets others send it what it has not asked for. False for a session inside the process, which nobody can send anything
+    /// to.
+    fn open_inbox(&mut self) -> bool {
+        if self.is_connection() && !self.gates.has(Gate::Inbox) {
+            self.info.inbox.open(self.version);
+            self.gates.set(Gate::Inbox, true);
+        }
+        self.is_connection()
+    }
+
+    /// Writes what others have sent it behind what there is, unless that would stand inside the reply to a transaction. It is
+    /// sent even if the client is not answered.
+    pub fn take_messages(&mut self, reply: &mut Reply) {
+        if !self.gates.has(Gate::Transaction) {
+            self.take_messages_here(reply);
+        }
+    }
+
+    /// The same, wherever that is.
+    pub fn take_messages_here(&mut self, reply: &mut Reply) {
+        if self.gates.has(Gate::Inbox) && self.info.inbox.take(reply) {
+            self.note_pushed(reply);
+        }
+    }
+
+    /// Notes that all that the call has written so far is sent even if the client is not answered.
+    pub fn note_pushed(&mut self, reply: &Reply) {
+        self.pushed = (self.answers != Answers::All).then(|| reply.mark());
+    }
+
+    /// From where on what the call has written is a reply, if that is not its beginning.
+    pub fn take_pushed(&mut self) -> Option<Mark> {
+        self.pushed.take()
+    }
+
+    /// Lets it listen to something; how much it listens to then. `None` for a session inside the process.
+    pub fn subscribe(&mut self, topic: Topic, name: &[u8]) -> Option<usize> {
+        let registry = self.registry.clone().filter(|_| self.open_inbox())?;
+        let told = registry.pubsub.subscribe(&self.info, topic, name);
+        self.note_subscriptions();
+        Some(told)
+    }
+
+    /// Ends that; how much it listens to then. What has come until now is its inbox.
+    pub fn unsubscribe(&mut self, topic: Topic, name: &[u8]) -> usize {
+        let told = match &self.registry {
+            Some(registry) => registry.pubsub.unsubscribe(&self.info, topic, name),
+            None => 0,
+        };
+        self.note_subscriptions();
+        told
+    }
+
+    /// Holds it to what listeners may do, whose replies and messages look alike in RESP2.
+    fn note_subscriptions(&mut self) {
+        let is_held = self.version == Version::Resp2 && self.info.subscriptions.is_any();
+        self.gates.set(Gate::Subscribed, is_held);
+    }
+
+    fn stop_listening(&mut self) {
+        if let Some(registry) = &self.registry {
+            registry.pubsub.leave(&self.info);
+        }
+        self.gates.set(Gate::Subscribed, false);
+    }
+
+    /// Shows it the commands of all clients from now on. False for a session inside the process.
     pub fn monitor(&mut self) -> bool {
-        let Some(registry) = &self.registry else { return false };
+        let Some(registry) = self.registry.clone().filter(|_| self.open_inbox()) else { return false };
         registry.monitors.add(self.info.clone());
         self.gates.set(Gate::Monitor, true);
         self.info.is_monitor.store(true, Ordering::Relaxed);
         true
     }
 
-    fn stop_monitoring(&mut self) -> Vec<u8> {
-        let Some(registry) = self.registry.as_ref().filter(|_| self.gates.has(Gate::Monitor)) else {
-            return Vec::new();
-        };
-        self.gates.set(Gate::Monitor, false);
-        self.info.is_monitor.store(false, Ordering::Relaxed);
-        registry.monitors.remove(&self.info)
+    fn stop_monitoring(&mut self) {
+        if let Some(registry) = self.registry.as_ref().filter(|_| self.gates.has(Gate::Monitor)) {
+            self.gates.set(Gate::Monitor, false);
+            self.info.is_monitor.store(false, Ordering::Relaxed);
+            registry.monitors.remove(&self.info);
+        }
     }
 
     /// Whether it is a connection: not a session inside the process, whose caller would have to wait where it waits.
@@ -205,15 +285,16 @@ impl Client {
     }
 
     /// Back to what it was when it was new, but for its number and the library that drives it. A connection loses its
-    /// trust unless `is_open`; a session never does, and speaks the newest protocol. What a monitor has not been sent yet is
+    /// trust unless `is_open`; a session never does, and speaks the newest protocol. What others have sent it until now is
     /// handed out.
-    pub fn reset(&mut self, is_open: bool) -> Vec<u8> {
+    pub fn reset(&mut self, is_open: bool) -> Reply {
         let is_session = !self.is_connection();
-        let unsent = self.stop_monitoring();
+        self.stop_monitoring();
         self.end_queue();
         self.watches = None;
+        self.stop_listening();
         self.select(Db(0));
-        self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
+        let unsent = self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
         self.is_authenticated = is_session || is_open;
         self.info.names.lock().name.clear();
         self.info.set_mode(Mode::NoEvict, false);
@@ -229,6 +310,8 @@ impl Client {
 impl Drop for Client {
     fn drop(&mut self) {
         self.stop_monitoring();
+        self.stop_listening();
+        self.info.inbox.close();
         if let Some(registry) = &self.registry {
             registry.remove(self.id);
         }

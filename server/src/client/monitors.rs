@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
-use super::inbox::INBOX_BYTES_MAX;
+use super::inbox::{INBOX_BYTES_MAX, Refused, Wakes};
 use super::{Client, ClientInfo, Mode, limits};
 use crate::state::State;
 
@@ -32,31 +32,32 @@ impl Monitors {
     /// Shows a command of `client` to all of them.
     pub fn tell<'a>(&self, client: &Client, words: impl Iterator<Item = &'a [u8]>, state: &State) {
         let line = line(client, state.clock.now_us(), words);
-        let monitors = self.clients.read();
-        for monitor in monitors.iter().filter(|monitor| !monitor.is_in(Mode::Silent)) {
-            if monitor.inbox.push(&line).is_err() {
-                limits::warn_of_output(state, monitor);
-                monitor.close();
-            } else if limits::is_over_hard_limit(state, monitor, monitor.unsent_bytes()) {
-                monitor.inbox.close();
-                monitor.close();
+        let (mut wakes, mut full) = (Wakes::default(), Vec::new());
+        for monitor in self.clients.read().iter().filter(|monitor| !monitor.is_in(Mode::Silent)) {
+            let bytes_max = || limits::inbox_bytes_max(state, monitor);
+            match monitor.inbox.push(line.len(), bytes_max, |messages| messages.raw(&line)) {
+                Ok(waker) => wakes.note(waker),
+                Err(Refused::Full) => full.push(monitor.clone()),
+                Err(Refused::Closed) => {}
             }
+        }
+        for monitor in full {
+            limits::warn_of_output(state, &monitor);
+            state.clients.close(&monitor);
         }
     }
 
     pub(super) fn add(&self, info: Arc<ClientInfo>) {
         let mut clients = self.clients.write();
-        info.inbox.open();
         clients.push(info);
         self.is_any.store(true, Ordering::Relaxed);
     }
 
-    /// Lets a client go: what it has not been sent yet.
-    pub(super) fn remove(&self, info: &ClientInfo) -> Vec<u8> {
+    /// Lets a client go.
+    pub(super) fn remove(&self, info: &ClientInfo) {
         let mut clients = self.clients.write();
         clients.retain(|client| client.id != info.id);
         self.is_any.store(!clients.is_empty(), Ordering::Relaxed);
-        info.inbox.close()
     }
 }
 

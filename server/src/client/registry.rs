@@ -11,6 +11,7 @@ use super::Monitors;
 use super::inbox::Inbox;
 use crate::blocking::{End, Waiter};
 use crate::observe::stats::Counter;
+use crate::pubsub::{PubSub, Subscriptions};
 use crate::state::CLIENT_BYTES;
 
 /// What others may see of a client. The connection writes, anybody reads.
@@ -64,6 +65,8 @@ pub struct ClientInfo {
     pub watched: AtomicUsize,
     /// Whether one of them has changed.
     is_spoiled: AtomicBool,
+    /// What it listens to.
+    pub subscriptions: Subscriptions,
     /// What it calls itself.
     pub names: Mutex<Names>,
     /// When a sweep first found more unsent output than the soft limit allows, in Unix milliseconds; 0 while it does not.
@@ -149,6 +152,7 @@ impl ClientInfo {
             queue_bytes: 0.into(),
             watched: 0.into(),
             is_spoiled: AtomicBool::default(),
+            subscriptions: Subscriptions::default(),
             names: Mutex::default(),
             over_soft_limit_ms: 0.into(),
             blocked: Mutex::default(),
@@ -210,11 +214,21 @@ impl ClientInfo {
         self.modes.store(others | if is_on { mode as u8 } else { 0 }, Ordering::Relaxed);
     }
 
-    /// Memory that it takes: input that has not run and output that has not been sent, with their buffers.
+    /// Memory that it takes: input that has not run and output that has not been sent, with their buffers, and what it listens
+    /// to.
     pub fn memory_bytes(&self) -> usize {
+        let queue_bytes = self.queue_bytes.load(Ordering::Relaxed);
+        CLIENT_BYTES
+            + self.input_bytes()
+            + queue_bytes
+            + self.unsent_bytes()
+            + self.subscriptions.memory_bytes()
+    }
+
+    /// The buffer of its input.
+    fn input_bytes(&self) -> usize {
         let buffers = [&self.query_bytes, &self.query_free_bytes];
-        let input_bytes: usize = buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum();
-        CLIENT_BYTES + input_bytes + self.queue_bytes.load(Ordering::Relaxed) + self.unsent_bytes()
+        buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum()
     }
 
     /// Output that waits: replies, and what others have for it.
@@ -261,6 +275,7 @@ impl ClientInfo {
         if let Task::Running(handle) = std::mem::replace(&mut *self.task.lock(), Task::Closed) {
             handle.abort();
         }
+        self.inbox.close();
         if let Some(waiter) = self.blocked() {
             waiter.abandon();
         }
@@ -286,6 +301,8 @@ pub struct Registry {
     count: AtomicUsize,
     /// Those that see the commands of all others.
     pub monitors: Monitors,
+    /// Those that listen to channels.
+    pub pubsub: Arc<PubSub>,
 }
 
 impl Registry {
@@ -313,15 +330,10 @@ impl Registry {
 
     /// Sums and extremes over all clients: one step for each.
     pub fn totals(&self) -> ClientTotals {
-        self.clients.iter().fold(ClientTotals::default(), |totals, client| {
-            let input_bytes =
-                client.query_bytes.load(Ordering::Relaxed) + client.query_free_bytes.load(Ordering::Relaxed);
-            let output_bytes = client.unsent_bytes();
-            ClientTotals {
-                memory_bytes: totals.memory_bytes + client.memory_bytes(),
-                input_bytes_max: totals.input_bytes_max.max(input_bytes),
-                output_bytes_max: totals.output_bytes_max.max(output_bytes),
-            }
+        self.clients.iter().fold(ClientTotals::default(), |totals, client| ClientTotals {
+            memory_bytes: totals.memory_bytes + client.memory_bytes(),
+            input_bytes_max: totals.input_bytes_max.max(client.input_bytes()),
+            output_bytes_max: totals.output_bytes_max.max(client.unsent_bytes()),
         })
     }
 
@@ -341,6 +353,7 @@ impl Registry {
         // In this order: its own thread takes it out too when it ends.
         let is_there = self.remove(client.id);
         client.close();
+        self.pubsub.leave(client);
         is_there
     }
 

@@ -2,6 +2,7 @@
 //! constant; one with a blank is a function. Where the imitated servers differ, the personality decides.
 
 mod collections;
+mod pubsub;
 mod scripting;
 mod shebang;
 mod transactions;

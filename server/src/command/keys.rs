@@ -178,6 +178,16 @@ impl KeySpec {
         self.with(Access::DELETE)
     }
 
+    /// It only looks like a key, to who finds the server for it: there is none of that name.
+    pub const fn no_key(self) -> KeySpec {
+        self.with(Access::NOT_KEY)
+    }
+
+    /// Whether it does.
+    pub const fn is_no_key(&self) -> bool {
+        self.access.0 & Access::NOT_KEY != 0
+    }
+
     /// The flags depend on the arguments.
     pub const fn variable_flags(self) -> KeySpec {
         self.with(Access::VARIABLE_FLAGS)

@@ -157,6 +157,8 @@ impl Flags {
     pub const NO_ASYNC_LOADING: Flags = Flags(1 << 18);
     /// Needs `enable-debug-command`.
     pub const PROTECTED: Flags = Flags(1 << 19);
+    /// Allowed while its client listens to channels in RESP2.
+    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 21);
     /// Among servers, or for developers of the server: `syscmd` in `COMMAND DOCS`.
     pub const SYSTEM: Flags = Flags(1 << 20);
     /// Runs at once where other commands are gathered for a transaction.

@@ -455,6 +455,7 @@ fn key_range(specs: &[KeySpec]) -> (KeyRange, bool) {
 
 fn first_key(specs: &[KeySpec]) -> Option<NonZeroU16> {
     match specs.first()? {
+        spec if spec.is_no_key() => None,
         KeySpec { begin: Begin::Index(at), find: Find::Range { .. }, .. } => NonZeroU16::new(*at),
         _ => None,
     }

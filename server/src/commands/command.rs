@@ -241,7 +241,7 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
     }
     let request = call.request().tail(2);
     let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
-    if entry.command.keys.is_empty() {
+    if entry.command.keys.iter().all(KeySpec::is_no_key) {
         return Err(Error::NO_KEY_ARGUMENTS);
     }
     if !entry.command.arity.fits(request.len()) {

@@ -4,7 +4,7 @@ use shardis_protocol::{Reply, Version, number};
 use shardis_storage::Db;
 
 use super::client::{CLIENT, is_plain, set_name};
-use crate::client::Client;
+use crate::client::{Client, Gate};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Args, Call, Category, Command, Done, Error, Family, Flags, Flow, Told};
@@ -119,7 +119,9 @@ fn hello(call: &mut Call<'_>, client: &mut Client) -> Done {
     }
     wishes.set_name(client);
     if let Some(version) = version {
-        client.set_version(version);
+        let mut messages = client.set_version(version);
+        call.reply.append(&mut messages);
+        client.note_pushed(call.reply);
         call.reply.set_version(version);
     }
     introduce(call, client)
@@ -209,13 +211,20 @@ pub fn write_modules(reply: &mut Reply, dialect: &Dialect) {
 static PING: Command = Command::client("PING", ping)
     .syntax("[message]")
     .arity(AtLeast(1))
-    .flags(Flags::FAST)
+    .flags(Flags::FAST.union(Flags::WHILE_SUBSCRIBED))
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Returns the server's liveliness response.")
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
 
-fn ping(call: &mut Call<'_>, _client: &mut Client) -> Done {
+/// Where replies and messages look alike, it answers like a message.
+fn ping(call: &mut Call<'_>, client: &mut Client) -> Done {
+    if client.gates.has(Gate::Subscribed) && call.args.len() <= 1 {
+        call.reply.array(2);
+        call.reply.bulk(b"pong");
+        let message = call.args.next().unwrap_or_default();
+        return call.bulk(message);
+    }
     match (call.args.next(), call.args.is_empty()) {
         (None, _) => call.simple("PONG"),
         (Some(message), true) => call.bulk(message),
@@ -225,7 +234,7 @@ fn ping(call: &mut Call<'_>, _client: &mut Client) -> Done {
 
 static QUIT: Command = Command::client("QUIT", quit)
     .arity(AtLeast(1))
-    .flags(HANDSHAKE.union(Flags::NOT_QUEUED))
+    .flags(HANDSHAKE.union(Flags::NOT_QUEUED).union(Flags::WHILE_SUBSCRIBED))
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Closes the connection.")
@@ -238,14 +247,15 @@ fn quit(call: &mut Call<'_>, client: &mut Client) -> Done {
 
 static RESET: Command = Command::client("RESET", reset)
     .arity(Exactly(1))
-    .flags(HANDSHAKE.union(Flags::NOT_QUEUED))
+    .flags(HANDSHAKE.union(Flags::NOT_QUEUED).union(Flags::WHILE_SUBSCRIBED))
     .since("6.2.0")
     .complexity("O(1)")
     .summary("Resets the connection.");
 
 fn reset(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let unsent = client.reset(call.state.is_open());
-    call.reply.raw(&unsent);
+    let mut messages = client.reset(call.state.is_open());
+    call.reply.append(&mut messages);
+    client.note_pushed(call.reply);
     call.reply.set_version(client.version);
     call.simple("RESET")
 }

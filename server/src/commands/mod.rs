@@ -22,6 +22,7 @@ mod lolwut;
 mod memory;
 mod module;
 mod persistence;
+mod pubsub;
 mod replication;
 mod scan;
 mod scripting;
@@ -45,6 +46,7 @@ pub static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &set::FAMILY,
     &sorted_set::FAMILY,
+    &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
     &scripting::FAMILY,

@@ -50,7 +50,8 @@ pub(super) fn changed(
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
     for words in words.chunks(WORDS_PER_CLASS) {
-        let class = class(words[0]).ok_or("Invalid client class specified in buffer limit configuration.")?;
+        let class = ClientClass::from_name(words[0])
+            .ok_or("Invalid client class specified in buffer limit configuration.")?;
         let limit = limit(words, dialect)
             .ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?;
         limits[class as usize] = limit;
@@ -69,10 +70,14 @@ pub(super) fn format(limits: &OutputLimits) -> String {
     text
 }
 
-fn class(word: &[u8]) -> Option<ClientClass> {
-    let word = if word.eq_ignore_ascii_case(b"replica") { b"slave" } else { word };
-    let index = ClientClass::WORDS.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(word))?;
-    ClientClass::VALUES.get(index).copied()
+impl ClientClass {
+    /// The class of this name, in any case.
+    pub fn from_name(word: &[u8]) -> Option<ClientClass> {
+        let word = if word.eq_ignore_ascii_case(b"replica") { b"slave" } else { word };
+        let index =
+            ClientClass::WORDS.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(word))?;
+        ClientClass::VALUES.get(index).copied()
+    }
 }
 
 fn limit(words: &[&[u8]], dialect: &Dialect) -> Option<OutputLimit> {

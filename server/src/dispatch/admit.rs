@@ -1,5 +1,5 @@
 //! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, memory, no
-//! monitor; in Valkey's authentication comes first. Nothing is locked yet.
+//! monitor, no listener; in Valkey's authentication comes first. Nothing is locked yet.
 
 use shardis_protocol::Request;
 
@@ -110,6 +110,9 @@ fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
 fn pass(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
     if client.gates.has(Gate::Transaction) && entry.flags.contains(Flags::NO_MULTI) {
         return Err(Error::not_in_transaction(ctx.state.config.dialect(), &entry.full_name));
+    }
+    if client.gates.has(Gate::Subscribed) && !entry.flags.contains(Flags::WHILE_SUBSCRIBED) {
+        return Err(Error::while_subscribed(&entry.full_name));
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ use shardis_storage::KeyHash;
 
 pub use self::execute::count_answered;
 use crate::blocking::Blocked;
-use crate::client::{Answers, Client};
+use crate::client::{Answers, Client, Gate};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::command::{Error, Flags, Reach};
@@ -140,10 +140,14 @@ pub fn run(
     plan: Plan<'_>,
     reply: &mut Reply,
 ) -> Outcome {
-    if client.answers != Answers::All {
-        return run_unanswered(ctx, client, request, plan, reply);
+    let outcome = match client.answers {
+        Answers::All => run_answered(ctx, client, request, plan, reply),
+        _ => run_unanswered(ctx, client, request, plan, reply),
+    };
+    if client.gates.has(Gate::Inbox) {
+        client.take_messages(reply);
     }
-    run_answered(ctx, client, request, plan, reply)
+    outcome
 }
 
 /// The same for a client that does not want every reply. One that comes later is left out by whoever waits for it.
@@ -160,6 +164,7 @@ fn run_unanswered(
     }
     let mark = reply.mark();
     let outcome = run_answered(ctx, client, request, plan, reply);
+    let mark = client.take_pushed().unwrap_or(mark);
     if matches!(outcome, Outcome::Done) && client.is_unanswered() {
         reply.rollback(mark);
     }

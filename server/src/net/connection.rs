@@ -161,6 +161,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         // A panic may have left the replies to another client here.
         buffers.reply.clear();
+        // What others had for it when the commands came is sent before the replies.
+        if self.info.inbox.is_open() {
+            self.info.inbox.take(&mut buffers.reply);
+        }
         window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply)
     }
 
@@ -172,6 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             _ => (self.has_commands, self.wanted) = (!self.unread.is_empty(), 0),
         }
+        self.wake_others();
         self.publish();
     }
 
@@ -181,6 +186,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.info.query_bytes.store(query_bytes, Ordering::Relaxed);
         self.info.query_free_bytes.store(capacity - query_bytes, Ordering::Relaxed);
         self.info.commands.store(self.client().commands, Ordering::Relaxed);
+    }
+
+    /// Wakes those whom its commands have sent something.
+    fn wake_others(&mut self) {
+        if let Some(client) = &mut self.client {
+            client.wakes.wake();
+        }
     }
 
     /// Notes a sign of life.
@@ -272,8 +284,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// Keeps a reply that came while its client was waiting.
+    /// Keeps a reply that came while its client was waiting, behind what others had for it until then.
     fn keep_late(&mut self, reply: &mut Reply) -> io::Result<()> {
+        self.wake_others();
+        if self.info.inbox.is_open() && !reply.is_empty() {
+            let mut messages = Reply::new(reply.version());
+            if self.info.inbox.take(&mut messages) {
+                self.keep(&mut messages, 0);
+            }
+        }
         self.check_output(reply.len())?;
         self.keep(reply, 0);
         Ok(())
@@ -299,18 +318,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Sends what is left, and what others have for this client. Of that nothing is taken before everything else is sent, so
-    /// that it waits where its limit is.
+    /// that it waits where its limit is; nor while the executor has the client, whose reply comes before what it sends itself.
     fn poll_output(&mut self, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
         loop {
             if !self.pending.is_empty() {
                 ready!(self.poll_flush(cx))?;
             }
-            if !self.info.inbox.is_open() {
+            if !self.info.inbox.is_open() || self.client.is_none() {
                 return Poll::Ready(Ok(()));
             }
-            let Some(messages) = self.info.inbox.take(cx.waker()) else { return Poll::Ready(Ok(())) };
-            self.pending.append(messages);
-            self.info.output_bytes.store(self.pending.len(), Ordering::Relaxed);
+            let thread = self.thread.clone();
+            let messages = &mut thread.buffers.borrow_mut().reply;
+            messages.clear();
+            if !self.info.inbox.take_or_wake(messages, cx.waker()) {
+                return Poll::Ready(Ok(()));
+            }
+            self.send(cx, messages)?;
+            self.note_active();
         }
     }
 

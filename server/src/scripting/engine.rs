@@ -194,6 +194,7 @@ impl Engine {
         };
         let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
         let ended = bridge.lend(|| self.run.call::<(bool, Value)>((chunk, keys, arguments)));
+        bridge.client.wakes.wake();
         let (version, scratch) = (bridge.client.version, bridge.scratch);
         self.scratch = scratch.trimmed();
         let (succeeded, value) = ended?;

@@ -21,7 +21,7 @@ const WAIT_SECONDS: &str = "0.001";
 const WAIT_SECONDS_ENDLESS: f64 = 9e15;
 
 /// Commands that are many.
-const CONTAINERS: [&str; 13] = [
+const CONTAINERS: [&str; 14] = [
     "ACL",
     "CLIENT",
     "COMMAND",
@@ -33,6 +33,7 @@ const CONTAINERS: [&str; 13] = [
     "MEMORY",
     "MODULE",
     "OBJECT",
+    "PUBSUB",
     "SCRIPT",
     "SLOWLOG",
 ];

@@ -8,10 +8,10 @@ use shardis_protocol::number;
 
 use super::list::{capabilities, flags};
 use crate::client::registry::Names;
-use crate::client::{Client, ClientInfo};
+use crate::client::{Client, ClientInfo, limits};
 use crate::command::args::is_word;
 use crate::command::{Args, Call, Error};
-use crate::config::Dialect;
+use crate::config::{ClientClass, Dialect};
 
 /// Clients that a call means: those that all tests hold for.
 #[derive(Default)]
@@ -26,8 +26,8 @@ pub struct Filter {
 enum Test {
     /// Numbers of clients; ascending wherever it can be turned round.
     Ids(Vec<u64>),
-    /// Whether it is an ordinary one, or else one of those that there are none of yet.
-    IsNormal(bool),
+    /// Whether its output is limited as that of this class; nobody is of a class that there is none of.
+    IsOfClass(Option<ClientClass>),
     /// Whether it is of the one user that there is.
     IsDefaultUser,
     /// Whether a text is that of the client, which may have none.
@@ -204,7 +204,7 @@ impl Test {
     fn holds(&self, info: &ClientInfo, call: &Call<'_>) -> bool {
         match self {
             Test::Ids(ids) => ids.binary_search(&info.id).is_ok(),
-            Test::IsNormal(is_normal) => *is_normal,
+            Test::IsOfClass(class) => *class == Some(limits::class(info)),
             Test::IsDefaultUser => true,
             Test::Is(of, wanted) => of(info, &info.names.lock()).as_ref() == Some(wanted),
             Test::Has(of, wanted) => {
@@ -247,8 +247,9 @@ fn all_ids(args: &mut Args<'_>) -> Result<Vec<u64>, Error> {
 
 fn read_type(args: &mut Args<'_>, reading: &Reading<'_>) -> Result<Test, Error> {
     let name = args.take()?;
-    let index = reading.dialect.client_types.iter().position(|known| is_word(name, known));
-    index.map(|index| Test::IsNormal(index == 0)).ok_or_else(|| Error::unknown_client_type(name))
+    let known = reading.dialect.client_types.iter().find(|known| is_word(name, known));
+    let known = known.ok_or_else(|| Error::unknown_client_type(name))?;
+    Ok(Test::IsOfClass(ClientClass::from_name(known.as_bytes())))
 }
 
 fn read_user(args: &mut Args<'_>, _: &Reading<'_>) -> Result<Test, Error> {

@@ -82,8 +82,10 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("flags", flags(info));
     line.fields_if(dialect.client_traffic, &["capa"], capabilities(info));
     line.field("db", info.db.load(Ordering::Relaxed));
-    line.fields_if(true, &["sub", "psub", "ssub"], 0);
     let queue = info.queue();
+    for (name, count) in ["sub", "psub", "ssub"].into_iter().zip(info.subscriptions.counts()) {
+        line.field(name, count);
+    }
     line.field("multi", queue.map_or(-1, |(calls, _)| calls as i64));
     line.fields_if(dialect.client_traffic, &["watch"], info.watched.load(Ordering::Relaxed));
     line.field("qbuf", query_bytes);
@@ -143,6 +145,7 @@ fn last_command<'c>(call: &Call<'c>, info: &ClientInfo) -> &'c str {
 pub fn flags(info: &ClientInfo) -> String {
     let states = [
         ('O', info.is_monitor.load(Ordering::Relaxed)),
+        ('P', info.subscriptions.is_any()),
         ('x', info.queue().is_some()),
         ('b', info.is_waiting(Waiting::Blocked)),
         ('d', info.is_spoiled()),

@@ -180,6 +180,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, reply: &mut Reply) -> Outcome {
     let started = ctx.state.clock.tick();
     let outcome = dispatch::run(ctx, client, request, Plan::new(ctx.state, request), reply);
+    client.wakes.wake();
     if matches!(outcome, Outcome::Done) {
         note_cost(ctx, &client.info, request, started.elapsed(), reply.len());
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Report;
 use super::system::processor_times;
 use crate::config::percentile;
+use crate::pubsub::Topic;
 
 impl Report<'_> {
     /// Nothing is ever saved; the data is as old as the server. A call that changes something is one change, however many
@@ -40,7 +41,9 @@ impl Report<'_> {
         self.removals();
         self.field("keyspace_hits", self.totals.hits);
         self.field("keyspace_misses", self.totals.misses);
-        self.none(&["pubsub_channels", "pubsub_patterns", "pubsubshard_channels"]);
+        self.field("pubsub_channels", self.state.pubsub.count(Topic::Channel));
+        self.field("pubsub_patterns", self.state.pubsub.count(Topic::Pattern));
+        self.field("pubsubshard_channels", self.state.pubsub.count(Topic::ShardChannel));
         self.none(&[
             "latest_fork_usec",
             "total_forks",

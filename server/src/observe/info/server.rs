@@ -81,7 +81,8 @@ impl Report<'_> {
         let clients = self.state.clients.all();
         let blocked = clients.iter().filter(|client| client.is_waiting(Waiting::Blocked)).count();
         self.field("blocked_clients", blocked);
-        self.none(&["tracking_clients", "pubsub_clients"]);
+        self.none(&["tracking_clients"]);
+        self.field("pubsub_clients", self.state.pubsub.client_count());
         self.field("watching_clients", self.state.watchers.clients());
         let has_end = |client: &Arc<ClientInfo>| client.blocked().is_some_and(|waiter| waiter.has_end);
         self.field("clients_in_timeout_table", clients.iter().filter(|client| has_end(client)).count());
