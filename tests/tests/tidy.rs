@@ -26,7 +26,7 @@ const NAMES_ELSEWHERE: [(&str, &str); 6] = [
     ("server/src/command/table.rs", "READONLY"),
     ("server/src/dispatch/admit.rs", "READONLY"),
     // The category of the commands over sets.
-    ("server/src/command/mod.rs", "SET"),
+    ("server/src/command/category.rs", "SET"),
     // The method of HTTP.
     ("server/src/net/metrics.rs", "GET"),
 ];
