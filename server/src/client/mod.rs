@@ -4,6 +4,7 @@
 mod gates;
 pub mod inbox;
 pub mod limits;
+pub mod line;
 mod monitors;
 pub mod pause;
 pub mod registry;
@@ -31,8 +32,6 @@ pub struct Client {
     pub is_authenticated: bool,
     /// Whether the connection ends after the replies so far.
     pub close_after_reply: bool,
-    /// What its calls are held to beyond everybody's.
-    pub gates: Gates,
     /// Calls that ran, whether they failed or not.
     pub commands: u64,
     /// Which calls it is answered.
@@ -76,7 +75,6 @@ impl Client {
             version: Version::Resp2,
             is_authenticated,
             close_after_reply: false,
-            gates: Gates::default(),
             commands: 0,
             answers: Answers::All,
             notes_accesses: true,
@@ -103,16 +101,16 @@ impl Client {
     pub fn monitor(&mut self) -> bool {
         let Some(registry) = &self.registry else { return false };
         registry.monitors.add(self.info.clone());
-        self.gates.set(Gate::Monitor, true);
+        self.info.gates.set(Gate::Monitor, true);
         self.info.is_monitor.store(true, Ordering::Relaxed);
         true
     }
 
     fn stop_monitoring(&mut self) -> Vec<u8> {
-        let Some(registry) = self.registry.as_ref().filter(|_| self.gates.has(Gate::Monitor)) else {
+        let Some(registry) = self.registry.as_ref().filter(|_| self.info.gates.has(Gate::Monitor)) else {
             return Vec::new();
         };
-        self.gates.set(Gate::Monitor, false);
+        self.info.gates.set(Gate::Monitor, false);
         self.info.is_monitor.store(false, Ordering::Relaxed);
         registry.monitors.remove(&self.info)
     }

@@ -1,9 +1,10 @@
-//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, memory, no
-//! monitor; in Valkey's authentication comes first. Nothing is locked yet.
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, allowed to
+//! the user, memory, no monitor; in Valkey's authentication comes first. Nothing is locked yet.
 
 use shardis_protocol::Request;
 
 use super::Context;
+use crate::acl::{Attempt, log};
 use crate::client::{Client, Gate};
 use crate::command::table::Entry;
 use crate::command::{Error, Flags};
@@ -35,11 +36,10 @@ pub fn admit<'s>(
     if !is_let_in {
         free_for_all(Some(entry))?;
     }
-    if ctx.state.config.maxmemory.value() != 0 {
+    if client.info.gates.any() {
+        pass(ctx, client, request, entry)?;
+    } else if ctx.state.config.maxmemory.value() != 0 {
         within_memory(ctx, entry)?;
-    }
-    if client.gates.any() {
-        pass(client, entry)?;
     }
     Ok(entry)
 }
@@ -60,10 +60,19 @@ fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
     if entry.is_some_and(|entry| entry.flags.contains(Flags::NO_AUTH)) { Ok(()) } else { Err(Error::NO_AUTH) }
 }
 
-/// What only some clients are held to, in the order of the real servers.
+/// What only some clients are held to, with what stands in between, in the order of the real servers.
 #[cold]
-fn pass(client: &Client, entry: &Entry) -> Result<(), Error> {
-    if client.gates.has(Gate::Monitor) {
+fn pass(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry) -> Result<(), Error> {
+    let gates = &client.info.gates;
+    if gates.has(Gate::Rules) {
+        let attempt = Attempt::new(ctx.state, client.db, entry, request);
+        let checked = ctx.state.acl.check(ctx.state, &client.info, &attempt, log::Context::of(client));
+        checked.map_err(|refused| refused.error(&attempt))?;
+    }
+    if ctx.state.config.maxmemory.value() != 0 {
+        within_memory(ctx, entry)?;
+    }
+    if gates.has(Gate::Monitor) {
         no_data(entry)?;
     }
     Ok(())
