@@ -69,6 +69,8 @@ pub struct Waiter {
     pub id: CommandId,
     /// With these words.
     pub request: OwnedRequest,
+    /// By this client.
+    pub client: Arc<ClientInfo>,
     /// In this database.
     pub db: Db,
     /// The protocol of its reply.
@@ -88,6 +90,8 @@ pub struct Waiter {
 pub enum End {
     /// With a reply.
     Served(Served),
+    /// With an error, because its client has lost the right to it.
+    Refused(Error),
     /// Because its time is over, or as if it were.
     TimedOut,
     /// With an error, as another client wants it.
@@ -95,6 +99,9 @@ pub enum End {
     /// With an error, because the server stops.
     Stopped,
 }
+
+/// What is promised to a client that waits: a reply, or that it has lost the right to its call.
+pub type Promise = Result<Served, Error>;
 
 /// A reply to a call that had blocked.
 #[derive(Debug)]
@@ -107,7 +114,7 @@ pub struct Served {
 
 /// A reply that has been decided on and is on its way to its client.
 #[derive(Debug)]
-pub struct Promised(oneshot::Sender<End>, Served);
+pub struct Promised(oneshot::Sender<End>, Promise);
 
 /// A blocked client's end of its wait.
 #[derive(Debug)]
@@ -204,13 +211,13 @@ impl Waiter {
     }
 
     /// Lets `serve` try to make the reply, if the wait has not ended. Nobody else can end it meanwhile.
-    pub fn offer(&self, serve: impl FnOnce() -> Option<Served>) -> Option<Promised> {
+    pub fn offer(&self, serve: impl FnOnce() -> Option<Promise>) -> Option<Promised> {
         let mut claim = self.claim.lock();
         if claim.is_none() {
             return None;
         }
-        let served = serve()?;
-        claim.take().map(|sender| Promised(sender, served))
+        let promise = serve()?;
+        claim.take().map(|sender| Promised(sender, promise))
     }
 
     /// Ends the wait, unless it has ended; whether it had not.
@@ -230,7 +237,7 @@ impl Promised {
     /// Hands the reply over.
     pub fn keep(self) {
         // Its client may have gone in this very moment.
-        let _ = self.0.send(End::Served(self.1));
+        let _ = self.0.send(self.1.map_or_else(End::Refused, End::Served));
     }
 }
 
@@ -247,6 +254,7 @@ impl Blocked {
         let waiter = Arc::new(Waiter {
             id: entry.id,
             request: request.to_owned(),
+            client: client.info.clone(),
             db: client.db,
             version: client.version,
             notes_accesses: client.notes_accesses,
@@ -318,6 +326,7 @@ impl Blocked {
     pub fn answer(&self, end: End) -> Result<Served, Error> {
         match end {
             End::Served(served) => Ok(served),
+            End::Refused(error) => Err(error),
             End::TimedOut => {
                 let mut reply = Reply::new(self.waiter.version);
                 (self.block.time_is_over)(&mut reply);
@@ -370,6 +379,7 @@ mod tests {
         let waiter = Waiter {
             id: table.entries()[0].id,
             request: OwnedRequest::from_args(&["POP", "a", "b", "a", "0"]),
+            client: Arc::new(ClientInfo::new(1, "?:0".into(), "?:0".into(), -1, 0)),
             db: Db(0),
             version: Version::Resp2,
             notes_accesses: true,
@@ -389,7 +399,7 @@ mod tests {
     fn happen(event: Event, waiter: &Waiter, promised: &mut Option<Promised>) -> bool {
         match event {
             Event::Reply => {
-                let offered = waiter.offer(|| Some(served()));
+                let offered = waiter.offer(|| Some(Ok(served())));
                 let is_taken = offered.is_some();
                 *promised = offered.or(promised.take());
                 is_taken
@@ -431,7 +441,7 @@ mod tests {
                 Ok(End::Served(_)) => assert_eq!(ended, [Event::Reply], "{order:?}"),
                 Ok(End::TimedOut) => assert_eq!(ended, [Event::TimedOut], "{order:?}"),
                 Ok(End::Unblocked) => assert_eq!(ended, [Event::Unblocked], "{order:?}"),
-                Ok(End::Stopped) => unreachable!("nobody stops"),
+                Ok(End::Stopped | End::Refused(_)) => unreachable!("nobody stops or changes rights"),
                 Err(_) => assert_eq!((first, ended), (Some(&Event::Abandoned), vec![]), "{order:?}"),
             }
         }

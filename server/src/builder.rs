@@ -12,6 +12,7 @@ use shardis_storage::{Gauge, Keyspace, KeyspaceOptions, Random};
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 
+use crate::acl::{self, Acl, Surroundings};
 use crate::background;
 use crate::block::block_on;
 use crate::client::Registry;
@@ -147,6 +148,7 @@ impl ServerBuilder {
     pub fn start(self) -> io::Result<Server> {
         let listens_tcp = self.listens_tcp;
         let state = self.into_state();
+        acl::file::load_at_start(&state)?;
         state.apply_settings();
         limit_clients(&state)?;
         let listeners = addresses::bind(&state.config, listens_tcp)?;
@@ -186,6 +188,7 @@ impl ServerBuilder {
         });
         let config = Arc::new(self.config);
         let commands = Table::new(FAMILIES);
+        let acl = Acl::new(Surroundings::new(&commands, &config), &config);
         let log_clock = self.clock.clone();
         let stats = Arc::new(Stats::new(commands.entries().len()));
         let clients: Arc<Registry> = Arc::default();
@@ -205,6 +208,7 @@ impl ServerBuilder {
             config,
             clock: self.clock,
             commands,
+            acl,
             pubsub: clients.pubsub.clone(),
             clients,
             waiters: Default::default(),

@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod acl;
 mod background;
 mod block;
 mod blocking;

@@ -8,6 +8,7 @@ use shardis_storage::{Keyspace, Random, ShardTotals};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
+use crate::acl::{Acl, Surroundings};
 use crate::blocking::Waiters;
 use crate::client::Registry;
 use crate::client::pause::Pause;
@@ -38,6 +39,8 @@ pub struct State {
     pub clock: Clock,
     /// Every command.
     pub commands: Table,
+    /// The users, and what was refused to them.
+    pub acl: Acl,
     /// Every connection.
     pub clients: Arc<Registry>,
     /// Who listens to which channels.
@@ -156,9 +159,14 @@ impl State {
         self.shutdown.send_replace(true);
     }
 
-    /// Whether no password is needed.
+    /// Whether clients may do something before they have logged in.
     pub fn is_open(&self) -> bool {
-        self.config.requirepass.is_empty()
+        self.acl.is_open()
+    }
+
+    /// What the rules of users depend on.
+    pub fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings::new(&self.commands, &self.config)
     }
 
     /// Names in the log the parameters that were set although nothing acts on them, each once.

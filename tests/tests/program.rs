@@ -94,7 +94,6 @@ fn a_directive_that_is_wrong_stops_the_start_and_is_shown() {
         ("cluster-enabled yes", "cluster mode is not there yet"),
         ("tls-port 6380", "TLS"),
         ("tls-cert-file redis.crt", "TLS"),
-        ("aclfile users.acl", "only requirepass protects this server"),
     ];
     for (directive, reason) in directives {
         place.write("redis.conf", &format!("port 0\n# The next one is wrong.\n{directive}\nhz 10\n"));

@@ -24,8 +24,7 @@ const OURS: [(&str, &str); 4] = [
 ];
 
 /// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.
-const NOTES: [(&str, &str); 17] = [
-    ("acl", ONE_USER),
+const NOTES: [(&str, &str); 16] = [
     ("bgrewriteaof", NOT_SAVED),
     ("bgsave", NOT_SAVED),
     ("client", " **Here: no keys are tracked yet, so `TRACKING ON` and `CACHING` are errors.**"),
@@ -44,7 +43,6 @@ const NOTES: [(&str, &str); 17] = [
     ("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**"),
 ];
 
-const ONE_USER: &str = " **Here: there is one user, and its rules cannot be told or changed.**";
 const NOT_SAVED: &str = " **Here: always an error, the data is in memory only.**";
 const NO_REPLICATION: &str = " **Here: an error, but for `NO ONE`; there is no replication yet.**";
 const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";

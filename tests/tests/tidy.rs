@@ -22,6 +22,7 @@ const NAMES_ELSEWHERE: [(&str, &str); 8] = [
     // The clause of COMPUTE that says which type of keys is meant.
     ("compute/src/grammar.rs", "TYPE"),
     // The flag of the commands that only read.
+    ("server/src/acl/selector.rs", "READONLY"),
     ("server/src/command/mod.rs", "READONLY"),
     ("server/src/command/table.rs", "READONLY"),
     ("server/src/dispatch/admit.rs", "READONLY"),
@@ -29,7 +30,7 @@ const NAMES_ELSEWHERE: [(&str, &str); 8] = [
     ("server/src/command/mod.rs", "PUBSUB"),
     ("server/src/command/table.rs", "PUBSUB"),
     // The category of the commands over sets.
-    ("server/src/command/mod.rs", "SET"),
+    ("server/src/command/category.rs", "SET"),
     // The method of HTTP.
     ("server/src/net/metrics.rs", "GET"),
 ];
@@ -49,6 +50,7 @@ const PURE_CRATES: [&str; 3] = ["protocol", "storage", "compute"];
 
 /// Who may not mention whom inside the server: drivers stand above `dispatch`, everything else below.
 const LAYERS: [(&str, &[&str]); 10] = [
+    ("acl/", &["commands", "dispatch", "net", "session"]),
     ("command/", &["commands", "dispatch", "net", "session"]),
     ("client/", &["commands", "dispatch", "net", "session"]),
     ("config/", &["commands", "dispatch", "net", "session", "jobs", "state"]),

@@ -20,11 +20,10 @@ const FAILURES_SHOWN_MAX: usize = 50;
 const PERSONALITY: &str = "redis-7.2";
 
 /// Transcripts that ours, in the personality of a reference, does not answer as that does, and why.
-const UNLIKE: [(Reference, &str, &str); 6] = [
+const UNLIKE: [(Reference, &str, &str); 5] = [
     (Reference::Redis, "server/command_docs", "our declarations have the words and arguments of 7.2"),
     (Reference::Valkey, "server/command_docs", "our declarations have the words and arguments of 7.2"),
     (Reference::Valkey, "scripting/help", "our help is that of Redis"),
-    (Reference::Valkey, "server/acl_help", "our help is that of Redis"),
     (Reference::Valkey, "protocol/inline", "quotes are read as in Redis, however they are placed"),
     (
         Reference::Valkey,

@@ -1,9 +1,13 @@
 //! What holds the calls of a client to more than everybody's: a bit each. Most clients have none, so that all of these checks
 //! cost them one branch together.
+//!
+//! Only [`Gate::Rules`] is put up and taken down by other threads, when they change the client's user.
+
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The extra checks of one client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gates(u8);
+#[derive(Debug, Default)]
+pub struct Gates(AtomicU8);
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,18 +27,22 @@ pub enum Gate {
 impl Gates {
     /// Whether there is any.
     #[inline]
-    pub fn any(self) -> bool {
-        self.0 != 0
+    pub fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
     }
 
     /// Whether this one is there.
     #[inline]
-    pub fn has(self, gate: Gate) -> bool {
-        self.0 & gate as u8 != 0
+    pub fn has(&self, gate: Gate) -> bool {
+        self.0.load(Ordering::Relaxed) & gate as u8 != 0
     }
 
     /// Puts one up, or takes it down.
-    pub fn set(&mut self, gate: Gate, is_there: bool) {
-        self.0 = self.0 & !(gate as u8) | if is_there { gate as u8 } else { 0 };
+    pub fn set(&self, gate: Gate, is_there: bool) {
+        if is_there {
+            self.0.fetch_or(gate as u8, Ordering::Relaxed);
+        } else {
+            self.0.fetch_and(!(gate as u8), Ordering::Relaxed);
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod gates;
 pub mod inbox;
 pub mod limits;
+pub mod line;
 mod monitors;
 pub mod pause;
 mod queue;
@@ -40,8 +41,6 @@ pub struct Client {
     pub close_after_reply: bool,
     /// Whether it is a script, whose caller `info` is about.
     pub is_script: bool,
-    /// What its calls are held to beyond everybody's.
-    pub gates: Gates,
     /// Calls that ran, whether they failed or not.
     pub commands: u64,
     /// Which calls it is answered.
@@ -94,7 +93,6 @@ impl Client {
             is_authenticated,
             close_after_reply: false,
             is_script: false,
-            gates: Gates::default(),
             commands: 0,
             answers: Answers::All,
             notes_accesses: true,
@@ -116,7 +114,6 @@ impl Client {
             is_authenticated: true,
             close_after_reply: false,
             is_script: true,
-            gates: Gates::default(),
             commands: 0,
             answers: Answers::All,
             notes_accesses: caller.notes_accesses,
@@ -143,7 +140,7 @@ impl Client {
         self.version = version;
         let number = if version == Version::Resp3 { 3 } else { 2 };
         self.info.protocol.store(number, Ordering::Relaxed);
-        if self.gates.has(Gate::Inbox) {
+        if self.info.gates.has(Gate::Inbox) {
             self.info.inbox.switch(version, &mut unsent);
             self.note_subscriptions();
         }
@@ -153,9 +150,9 @@ impl Client {
     /// Lets others send it what it has not asked for. False for a session inside the process, which nobody can send anything
     /// to.
     fn open_inbox(&mut self) -> bool {
-        if self.is_connection() && !self.gates.has(Gate::Inbox) {
+        if self.is_connection() && !self.info.gates.has(Gate::Inbox) {
             self.info.inbox.open(self.version);
-            self.gates.set(Gate::Inbox, true);
+            self.info.gates.set(Gate::Inbox, true);
         }
         self.is_connection()
     }
@@ -163,14 +160,14 @@ impl Client {
     /// Writes what others have sent it behind what there is, unless that would stand inside the reply to a transaction. It is
     /// sent even if the client is not answered.
     pub fn take_messages(&mut self, reply: &mut Reply) {
-        if !self.gates.has(Gate::Transaction) {
+        if !self.info.gates.has(Gate::Transaction) {
             self.take_messages_here(reply);
         }
     }
 
     /// The same, wherever that is.
     pub fn take_messages_here(&mut self, reply: &mut Reply) {
-        if self.gates.has(Gate::Inbox) && self.info.inbox.take(reply) {
+        if self.info.gates.has(Gate::Inbox) && self.info.inbox.take(reply) {
             self.note_pushed(reply);
         }
     }
@@ -206,28 +203,28 @@ impl Client {
     /// Holds it to what listeners may do, whose replies and messages look alike in RESP2.
     fn note_subscriptions(&mut self) {
         let is_held = self.version == Version::Resp2 && self.info.subscriptions.is_any();
-        self.gates.set(Gate::Subscribed, is_held);
+        self.info.gates.set(Gate::Subscribed, is_held);
     }
 
     fn stop_listening(&mut self) {
         if let Some(registry) = &self.registry {
             registry.pubsub.leave(&self.info);
         }
-        self.gates.set(Gate::Subscribed, false);
+        self.info.gates.set(Gate::Subscribed, false);
     }
 
     /// Shows it the commands of all clients from now on. False for a session inside the process.
     pub fn monitor(&mut self) -> bool {
         let Some(registry) = self.registry.clone().filter(|_| self.open_inbox()) else { return false };
         registry.monitors.add(self.info.clone());
-        self.gates.set(Gate::Monitor, true);
+        self.info.gates.set(Gate::Monitor, true);
         self.info.is_monitor.store(true, Ordering::Relaxed);
         true
     }
 
     fn stop_monitoring(&mut self) {
-        if let Some(registry) = self.registry.as_ref().filter(|_| self.gates.has(Gate::Monitor)) {
-            self.gates.set(Gate::Monitor, false);
+        if let Some(registry) = self.registry.as_ref().filter(|_| self.info.gates.has(Gate::Monitor)) {
+            self.info.gates.set(Gate::Monitor, false);
             self.info.is_monitor.store(false, Ordering::Relaxed);
             registry.monitors.remove(&self.info);
         }
@@ -259,7 +256,7 @@ impl Client {
     /// Gathers its commands from now on.
     pub fn begin_queue(&mut self) {
         self.queue = Some(Box::default());
-        self.gates.set(Gate::Transaction, true);
+        self.info.gates.set(Gate::Transaction, true);
         self.info.show_queue(Some((0, 0)));
     }
 
@@ -274,7 +271,7 @@ impl Client {
     /// Ends the gathering, and shows so: what has been gathered, if it did.
     pub fn end_queue(&mut self) -> Option<Box<Queue>> {
         self.info.show_queue(None);
-        self.gates.set(Gate::Transaction, false);
+        self.info.gates.set(Gate::Transaction, false);
         self.queue.take()
     }
 

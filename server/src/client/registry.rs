@@ -7,8 +7,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::task::AbortHandle;
 
-use super::Monitors;
 use super::inbox::Inbox;
+use super::{Gate, Gates, Monitors};
+use crate::acl::{self, Attempt, Surroundings, User};
 use crate::blocking::{End, Waiter};
 use crate::observe::stats::Counter;
 use crate::pubsub::{PubSub, Subscriptions};
@@ -53,6 +54,8 @@ pub struct ClientInfo {
     pub sent: Counter,
     /// Commands it has run, as of its last turn.
     pub commands: AtomicU64,
+    /// What its calls are held to beyond everybody's.
+    pub gates: Gates,
     /// Whether it sees the commands of all clients.
     pub is_monitor: AtomicBool,
     /// What other threads have for it.
@@ -71,6 +74,8 @@ pub struct ClientInfo {
     pub names: Mutex<Names>,
     /// When a sweep first found more unsent output than the soft limit allows, in Unix milliseconds; 0 while it does not.
     pub over_soft_limit_ms: AtomicI64,
+    /// Which user it is; none for a session inside the process, until it logs in.
+    user: Mutex<Option<Arc<User>>>,
     /// Its wait, while it is blocked by a command.
     blocked: Mutex<Option<Arc<Waiter>>>,
     task: Mutex<Task>,
@@ -146,6 +151,7 @@ impl ClientInfo {
             received: Counter::default(),
             sent: Counter::default(),
             commands: 0.into(),
+            gates: Gates::default(),
             is_monitor: AtomicBool::default(),
             inbox: Inbox::default(),
             queued: 0.into(),
@@ -155,6 +161,7 @@ impl ClientInfo {
             subscriptions: Subscriptions::default(),
             names: Mutex::default(),
             over_soft_limit_ms: 0.into(),
+            user: Mutex::default(),
             blocked: Mutex::default(),
             task: Mutex::default(),
         }
@@ -212,6 +219,40 @@ impl ClientInfo {
     pub fn set_mode(&self, mode: Mode, is_on: bool) {
         let others = self.modes.load(Ordering::Relaxed) & !(mode as u8);
         self.modes.store(others | if is_on { mode as u8 } else { 0 }, Ordering::Relaxed);
+    }
+
+    /// Makes it another user, or the same one with other rules. A session is not held to them.
+    pub(crate) fn set_user(&self, user: Arc<User>, is_held: bool) {
+        // Both under the lock, so that the gate is that of the user who is there.
+        let mut current = self.user.lock();
+        self.gates.set(Gate::Rules, is_held && !user.may_all());
+        *current = Some(user);
+    }
+
+    /// Allows it nothing any more, as the user it is.
+    pub(crate) fn bar(&self, around: Surroundings<'_>) {
+        let name = self.user_name();
+        self.set_user(Arc::new(User::new(&name, around)), true);
+    }
+
+    /// The user whose rules its calls are held to, unless they may be anything.
+    pub fn rules(&self) -> Option<Arc<User>> {
+        if self.gates.has(Gate::Rules) { self.user.lock().clone() } else { None }
+    }
+
+    /// Whether it may make a call. Nothing is remembered of it if not.
+    pub fn may(&self, attempt: &Attempt<'_>) -> bool {
+        self.rules().is_none_or(|user| user.check(attempt).is_ok())
+    }
+
+    /// Whether it is this user.
+    pub fn is_user(&self, name: &[u8]) -> bool {
+        self.user.lock().as_ref().map_or(acl::DEFAULT, |user| &user.name) == name
+    }
+
+    /// The name of its user.
+    pub fn user_name(&self) -> Box<[u8]> {
+        self.user.lock().as_ref().map_or_else(|| acl::DEFAULT.into(), |user| user.name.clone())
     }
 
     /// Memory that it takes: input that has not run and output that has not been sent, with their buffers, and what it listens

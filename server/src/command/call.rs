@@ -57,6 +57,8 @@ pub struct Call<'c> {
     pub now_ms: i64,
     /// Whether the keys that it looks up are noted as accessed.
     pub notes_accesses: bool,
+    /// Whether it may read keys that only running it tells.
+    pub may_discover: bool,
     /// Whether the call can be run once more by somebody who may take long; false with him, so that offloading ends there.
     pub may_offload: bool,
     /// The script that it runs, once it has been found.

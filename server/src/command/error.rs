@@ -1,6 +1,7 @@
 //! Every error text that a client can see, byte for byte, and nothing else. A text that several commands share is a
 //! constant; one with a blank is a function. Where the imitated servers differ, the personality decides.
 
+mod access;
 mod collections;
 mod pubsub;
 mod scripting;
@@ -9,6 +10,7 @@ mod transactions;
 
 use shardis_storage::{StringTooLong, WrongType};
 
+pub use self::access::{Forbidden, RuleFault};
 use super::args::until_zero;
 use crate::config::Dialect;
 
@@ -145,10 +147,6 @@ impl Error {
     pub const INVALID_ARGUMENTS: Error = Error::fixed(&"ERR Invalid arguments specified for command");
     /// The client has to authenticate first.
     pub const NO_AUTH: Error = Error::fixed(&"NOAUTH Authentication required.");
-
-    /// AUTH with a wrong name or password.
-    pub const WRONG_PASSWORD: Error =
-        Error::fixed(&"WRONGPASS invalid username-password pair or user is disabled.");
     /// AUTH with a password while none is set.
     pub const NO_PASSWORD_SET: Error = Error::fixed(
         &"ERR AUTH <password> called without any password configured for the default user. Are you sure your \
@@ -262,11 +260,6 @@ impl Error {
     pub const NO_LIBRARY: Error = Error::fixed(&"ERR Library not found");
     /// FUNCTION LIST LIBRARYNAME without a name.
     pub const LIBRARY_NAME_MISSING: Error = Error::fixed(&"ERR library name argument was not given");
-    /// Whatever tells or changes the rules of users.
-    pub const NO_USERS: Error = Error::fixed(
-        &"ERR this server has no users and access rules yet: there is only the user default, who may do everything. A \
-         password for all is set by CONFIG SET requirepass.",
-    );
     /// ACL GENPASS of a password that is too short or too long.
     pub const PASSWORD_BITS: Error = Error::fixed(
         &"ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096",

@@ -81,7 +81,12 @@ fn set(call: &mut Call<'_>, client: &mut Client) -> Done {
     }
     let _changing = changing.unwrap_or_else(|| state.changing_settings.lock());
     let is_trusted = state.config.enable_protected_configs.value().lets_in(client.info.is_local());
+    let password = state.config.requirepass.value();
     change(state, &pairs, is_trusted)?;
+    if state.config.requirepass.value() != password {
+        let password = state.config.requirepass.value();
+        state.acl.set_default_password(&password, &state.clients, state.surroundings());
+    }
     state.apply_settings();
     call.ok()
 }
@@ -159,7 +164,8 @@ fn rewrite(call: &mut Call<'_>, _: &mut Client) -> Done {
     if call.may_offload {
         return Ok(Flow::Offload);
     }
-    call.state.config.rewrite().map_err(|error| {
+    let users = call.state.acl.lines(call.state.surroundings());
+    call.state.config.rewrite(&users).map_err(|error| {
         call.state.log.warning(format_args!("CONFIG REWRITE failed: {error}"));
         Error::new(format!("ERR {error}"))
     })?;

@@ -4,12 +4,12 @@ use shardis_protocol::{Reply, Version, number};
 use shardis_storage::Db;
 
 use super::client::{CLIENT, is_plain, set_name};
+use crate::acl;
 use crate::client::{Client, Gate};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
-use crate::command::{Args, Call, Category, Command, Done, Error, Family, Flags, Flow, Told};
+use crate::command::{Args, Call, Category, Command, Databases, Done, Error, Family, Flags, Flow, Told};
 use crate::config::{Dialect, Personality};
-use crate::state::State;
 
 pub static FAMILY: Family = Family::new(
     "connection",
@@ -41,35 +41,23 @@ fn auth(call: &mut Call<'_>, client: &mut Client) -> Done {
     let (user, password) = match call.args.next() {
         Some(password) => (first, password),
         // One word alone is the form that servers had before they had users.
-        None if call.state.is_open() => return Err(Error::NO_PASSWORD_SET),
-        None => (DEFAULT_USER, first),
+        None if call.state.acl.is_unprotected() => return Err(Error::NO_PASSWORD_SET),
+        None => (acl::DEFAULT, first),
     };
     call.args.finish()?;
-    authenticate(call.state, client, user, password)?;
+    authenticate(call, client, user, password)?;
     call.ok()
 }
 
 /// Lets a client in, or says that the name or the password is wrong; a client that was in before stays so.
-fn authenticate(state: &State, client: &mut Client, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let is_right = state.is_open() || is_same_secret(password, &state.config.requirepass.value());
-    if user != DEFAULT_USER || !is_right {
+fn authenticate(call: &Call<'_>, client: &mut Client, user: &[u8], password: &[u8]) -> Result<(), Error> {
+    let (state, request) = (call.state, call.request());
+    if !state.acl.log_in(client, user, password) {
+        state.acl.note_failed_login(state, client, user, request);
         return Err(Error::WRONG_PASSWORD);
     }
-    client.is_authenticated = true;
     Ok(())
 }
-
-/// Compares in a time that depends on what was given only, so that it does not tell how much of it was right.
-fn is_same_secret(given: &[u8], secret: &[u8]) -> bool {
-    let mut difference = given.len() ^ secret.len();
-    for (given, secret) in given.iter().zip(secret.iter().cycle()) {
-        difference |= usize::from(given ^ secret);
-    }
-    std::hint::black_box(difference) == 0
-}
-
-/// The one user that there is.
-const DEFAULT_USER: &[u8] = b"default";
 
 static ECHO: Command = Command::client("ECHO", echo)
     .syntax("message")
@@ -103,17 +91,17 @@ static HELLO: Command = Command::client("HELLO", hello)
     });
 
 fn hello(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let (state, dialect) = (call.state, call.dialect());
+    let dialect = call.dialect();
     let version = call.args.next().map(protocol_version).transpose()?;
     let mut wishes = Wishes::default();
     while !call.args.is_empty() {
         wishes.read(&mut call.args, dialect)?;
         if dialect.hello_word_by_word {
-            wishes.authenticate(state, client)?;
+            wishes.authenticate(call, client)?;
             wishes.set_name(client);
         }
     }
-    wishes.authenticate(state, client)?;
+    wishes.authenticate(call, client)?;
     if !client.is_authenticated {
         return Err(Error::hello_needs_authentication(dialect));
     }
@@ -157,9 +145,9 @@ impl<'a> Wishes<'a> {
         Ok(())
     }
 
-    fn authenticate(&mut self, state: &State, client: &mut Client) -> Result<(), Error> {
+    fn authenticate(&mut self, call: &Call<'_>, client: &mut Client) -> Result<(), Error> {
         match self.credentials.take() {
-            Some((user, password)) => authenticate(state, client, user, password),
+            Some((user, password)) => authenticate(call, client, user, password),
             None => Ok(()),
         }
     }
@@ -219,7 +207,7 @@ static PING: Command = Command::client("PING", ping)
 
 /// Where replies and messages look alike, it answers like a message.
 fn ping(call: &mut Call<'_>, client: &mut Client) -> Done {
-    if client.gates.has(Gate::Subscribed) && call.args.len() <= 1 {
+    if client.info.gates.has(Gate::Subscribed) && call.args.len() <= 1 {
         call.reply.array(2);
         call.reply.bulk(b"pong");
         let message = call.args.next().unwrap_or_default();
@@ -253,7 +241,8 @@ static RESET: Command = Command::client("RESET", reset)
     .summary("Resets the connection.");
 
 fn reset(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let mut messages = client.reset(call.state.is_open());
+    let is_open = call.state.acl.log_out(client);
+    let mut messages = client.reset(is_open);
     call.reply.append(&mut messages);
     client.note_pushed(call.reply);
     call.reply.set_version(client.version);
@@ -263,6 +252,7 @@ fn reset(call: &mut Call<'_>, client: &mut Client) -> Done {
 static SELECT: Command = Command::client("SELECT", select)
     .syntax("index")
     .arity(Exactly(2))
+    .databases(Databases::At(&[1]))
     .flags(ORDINARY)
     .since("1.0.0")
     .complexity("O(1)")
@@ -274,25 +264,4 @@ fn select(call: &mut Call<'_>, client: &mut Client) -> Done {
     let db = number.filter(|&number| number < call.state.keyspace.databases()).map(Db);
     client.select(db.ok_or(Error::DB_OUT_OF_RANGE)?);
     call.ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_very_same_secret_is_right() {
-        let secret = b"correct horse";
-        assert!(is_same_secret(secret, secret));
-        for given in [
-            &b""[..],
-            b"c",
-            b"correct hors",
-            b"correct horse ",
-            b"Correct horse",
-            b"correct horsecorrect horse",
-        ] {
-            assert!(!is_same_secret(given, secret), "{}", given.escape_ascii());
-        }
-    }
 }

@@ -5,7 +5,9 @@ use shardis_protocol::Reply;
 
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow, KeySpec, key, keys};
+use crate::command::{
+    Call, Category, Channels, Command, Done, Error, Family, Flags, Flow, KeySpec, key, keys,
+};
 use crate::pubsub::Topic;
 
 pub static FAMILY: Family = Family::new(
@@ -34,6 +36,7 @@ const SHARD_CHANNELS: &[KeySpec] = &[keys(1, -1, 1).no_key()];
 static SUBSCRIBE: Command = Command::client("SUBSCRIBE", subscribe)
     .syntax("channel [channel ...]")
     .arity(AtLeast(2))
+    .channels(Channels::From(1))
     .flags(LISTENING)
     .since("2.0.0")
     .complexity("O(N) where N is the number of channels to subscribe to.")
@@ -46,6 +49,7 @@ fn subscribe(call: &mut Call<'_>, client: &mut Client) -> Done {
 static PSUBSCRIBE: Command = Command::client("PSUBSCRIBE", psubscribe)
     .syntax("pattern:pattern [pattern:pattern ...]")
     .arity(AtLeast(2))
+    .channels(Channels::PatternsFrom(1))
     .flags(LISTENING)
     .since("2.0.0")
     .complexity("O(N) where N is the number of patterns to subscribe to.")
@@ -59,6 +63,7 @@ static SSUBSCRIBE: Command = Command::client("SSUBSCRIBE", ssubscribe)
     .syntax("shardchannel [shardchannel ...]")
     .arity(AtLeast(2))
     .keys(SHARD_CHANNELS)
+    .channels(Channels::From(1))
     .flags(LISTENING)
     .since("7.0.0")
     .complexity("O(N) where N is the number of shard channels to subscribe to.")
@@ -160,6 +165,7 @@ fn confirm(reply: &mut Reply, verb: &str, name: Option<&[u8]>, count: usize) {
 static PUBLISH: Command = Command::client("PUBLISH", publish)
     .syntax("channel message")
     .arity(Exactly(3))
+    .channels(Channels::At(1))
     .flags(PUBLISHING)
     .since("2.0.0")
     .complexity(
@@ -178,6 +184,7 @@ static SPUBLISH: Command = Command::client("SPUBLISH", spublish)
     .syntax("shardchannel message")
     .arity(Exactly(3))
     .keys(&[key(1).no_key()])
+    .channels(Channels::At(1))
     .flags(PUBLISHING)
     .since("7.0.0")
     .complexity("O(N) where N is the number of clients subscribed to the receiving shard channel.")

@@ -61,7 +61,7 @@ static MONITOR: Command = Command::client("MONITOR", monitor)
 
 /// Whoever does so already gets no further answer, as in the real servers.
 fn monitor(call: &mut Call<'_>, client: &mut Client) -> Done {
-    if client.gates.has(Gate::Monitor) {
+    if client.info.gates.has(Gate::Monitor) {
         return Ok(Flow::Done);
     }
     if client.monitor() { call.ok() } else { Err(Error::MONITOR_NOT_ALLOWED) }

@@ -134,8 +134,14 @@ impl<'a> Options<'a> {
             } else if args.take_word("BY") {
                 let pattern = args.take()?;
                 options.order = if is_pattern(pattern) { Order::Pattern(pattern) } else { Order::AsIs };
+                if is_pattern(pattern) && !call.may_discover {
+                    return Err(Error::option_denied("BY"));
+                }
             } else if args.take_word("GET") {
                 options.get.push(args.take()?);
+                if !call.may_discover {
+                    return Err(Error::option_denied("GET"));
+                }
             } else {
                 return Err(Error::SYNTAX);
             }

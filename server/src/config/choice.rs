@@ -25,6 +25,20 @@ impl DebugAccess {
     }
 }
 
+/// Which channels a new user may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewUsersChannels {
+    /// All.
+    All,
+    /// None.
+    None,
+}
+
+impl Choice for NewUsersChannels {
+    const WORDS: &'static [&'static str] = &["allchannels", "resetchannels"];
+    const VALUES: &'static [NewUsersChannels] = &[NewUsersChannels::All, NewUsersChannels::None];
+}
+
 /// How much a line of the log matters; as a setting, the least that is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {

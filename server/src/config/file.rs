@@ -77,6 +77,24 @@ pub enum LoadError {
     LogFile(String),
 }
 
+/// The declaration of a user: its words, the directive first, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserLine {
+    /// At least the directive and a name.
+    pub words: Vec<Vec<u8>>,
+    source: Source,
+    line: usize,
+    text: String,
+}
+
+impl UserLine {
+    /// Why the server does not start with it.
+    pub fn error(&self, reason: impl Into<Reason>) -> LoadError {
+        let (source, text) = (self.source.clone(), self.text.clone());
+        LoadError::Directive { source, line: self.line, text, reason: reason.into() }
+    }
+}
+
 impl Loader {
     /// Reads a configuration file; the first one is the server's own.
     pub fn read_file(&mut self, path: &Path) {
@@ -140,6 +158,7 @@ impl Loader {
         let Some((parameter, _)) = candidates.first() else {
             return match *values {
                 [path] if name.eq_ignore_ascii_case(b"include") => self.include(path),
+                [user, ..] if name.eq_ignore_ascii_case(b"user") => self.declare(user, line),
                 [_] if options::is_obsolete(name) => Ok(()),
                 _ => Err(options::refusal(name).into()),
             };
@@ -158,6 +177,22 @@ impl Loader {
                 self.refused.insert(parameter.name, place);
             }
         }
+        Ok(())
+    }
+
+    /// Keeps the declaration of a user: what it says is understood by those who know the commands.
+    fn declare(&mut self, name: &[u8], line: &Line<'_>) -> Result<(), Reason> {
+        let words = split_words(line.text).unwrap_or_default();
+        let words: Vec<Vec<u8>> = words.as_request().iter().map(<[u8]>::to_vec).collect();
+        if self.config.users.iter().any(|user| user.words.get(1).is_some_and(|known| known == name)) {
+            let name = String::from_utf8_lossy(name);
+            return Err(format!(
+                "Error in user declaration '{name}': Duplicate user found. A user can only be defined once in config files"
+            )
+            .into());
+        }
+        let (source, text) = (line.source.clone(), String::from_utf8_lossy(line.text).into_owned());
+        self.config.users.push(UserLine { words, source, line: line.number, text });
         Ok(())
     }
 
@@ -184,7 +219,7 @@ impl Loader {
 }
 
 /// All of a configuration file. Nobody writes one that is larger than [`FILE_BYTES_MAX`]: it is a device or a mistake.
-pub(super) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     read_limited(&mut File::open(path)?, &mut text)?;
     Ok(text)

@@ -302,7 +302,7 @@ fn directory(text: &[u8], config: &Config) -> io::Result<Value> {
 }
 
 /// The operating system's words for an error, without the number that Rust adds.
-pub(super) fn os_text(error: &io::Error) -> String {
+pub(crate) fn os_text(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -31,13 +31,16 @@ use parking_lot::{Mutex, RwLock};
 use rustix::process::{Resource, getrlimit};
 use shardis_protocol::number;
 
-pub use self::choice::{DebugAccess, EvictionPolicy, Level};
-pub(crate) use self::kind::parse_memory;
+pub use self::choice::{DebugAccess, EvictionPolicy, Level, NewUsersChannels};
+use self::file::UserLine;
+pub(crate) use self::file::read_whole;
 pub use self::kind::{Kind, Reason, Unit, percentile};
+pub(crate) use self::kind::{os_text, parse_memory};
 use self::options::{Change, Named};
 pub use self::output_limit::{ClientClass, OutputLimit, OutputLimits};
 pub use self::personality::{Dialect, Personality};
 pub use self::rewrite::RewriteError;
+pub(crate) use self::rewrite::replace;
 pub use self::setting::{Choice, Scalar, Setting, Stored, Text};
 pub use self::voice::Voice;
 
@@ -46,6 +49,8 @@ pub use self::voice::Voice;
 pub struct Config {
     /// The configuration file that was read, as an absolute path.
     pub file: Option<PathBuf>,
+    /// The users that were declared in it.
+    pub users: Vec<UserLine>,
     pub port: Setting<i64>,
     pub bind: Text,
     pub metrics_port: Setting<i64>,
@@ -53,6 +58,9 @@ pub struct Config {
     pub unixsocketperm: Setting<i64>,
     pub protected_mode: Setting<bool>,
     pub requirepass: Text,
+    pub aclfile: Text,
+    pub acl_pubsub_default: Setting<NewUsersChannels>,
+    pub acllog_max_len: Setting<i64>,
     pub tcp_backlog: Setting<i64>,
     pub tcp_keepalive: Setting<i64>,
     pub timeout: Setting<i64>,
@@ -113,6 +121,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             file: None,
+            users: Vec::new(),
             port: Setting::new(6379),
             bind: Text::new("127.0.0.1 -::1"),
             metrics_port: Setting::new(0),
@@ -120,6 +129,9 @@ impl Default for Config {
             unixsocketperm: Setting::new(0),
             protected_mode: Setting::new(true),
             requirepass: Text::new(""),
+            aclfile: Text::new(""),
+            acl_pubsub_default: Setting::new(NewUsersChannels::None),
+            acllog_max_len: Setting::new(128),
             tcp_backlog: Setting::new(511),
             tcp_keepalive: Setting::new(300),
             timeout: Setting::new(0),
@@ -278,6 +290,11 @@ impl Config {
     /// The file to log to, if any.
     pub fn log_file(&self) -> Option<PathBuf> {
         (!self.logfile.is_empty()).then(|| self.path(&self.logfile.value()))
+    }
+
+    /// The file that declares the users, if any.
+    pub fn acl_file(&self) -> Option<PathBuf> {
+        (!self.aclfile.is_empty()).then(|| self.path(&self.aclfile.value()))
     }
 
     /// The file to write the id of the process to, if any.

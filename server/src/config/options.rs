@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::choice::{DebugAccess, EvictionPolicy};
+use super::choice::{DebugAccess, EvictionPolicy, NewUsersChannels};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
@@ -84,6 +84,13 @@ pub static PARAMETERS: &[Parameter] = &[
     yes_no("protected-mode", |config| config.protected_mode.raw())
         .summary("Without a password, serve this machine only."),
     text("requirepass", |config| &config.requirepass).secret().summary("Password that clients have to give."),
+    Parameter::new("aclfile", Kind::TextUntilZero, Field::Text(|config| &config.aclfile))
+        .at_start()
+        .summary("File that declares the users; without one the configuration file may."),
+    choice::<NewUsersChannels>("acl-pubsub-default", |config| config.acl_pubsub_default.raw())
+        .summary("Which channels a new user may use."),
+    number("acllog-max-len", 0, i64::MAX, |config| config.acllog_max_len.raw())
+        .summary("Refusals that ACL LOG keeps at most."),
     number("tcp-backlog", 0, INT_MAX, |config| config.tcp_backlog.raw())
         .at_start()
         .summary("Connections that may wait to be accepted."),
@@ -632,7 +639,6 @@ mod tests {
             ("replicaof", "no"),
             ("cluster-enabled", "yes"),
             ("tls-port", "6380"),
-            ("aclfile", "users.acl"),
             ("daemonize", "yes"),
         ] {
             let error = config.set(name, text).expect_err(name).to_string();
@@ -647,7 +653,7 @@ mod tests {
         for (directive, part) in [
             ("tls-nosuch", "TLS"),
             ("TLS-PORTS", "TLS"),
-            ("user", "users"),
+            ("user", "Bad directive"),
             ("username", "Bad directive"),
             ("pidfiles", "Bad directive"),
             ("tls", "Bad directive"),

@@ -87,6 +87,23 @@ pub struct Dialect {
     /// Whether CLIENT LIST tells capabilities, watched keys and traffic, and CLIENT knows CAPA and IMPORT-SOURCE.
     pub client_traffic: bool,
 
+    /// Whether a refusal names the user; else it says `this user`, and each kind of it in words of its own.
+    pub refusals_name_user: bool,
+    /// Whether the rules of a user are kept as they were given; else they are told from what they come to.
+    pub users_keep_rules: bool,
+    /// Whether new users have a flag that says that payloads are checked.
+    pub new_users_sanitize: bool,
+    /// Whether users are shown with such a flag.
+    pub users_show_payload: bool,
+    /// Whether users may be kept to some databases.
+    pub users_have_databases: bool,
+    /// Whether the clients of users who are still there stay when the ACL file is read anew.
+    pub reloading_keeps_clients: bool,
+    /// Whether the entries of ACL LOG have ids and tell when they were made.
+    pub refusals_have_ids: bool,
+    /// Whether a call that has blocked is refused in the end if its client has lost the right to it meanwhile.
+    pub blocked_calls_need_rights: bool,
+
     /// In whose words LATENCY DOCTOR speaks.
     pub doctor: Voice,
     /// Whether LATENCY LATEST tells the sum and the number of samples too.
@@ -235,6 +252,11 @@ const REDIS_70: Dialect = Dialect {
     hello_word_by_word: true,
     client_name_ends_at_zero: false,
     client_library: false,
+    refusals_name_user: false,
+    users_keep_rules: false,
+    new_users_sanitize: false,
+    refusals_have_ids: false,
+    blocked_calls_need_rights: false,
     help_of_help: "    Prints this help.",
     getkeys_words_min: 4,
     counts_blocked_calls: true,
@@ -277,6 +299,14 @@ const REDIS_72: Dialect = Dialect {
     client_extra_words_ignored: false,
     client_library: true,
     client_traffic: false,
+    refusals_name_user: true,
+    users_keep_rules: true,
+    new_users_sanitize: true,
+    users_show_payload: true,
+    users_have_databases: false,
+    reloading_keeps_clients: false,
+    refusals_have_ids: true,
+    blocked_calls_need_rights: true,
     doctor: voice::REDIS,
     latest_has_totals: false,
     help_of_help: "    Print this help.",
@@ -347,6 +377,9 @@ const VALKEY_91: Dialect = Dialect {
     client_extra_words_ignored: true,
     client_traffic: true,
     help_names_server: false,
+    users_show_payload: false,
+    users_have_databases: true,
+    reloading_keeps_clients: true,
     doctor: voice::VALKEY,
     latest_has_totals: true,
     no_subcommands_is_array: true,

@@ -30,7 +30,6 @@ pub static PARAMETERS: &[Parameter] = &[
     )
     .alias("min-slaves-to-write"),
     fixed("cluster-enabled", Kind::YesNo, "no", "cluster mode is not there yet").at_start(),
-    fixed("aclfile", Kind::TextUntilZero, "", NO_ACL).at_start(),
     fixed(
         "daemonize",
         Kind::YesNo,
@@ -94,7 +93,6 @@ pub static PARAMETERS: &[Parameter] = &[
 /// Directives that are no parameters; a name that ends with `-` is a prefix.
 pub static DIRECTIVES: &[(&str, &str)] = &[
     ("tls-", NO_TLS),
-    ("user", NO_ACL),
     ("rename-command", "commands cannot be renamed"),
     ("loadmodule", "modules cannot be loaded"),
     ("sentinel", "sentinel mode is not supported"),
@@ -107,7 +105,6 @@ pub static OBSOLETE: &[&str] =
     &["list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands", "events-per-io-thread"];
 
 const NO_TLS: &str = "TLS is not supported yet: connections are not encrypted";
-const NO_ACL: &str = "users and their permissions are not there yet: only requirepass protects this server";
 const NO_SUPERVISOR: &str = "no service manager is told that the server is ready";
 const NO_RDMA: &str = "No RDMA building support.";
 const PORT_MAX: i64 = u16::MAX as i64;

@@ -9,8 +9,6 @@ use super::shape::{self, Shape};
 /// All of them, by name, and behind them those that are not listed.
 #[rustfmt::skip]
 pub static PARAMETERS: &[Parameter] = &[
-    choice("acl-pubsub-default", &["allchannels", "resetchannels"], "resetchannels"),
-    number("acllog-max-len", 0, i64::MAX, "128"),
     number("active-defrag-cycle-max", 1, 99, "25"),
     number("active-defrag-cycle-min", 1, 99, "1"),
     number("active-defrag-cycle-us", 0, 100000, "500").only(VALKEY),

@@ -1,9 +1,11 @@
-//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, memory, no
-//! monitor, no listener; in Valkey's authentication comes first. Nothing is locked yet.
+//! The one gate list: what a call must pass before it runs, in Redis's order: known, arity, protected, authenticated, allowed in a
+//! transaction and to the user, memory, no monitor, no listener, no busy script; in Valkey's authentication comes first. Nothing
+//! is locked yet.
 
 use shardis_protocol::Request;
 
 use super::Context;
+use crate::acl::{Attempt, log};
 use crate::client::{Client, Gate};
 use crate::command::table::Entry;
 use crate::command::{Error, Flags, Reach, ScriptRules};
@@ -35,14 +37,10 @@ pub fn admit<'s>(
     if !is_let_in {
         free_for_all(Some(entry))?;
     }
-    if client.gates.any() {
-        pass(ctx, client, entry)?;
-    }
-    if ctx.state.config.maxmemory.value() != 0 {
+    if client.info.gates.any() {
+        pass(ctx, client, request, entry)?;
+    } else if ctx.state.config.maxmemory.value() != 0 {
         within_memory(ctx, client, entry)?;
-    }
-    if client.gates.has(Gate::Monitor) {
-        no_data(entry)?;
     }
     if ctx.state.watchdog.is_busy() && !entry.flags.contains(Flags::ALLOW_BUSY) {
         return Err(Error::busy(ctx.state.config.dialect()));
@@ -105,13 +103,25 @@ fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
     if entry.is_some_and(|entry| entry.flags.contains(Flags::NO_AUTH)) { Ok(()) } else { Err(Error::NO_AUTH) }
 }
 
-/// What only some clients are held to, in the order of the real servers.
+/// What only some clients are held to, with what stands in between, in the order of the real servers.
 #[cold]
-fn pass(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
-    if client.gates.has(Gate::Transaction) && entry.flags.contains(Flags::NO_MULTI) {
+fn pass(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry) -> Result<(), Error> {
+    let gates = &client.info.gates;
+    if gates.has(Gate::Transaction) && entry.flags.contains(Flags::NO_MULTI) {
         return Err(Error::not_in_transaction(ctx.state.config.dialect(), &entry.full_name));
     }
-    if client.gates.has(Gate::Subscribed) && !entry.flags.contains(Flags::WHILE_SUBSCRIBED) {
+    if gates.has(Gate::Rules) {
+        let attempt = Attempt::new(ctx.state, client.db, entry, request);
+        let checked = ctx.state.acl.check(ctx.state, &client.info, &attempt, log::Context::of(client));
+        checked.map_err(|refused| refused.error(&attempt))?;
+    }
+    if ctx.state.config.maxmemory.value() != 0 {
+        within_memory(ctx, client, entry)?;
+    }
+    if gates.has(Gate::Monitor) {
+        no_data(entry)?;
+    }
+    if gates.has(Gate::Subscribed) && !entry.flags.contains(Flags::WHILE_SUBSCRIBED) {
         return Err(Error::while_subscribed(&entry.full_name));
     }
     Ok(())
@@ -120,7 +130,7 @@ fn pass(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> 
 /// Whether the call is gathered for a transaction, and does not run.
 #[inline]
 pub fn gathers(client: &Client, entry: &Entry) -> bool {
-    client.gates.has(Gate::Transaction) && !entry.flags.contains(Flags::NOT_QUEUED)
+    client.info.gates.has(Gate::Transaction) && !entry.flags.contains(Flags::NOT_QUEUED)
 }
 
 /// What a call is; one that runs what has been gathered is all that this is.

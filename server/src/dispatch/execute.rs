@@ -6,6 +6,7 @@ use shardis_storage::{Hold, Patience, Scope, Transaction};
 
 use super::route::{self, Route};
 use super::{Context, Outcome, Runner, answer_error, program, settle};
+use crate::acl::{Attempt, log};
 use crate::blocking::{Blocked, Waiter};
 use crate::client::Client;
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
@@ -43,6 +44,7 @@ pub fn execute(
         db: client.db,
         now_ms: ctx.now_ms,
         notes_accesses: client.notes_accesses,
+        may_discover: true,
         may_offload: ctx.runner != Runner::Executor,
         script: None,
         totals: None,
@@ -123,6 +125,8 @@ fn data_command(
     let scope = match route::single(ctx.state, entry, call.request(), call.first_key) {
         Some(shard) => Scope::One(shard),
         None => {
+            // Only here, because who names more than one key is not in so much of a hurry.
+            call.may_discover = may_discover(ctx, client, entry, call.request());
             (route, keys) = Route::new(ctx.state, entry, call.request());
             // Who discovers shards must be ready to wait for each of them.
             let must_wait = matches!(route, Route::Discovered) && ctx.runner == Runner::Network;
@@ -180,10 +184,18 @@ pub(super) fn write(
 /// A handler that writes.
 type RunWrite = fn(&mut Call<'_>, &mut Transaction<'_>) -> Done;
 
+/// Whether a call may read keys that only running it tells: those of all names.
+pub(super) fn may_discover(ctx: &Context<'_>, client: &Client, entry: &Entry, request: Request<'_>) -> bool {
+    let rules = client.info.rules();
+    rules.is_none_or(|user| user.may_read_all_keys(&Attempt::new(ctx.state, client.db, entry, request)))
+}
+
 /// How a call went that had blocked and was run again.
 pub enum Again {
     /// It has a reply.
     Reply(Reply),
+    /// Its client has lost the right to it.
+    Refused(Error),
     /// There is nothing for it.
     Nothing,
     /// As the outcome of this name.
@@ -211,6 +223,9 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     if ready_key.is_none() {
         return Again::Nothing;
     }
+    if let Err(error) = still_allowed(ctx, waiter, entry, request) {
+        return Again::Refused(error);
+    }
     let mut reply = Reply::new(waiter.version);
     let mark = reply.mark();
     let mut call = Call {
@@ -221,6 +236,7 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
         db: waiter.db,
         now_ms: ctx.now_ms,
         notes_accesses: waiter.notes_accesses,
+        may_discover: true,
         may_offload: ctx.runner != Runner::Executor,
         script: None,
         totals: None,
@@ -240,6 +256,23 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
         Err(error) => fail(ctx, entry, mark, &error, &mut reply),
     }
     Again::Reply(reply)
+}
+
+/// Whether the client of a waiter still has the right to its call.
+fn still_allowed(
+    ctx: &Context<'_>,
+    waiter: &Waiter,
+    entry: &Entry,
+    request: Request<'_>,
+) -> Result<(), Error> {
+    if !ctx.state.config.dialect().blocked_calls_need_rights {
+        return Ok(());
+    }
+    let attempt = Attempt::new(ctx.state, waiter.db, entry, request);
+    ctx.state.acl.check(ctx.state, &waiter.client, &attempt, log::Context::TopLevel).map_err(|refused| {
+        ctx.stats.command(entry.id).rejected.add(1);
+        refused.error(&attempt)
+    })
 }
 
 /// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and

@@ -144,7 +144,7 @@ pub fn run(
         Answers::All => run_answered(ctx, client, request, plan, reply),
         _ => run_unanswered(ctx, client, request, plan, reply),
     };
-    if client.gates.has(Gate::Inbox) {
+    if client.info.gates.has(Gate::Inbox) {
         client.take_messages(reply);
     }
     outcome

@@ -12,7 +12,8 @@ use shardis_storage::{Db, Transaction};
 use super::execute::{self, Handled};
 use super::route::Route;
 use super::{Context, Outcome, Runner, admit, answer_error, cost, settle, show};
-use crate::client::Client;
+use crate::acl::{Attempt, Refused, log};
+use crate::client::{Client, Gate};
 use crate::command::table::{CommandId, Entry};
 use crate::command::{Args, Call, Done, Error, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
 use crate::observe::thresholds::Cost;
@@ -152,7 +153,20 @@ impl Inside for Running<'_, '_, '_> {
     }
 
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply) {
-        self.carry_out(client, self.ctx.state.commands.entry(id), request, reply);
+        let entry = self.ctx.state.commands.entry(id);
+        match self.check_rules(
+            client,
+            entry,
+            request,
+            log::Context::Transaction,
+            Refused::error_in_transaction,
+        ) {
+            Ok(()) => self.carry_out(client, entry, request, reply),
+            Err(error) => {
+                self.ctx.stats.command(entry.id).rejected.add(1);
+                answer_error(self.ctx, &error, reply);
+            }
+        }
     }
 
     fn call(
@@ -162,7 +176,12 @@ impl Inside for Running<'_, '_, '_> {
         rules: &ScriptRules,
         reply: &mut Reply,
     ) -> bool {
-        match admit::admit_in_script(self.ctx, request, rules, self.is_out_of_memory) {
+        let admitted =
+            admit::admit_in_script(self.ctx, request, rules, self.is_out_of_memory).and_then(|entry| {
+                let (context, told) = (log::Context::Script, Refused::error_in_script);
+                self.check_rules(client, entry, request, context, told).map(|()| entry)
+            });
+        match admitted {
             Ok(entry) => {
                 if let Err(error) = self.check_keys(client, entry, request) {
                     reply.error(error.text());
@@ -181,8 +200,9 @@ impl Inside for Running<'_, '_, '_> {
         }
     }
 
-    fn may_call(&self, _: &Client, request: Request<'_>) -> Option<bool> {
-        self.ctx.state.commands.resolvable(request).map(|_| true)
+    fn may_call(&self, client: &Client, request: Request<'_>) -> Option<bool> {
+        let entry = self.ctx.state.commands.resolvable(request)?;
+        Some(client.info.may(&Attempt::new(self.ctx.state, client.db, entry, request)))
     }
 
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
@@ -198,6 +218,23 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
     ) -> Running<'r, 'c, 'k> {
         let last_ended = ctx.state.clock.tick();
         Running { ctx, txn, is_out_of_memory, has_effects: false, is_too_long: false, last_ended }
+    }
+
+    /// Whether the client's user may make a call, as it did when the call was queued, or its script was called.
+    fn check_rules<'e>(
+        &self,
+        client: &Client,
+        entry: &'e Entry,
+        request: Request<'e>,
+        context: log::Context,
+        told: fn(&Refused, &Attempt<'_>) -> Error,
+    ) -> Result<(), Error> {
+        if !client.info.gates.has(Gate::Rules) {
+            return Ok(());
+        }
+        let state = self.ctx.state;
+        let attempt = Attempt::new(state, client.db, entry, request);
+        state.acl.check(state, &client.info, &attempt, context).map_err(|refused| told(&refused, &attempt))
     }
 
     /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
@@ -244,6 +281,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             db: client.db,
             now_ms: ctx.now_ms,
             notes_accesses: client.notes_accesses,
+            may_discover: execute::may_discover(ctx, client, entry, request),
             may_offload: false,
             script: None,
             totals: None,

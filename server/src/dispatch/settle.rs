@@ -135,7 +135,8 @@ impl Settling<'_, '_, '_> {
         let promised = waiter.offer(|| {
             let started = ctx.state.clock.tick();
             match execute::run_again(ctx, txn, waiter, offered) {
-                Again::Reply(reply) => Some(Served { reply, took: started.elapsed() }),
+                Again::Reply(reply) => Some(Ok(Served { reply, took: started.elapsed() })),
+                Again::Refused(error) => Some(Err(error)),
                 Again::Nothing => None,
                 Again::Offload => {
                     serving = Serving::Long;

@@ -77,7 +77,7 @@ impl Door {
     pub fn enter(&self, state: &State, peer: Peer, addr: String, laddr: String, fd: i32) {
         state.log.verbose(format_args!("Accepted {addr}"));
         let info = ClientInfo::new(state.clients.next_id(), addr, laddr, fd, state.clock.now_ms());
-        let client = Client::new(&state.clients, info, state.is_open());
+        let client = state.acl.welcome(|is_open| Client::new(&state.clients, info, is_open));
         let thread = self.threads.iter().min_by_key(|thread| thread.load());
         thread.expect("invariant: a door has a thread").hand_over(peer, client);
     }
@@ -248,7 +248,7 @@ fn is_welcome(state: &State, stats: &ThreadStats, ip: Option<IpAddr>, stream: &m
 
 /// Whether protected mode keeps out whoever comes from there.
 pub(super) fn is_kept_out(state: &State, ip: IpAddr) -> bool {
-    !ip.to_canonical().is_loopback() && state.config.protected_mode.value() && state.is_open()
+    !ip.to_canonical().is_loopback() && state.config.protected_mode.value() && state.acl.is_unprotected()
 }
 
 fn configure(stream: &std::net::TcpStream, state: &State) -> io::Result<()> {

@@ -6,12 +6,14 @@ use std::sync::atomic::Ordering;
 
 use shardis_protocol::number;
 
-use super::list::{capabilities, flags};
+use crate::acl::Acl;
+use crate::client::line::{capabilities, flags};
 use crate::client::registry::Names;
 use crate::client::{Client, ClientInfo, limits};
 use crate::command::args::is_word;
 use crate::command::{Args, Call, Error};
 use crate::config::{ClientClass, Dialect};
+use crate::state::State;
 
 /// Clients that a call means: those that all tests hold for.
 #[derive(Default)]
@@ -28,8 +30,8 @@ enum Test {
     Ids(Vec<u64>),
     /// Whether its output is limited as that of this class; nobody is of a class that there is none of.
     IsOfClass(Option<ClientClass>),
-    /// Whether it is of the one user that there is.
-    IsDefaultUser,
+    /// The name of its user.
+    User(Vec<u8>),
     /// Whether a text is that of the client, which may have none.
     Is(fn(&ClientInfo, &Names) -> Option<Vec<u8>>, Vec<u8>),
     /// Whether all these letters are among those of the client.
@@ -54,9 +56,17 @@ struct Word {
 struct Reading<'a> {
     dialect: &'a Dialect,
     databases: u16,
+    acl: &'a Acl,
     /// As the errors call it: its name.
     name: &'static str,
     is_negated: bool,
+}
+
+impl<'a> Reading<'a> {
+    fn new(state: &'a State, name: &'static str, is_negated: bool) -> Reading<'a> {
+        let (dialect, databases) = (state.config.dialect(), state.keyspace.databases());
+        Reading { dialect, databases, acl: &state.acl, name, is_negated }
+    }
 }
 
 const fn word(
@@ -100,13 +110,13 @@ const KNOWN_FLAGS: &str = "bcdeirtuxABEIMNOPRSTU";
 impl Filter {
     /// The filter of CLIENT LIST.
     pub fn of_list(call: &mut Call<'_>) -> Result<Filter, Error> {
-        let (dialect, databases) = (call.dialect(), call.state.keyspace.databases());
+        let reading = Reading::new(call.state, "TYPE", false);
+        let dialect = reading.dialect;
         let mut filter = Filter::default();
         let args = &mut call.args;
         if dialect.client_filters_combine {
-            filter.read_pairs(args, dialect, databases)?;
+            filter.read_pairs(args, call.state)?;
         } else if args.len() == 2 && args.take_word("TYPE") {
-            let reading = Reading { dialect, databases, name: "TYPE", is_negated: false };
             filter.put(read_type(args, &reading)?, false, "TYPE", dialect);
         } else if args.len() >= 2 && args.take_word("ID") {
             filter.put(Test::Ids(all_ids(args)?), false, "ID", dialect);
@@ -118,8 +128,7 @@ impl Filter {
     /// The filter of CLIENT KILL.
     pub fn of_kill(call: &mut Call<'_>) -> Result<Filter, Error> {
         let mut filter = Filter::default();
-        let (dialect, databases) = (call.dialect(), call.state.keyspace.databases());
-        filter.read_pairs(&mut call.args, dialect, databases)?;
+        filter.read_pairs(&mut call.args, call.state)?;
         Ok(filter)
     }
 
@@ -129,7 +138,8 @@ impl Filter {
         Filter { tests: vec![(test, false, "ADDR")], skips_caller: Some(false) }
     }
 
-    fn read_pairs(&mut self, args: &mut Args<'_>, dialect: &Dialect, databases: u16) -> Result<(), Error> {
+    fn read_pairs(&mut self, args: &mut Args<'_>, state: &State) -> Result<(), Error> {
+        let dialect = state.config.dialect();
         while let Some(name) = args.next() {
             if is_word(name, "SKIPME") && !args.is_empty() {
                 self.skips_caller = Some(yes_or_no(args.take()?)?);
@@ -142,7 +152,7 @@ impl Filter {
             });
             let found = forms.find_map(|form| form.filter(|(_, form, _)| is_word(name, form)));
             let (word, form, is_negated) = found.ok_or(Error::SYNTAX)?;
-            let reading = Reading { dialect, databases, name: form, is_negated };
+            let reading = Reading::new(state, form, is_negated);
             let has_value = !args.is_empty() || self.ids_so_far(form);
             let test = if has_value { (word.read)(args, &reading)? } else { return Err(Error::SYNTAX) };
             self.put(test, is_negated, form, dialect);
@@ -205,7 +215,7 @@ impl Test {
         match self {
             Test::Ids(ids) => ids.binary_search(&info.id).is_ok(),
             Test::IsOfClass(class) => *class == Some(limits::class(info)),
-            Test::IsDefaultUser => true,
+            Test::User(name) => info.is_user(name),
             Test::Is(of, wanted) => of(info, &info.names.lock()).as_ref() == Some(wanted),
             Test::Has(of, wanted) => {
                 let letters = of(info);
@@ -252,9 +262,10 @@ fn read_type(args: &mut Args<'_>, reading: &Reading<'_>) -> Result<Test, Error> 
     Ok(Test::IsOfClass(ClientClass::from_name(known.as_bytes())))
 }
 
-fn read_user(args: &mut Args<'_>, _: &Reading<'_>) -> Result<Test, Error> {
+fn read_user(args: &mut Args<'_>, reading: &Reading<'_>) -> Result<Test, Error> {
     let name = args.take()?;
-    if name == b"default" { Ok(Test::IsDefaultUser) } else { Err(Error::no_such_user(name)) }
+    let user = reading.acl.user(name).ok_or_else(|| Error::no_such_user(name))?;
+    Ok(Test::User(user.name.to_vec()))
 }
 
 fn read_db(args: &mut Args<'_>, reading: &Reading<'_>) -> Result<Test, Error> {

@@ -1,10 +1,10 @@
-//! CLIENT: who is connected, and what they call themselves. What a client is listed with is in `list`, which ones a call means
+//! CLIENT: who is connected, and what they call themselves. What a client is listed with is in `lines`, which ones a call means
 //! in `filter`; how it wants to be treated is in `modes`.
 
 mod filter;
 mod help;
 mod kill;
-mod list;
+mod lines;
 mod modes;
 mod pause;
 mod tracking;
@@ -33,9 +33,9 @@ pub static CLIENT: Command = Command::container(
         &help::HELP,
         &ID,
         &modes::IMPORT_SOURCE,
-        &list::INFO,
+        &lines::INFO,
         &kill::KILL,
-        &list::LIST,
+        &lines::LIST,
         &modes::NO_EVICT,
         &modes::NO_TOUCH,
         &pause::PAUSE,

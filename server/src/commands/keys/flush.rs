@@ -4,7 +4,7 @@ use shardis_storage::{Db, Transaction};
 
 use super::{database, within};
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Call, Category, Command, Done, Error, Flags, Flow};
+use crate::command::{Call, Category, Command, Databases, Done, Error, Flags, Flow};
 
 const CATEGORIES: Category = Category::KEYSPACE.union(Category::DANGEROUS);
 const HISTORY: &[(&str, &str)] = &[
@@ -17,6 +17,7 @@ pub static FLUSHALL: Command = Command::write("FLUSHALL", flushall)
     .syntax("[ASYNC@4.0.0 | SYNC@6.2.0]")
     .arity(AtLeast(1))
     .every()
+    .databases(Databases::Every)
     .categories(CATEGORIES)
     .since("1.0.0")
     .complexity("O(N) where N is the total number of keys in all databases")
@@ -73,6 +74,7 @@ pub static SWAPDB: Command = Command::write("SWAPDB", swapdb)
     .syntax("index1 index2")
     .arity(Exactly(3))
     .every()
+    .databases(Databases::At(&[1, 2]))
     .flags(Flags::FAST)
     .categories(CATEGORIES)
     .since("4.0.0")

@@ -1,10 +1,12 @@
 //! Moving and copying values between keys, within a database or to another one. The time to live goes along.
 
+use shardis_protocol::Request;
 use shardis_storage::Transaction;
 
 use super::{database, within};
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
+use crate::command::args::is_word;
+use crate::command::{Call, Command, Databases, Done, Error, Flags, Flow, key};
 
 pub static RENAME: Command = Command::write("RENAME", rename)
     .syntax("key newkey")
@@ -57,6 +59,7 @@ pub static MOVE: Command = Command::write("MOVE", move_key)
     .syntax("key db")
     .arity(Exactly(3))
     .keys(&[key(1).read_write().accesses().updates()])
+    .databases(Databases::At(&[2]))
     .flags(Flags::FAST)
     .since("1.0.0")
     .complexity("O(1)")
@@ -81,6 +84,7 @@ pub static COPY: Command = Command::write("COPY", copy)
     .syntax("source destination [DB destination-db] [REPLACE]")
     .arity(AtLeast(3))
     .keys(&[key(1).read_only().accesses(), key(2).overwrites().updates()])
+    .databases(Databases::Found(destination_dbs))
     .flags(Flags::DENY_OOM)
     .since("6.2.0")
     .complexity(
@@ -117,6 +121,22 @@ fn copy(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let Some(copied) = txn.duplicate(&source) else { return call.integer(0) };
     within(txn, db, |txn| txn.put(&destination, copied));
     call.integer(1)
+}
+
+/// The words that number the database of the copy; the last one counts. None if the options make no sense.
+fn destination_dbs(request: Request<'_>) -> Vec<usize> {
+    let (mut at, mut found) = (3, Vec::new());
+    while let Some(word) = request.arg(at) {
+        match () {
+            () if is_word(word, "REPLACE") => at += 1,
+            () if is_word(word, "DB") && at + 1 < request.len() => {
+                found.push(at + 1);
+                at += 2;
+            }
+            () => return Vec::new(),
+        }
+    }
+    found
 }
 
 /// Copying this much costs as much as one unit of [`Call::should_offload`].

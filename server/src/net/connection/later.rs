@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 
 use super::Connection;
-use crate::blocking::{Blocked, Served};
+use crate::blocking::{Blocked, End, Served};
 use crate::client::Client;
 use crate::client::ClientInfo;
 use crate::client::registry::Waiting;
@@ -115,13 +115,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             blocked.poll_end(cx)
         });
         let end = end.await?.ok_or(io::ErrorKind::ConnectionAborted)?;
+        // A call that was refused after all has not been one.
+        let counts = !matches!(end, End::Refused(_));
         let (result, reply, took) = match blocked.answer(end) {
             Ok(Served { reply, took }) => (Ok(()), reply, took),
             Err(error) => (Err(error), Reply::new(self.client().version), Duration::ZERO),
         };
         let ctx = self.thread.context();
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
-        dispatch::count_answered(&ctx, client, blocked.id(), result.is_err());
+        if counts {
+            dispatch::count_answered(&ctx, client, blocked.id(), result.is_err());
+        }
         self.publish();
         self.answer_late(blocked.request(), took, result, reply)
     }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Report;
 use super::system::processor_times;
+use crate::acl::log::Reason;
 use crate::config::percentile;
 use crate::pubsub::Topic;
 
@@ -69,9 +70,16 @@ impl Report<'_> {
         self.none(&["reply_buffer_shrinks", "reply_buffer_expands"]);
         self.none(&["eventloop_cycles", "eventloop_duration_sum", "eventloop_duration_cmd_sum"]);
         self.none(&["instantaneous_eventloop_cycles_per_sec", "instantaneous_eventloop_duration_usec"]);
-        self.field("acl_access_denied_auth", stats.sum(|thread| &thread.authentications_denied));
-        self.none(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
-        self.none(&["acl_access_denied_tls_cert", "acl_access_denied_db"]);
+        for (name, reason) in [
+            ("acl_access_denied_auth", Reason::Login),
+            ("acl_access_denied_cmd", Reason::Command),
+            ("acl_access_denied_key", Reason::Key),
+            ("acl_access_denied_channel", Reason::Channel),
+        ] {
+            self.field(name, self.state.acl.log.denied(reason));
+        }
+        self.none(&["acl_access_denied_tls_cert"]);
+        self.field("acl_access_denied_db", self.state.acl.log.denied(Reason::Database));
     }
 
     /// What came and went.

@@ -1,74 +1,24 @@
-//! CLIENT INFO and LIST: a line for each client, in the fields that the imitated server has.
+//! The line of a client in CLIENT INFO and LIST, and in what is remembered of it: the fields that the imitated server has.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
-use super::filter::Filter;
-use super::{ADMIN, FLAGS};
-use crate::client::registry::{Mode, NO_COMMAND, Waiting};
-use crate::client::{Client, ClientInfo};
-use crate::command::Arity::{AtLeast, Exactly};
+use super::ClientInfo;
+use super::registry::{Mode, NO_COMMAND, Waiting};
 use crate::command::args::until_zero;
-use crate::command::{Call, Command, Done, Flow};
-
-pub static INFO: Command = Command::client("INFO", info)
-    .arity(Exactly(2))
-    .flags(FLAGS)
-    .since("6.2.0")
-    .complexity("O(1)")
-    .summary("Returns information about the connection.")
-    .tips(&["nondeterministic_output"]);
-
-fn info(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let mut lines = String::new();
-    write_line(&mut lines, call, client, &client.info);
-    call.reply.verbatim(b"txt", lines.as_bytes());
-    Ok(Flow::Done)
-}
-
-pub static LIST: Command = Command::client("LIST", list)
-    .syntax(
-        "client-type=[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>]@5.0.0 [ID client-id [client-id ...]]@6.2.0",
-    )
-    .arity(AtLeast(2))
-    .flags(ADMIN)
-    .since("2.4.0")
-    .complexity("O(N) where N is the number of client connections")
-    .summary("Lists open connections.")
-    .history(&[
-        ("2.8.12", "Added unique client `id` field."),
-        ("5.0.0", "Added optional `TYPE` filter."),
-        ("6.0.0", "Added `user` field."),
-        ("6.2.0", "Added `argv-mem`, `tot-mem`, `laddr` and `redir` fields and the optional `ID` filter."),
-        ("7.0.0", "Added `resp`, `multi-mem`, `rbs` and `rbp` fields."),
-        ("7.0.3", "Added `ssub` field."),
-    ])
-    .tips(&["nondeterministic_output"]);
-
-fn list(call: &mut Call<'_>, client: &mut Client) -> Done {
-    let filter = Filter::of_list(call)?;
-    if call.should_offload(filter.candidates(call)) {
-        return Ok(Flow::Offload);
-    }
-    let mut lines = String::new();
-    for info in filter.clients(call, client) {
-        write_line(&mut lines, call, client, &info);
-    }
-    call.reply.verbatim(b"txt", lines.as_bytes());
-    Ok(Flow::Done)
-}
+use crate::state::State;
 
 /// Appends the line of a client, in the fields that the imitated server has. What there is none of yet is written as by a
 /// server that does not use it.
-fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &ClientInfo) {
-    let (dialect, is_caller) = (call.dialect(), info.id == caller.id);
-    let active_ms = if is_caller { call.now_ms } else { info.active_ms.load(Ordering::Relaxed) };
-    let seconds_since = |then_ms: i64| (call.now_ms - then_ms).max(0) / 1000;
+pub fn write(lines: &mut String, state: &State, now_ms: i64, info: &ClientInfo, current: Option<&str>) {
+    let dialect = state.config.dialect();
+    let active_ms = if current.is_some() { now_ms } else { info.active_ms.load(Ordering::Relaxed) };
+    let seconds_since = |then_ms: i64| (now_ms - then_ms).max(0) / 1000;
     let query_bytes = info.query_bytes.load(Ordering::Relaxed);
     let query_free_bytes = info.query_free_bytes.load(Ordering::Relaxed);
     let output_bytes = info.unsent_bytes();
-    let commands = if is_caller { caller.commands } else { info.commands.load(Ordering::Relaxed) };
+    let commands = info.commands.load(Ordering::Relaxed);
     let names = info.names.lock().clone();
 
     let mut line = Line { text: lines, is_empty: true };
@@ -97,8 +47,8 @@ fn write_line(lines: &mut String, call: &Call<'_>, caller: &Client, info: &Clien
     line.field("omem", output_bytes);
     line.field("tot-mem", info.memory_bytes());
     line.field("events", if output_bytes > 0 { "rw" } else { "r" });
-    line.field("cmd", if is_caller { current_command(call) } else { last_command(call, info) });
-    line.field("user", "default");
+    line.field("cmd", current.unwrap_or_else(|| last_command(state, info)));
+    line.field("user", text(&info.user_name()));
     line.field("redir", -1);
     line.field("resp", info.protocol.load(Ordering::Relaxed));
     if dialect.client_library {
@@ -131,13 +81,9 @@ impl Line<'_> {
     }
 }
 
-fn current_command<'c>(call: &Call<'c>) -> &'c str {
-    call.state.commands.invoked(call.request()).map_or("NULL", |entry| entry.full_name.as_str())
-}
-
-fn last_command<'c>(call: &Call<'c>, info: &ClientInfo) -> &'c str {
+fn last_command<'s>(state: &'s State, info: &ClientInfo) -> &'s str {
     let index = info.last_command.load(Ordering::Relaxed);
-    let entry = call.state.commands.entries().get(usize::from(index)).filter(|_| index != NO_COMMAND);
+    let entry = state.commands.entries().get(usize::from(index)).filter(|_| index != NO_COMMAND);
     entry.map_or("NULL", |entry| entry.full_name.as_str())
 }
 

@@ -1,9 +1,15 @@
-//! ACL of a server that has one user, who may do everything: who one is, the categories of commands, passwords by chance.
-//! What would tell or change the rules of users is refused.
+//! ACL: who may do what. Here is what does not depend on the users that there are; these are shown and changed in
+//! `users`, read and written in `file`, and what was refused to them is shown in `log`.
+
+mod file;
+mod log;
+mod users;
+
+use std::sync::Arc;
 
 use rustix::rand::{GetRandomFlags, getrandom};
 
-use crate::client::Client;
+use crate::client::{Client, ClientInfo};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Category, Command, Done, Error, Flags, Flow, Told};
 use crate::config::Personality;
@@ -11,7 +17,18 @@ use crate::config::Personality;
 pub static ACL: Command = Command::container(
     "ACL",
     &[
-        &CAT, &DELUSER, &DRYRUN, &GENPASS, &GETUSER, &HELP, &LIST, &LOAD, &LOG, &SAVE, &SETUSER, &USERS,
+        &CAT,
+        &users::DELUSER,
+        &users::DRYRUN,
+        &GENPASS,
+        &users::GETUSER,
+        &HELP,
+        &users::LIST,
+        &file::LOAD,
+        &log::LOG,
+        &file::SAVE,
+        &users::SETUSER,
+        &users::USERS,
         &WHOAMI,
     ],
 )
@@ -23,12 +40,6 @@ const ANYTIME: Flags = Flags::NO_SCRIPT.union(Flags::LOADING).union(Flags::STALE
 const ADMIN: Flags = ANYTIME.union(Flags::ADMIN);
 const TO_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 const NO_TIPS_IN_70: &[(Personality, Told)] = &[(Personality::Redis70, Told::Tips(&[]))];
-/// The one user.
-const USER: &str = "default";
-
-fn refuse(_: &mut Call<'_>, _: &mut Client) -> Done {
-    Err(Error::NO_USERS)
-}
 
 static CAT: Command = Command::client("CAT", cat)
     .syntax("[category]")
@@ -58,24 +69,6 @@ fn cat(call: &mut Call<'_>, _: &mut Client) -> Done {
     Ok(Flow::Done)
 }
 
-static DELUSER: Command = Command::client("DELUSER", refuse)
-    .syntax("username [username ...]")
-    .arity(AtLeast(3))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(1) amortized time considering the typical user.")
-    .summary("Deletes ACL users, and terminates their connections.")
-    .tips(TO_ALL_NODES)
-    .elsewhere(NO_TIPS_IN_70);
-
-static DRYRUN: Command = Command::client("DRYRUN", refuse)
-    .syntax("username command [arg [arg ...]]")
-    .arity(AtLeast(4))
-    .flags(ADMIN)
-    .since("7.0.0")
-    .complexity("O(1).")
-    .summary("Simulates the execution of a command by a user, without executing the command.");
-
 static GENPASS: Command = Command::client("GENPASS", genpass)
     .syntax("[bits]")
     .arity(AtLeast(2))
@@ -104,15 +97,6 @@ fn genpass(call: &mut Call<'_>, _: &mut Client) -> Done {
 const PASSWORD_BITS: i64 = 256;
 const PASSWORD_BITS_MAX: usize = 4096;
 
-static GETUSER: Command = Command::client("GETUSER", refuse)
-    .syntax("username")
-    .arity(Exactly(3))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N). Where N is the number of password, command and pattern rules that the user has.")
-    .summary("Lists the ACL rules of a user.")
-    .history(&[("6.2.0", "Added Pub/Sub channel patterns."), ("7.0.0", "Added selectors and changed the format of key and channel patterns from a list to their rule representation.")]);
-
 static HELP: Command = Command::client("HELP", help)
     .arity(Exactly(2))
     .flags(Flags::LOADING.union(Flags::STALE))
@@ -121,7 +105,11 @@ static HELP: Command = Command::client("HELP", help)
     .summary("Returns helpful text about the different subcommands.");
 
 fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
-    call.help("ACL", HELP_LINES)
+    // Valkey, which leaves the server's name out of its help, has another word for what a user is made of.
+    let word = if call.dialect().help_names_server { "attribute" } else { "rule" };
+    let lines: Vec<String> = HELP_LINES.iter().map(|line| line.replace("attribute", word)).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    call.help("ACL", &lines)
 }
 
 const HELP_LINES: &[&str] = &[
@@ -153,64 +141,6 @@ const HELP_LINES: &[&str] = &[
     "    Return the current connection username.",
 ];
 
-static LIST: Command = Command::client("LIST", refuse)
-    .arity(Exactly(2))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N). Where N is the number of configured users.")
-    .summary("Dumps the effective rules in ACL file format.");
-
-static LOAD: Command = Command::client("LOAD", refuse)
-    .arity(Exactly(2))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N). Where N is the number of configured users.")
-    .summary("Reloads the rules from the configured ACL file.");
-
-static LOG: Command = Command::client("LOG", refuse)
-    .syntax("operation=[count | RESET]")
-    .arity(AtLeast(2))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N) with N being the number of entries shown.")
-    .summary("Lists recent security events generated due to ACL rules.")
-    .history(&[("7.2.0", "Added entry ID, timestamp created, and timestamp last updated.")]);
-
-static SAVE: Command = Command::client("SAVE", refuse)
-    .arity(Exactly(2))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N). Where N is the number of configured users.")
-    .summary("Saves the effective ACL rules in the configured ACL file.")
-    .tips(TO_ALL_NODES)
-    .elsewhere(NO_TIPS_IN_70);
-
-static SETUSER: Command = Command::client("SETUSER", refuse)
-    .syntax("username [rule [rule ...]]")
-    .arity(AtLeast(3))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N). Where N is the number of rules provided.")
-    .summary("Creates and modifies an ACL user and its rules.")
-    .history(&[
-        ("6.2.0", "Added Pub/Sub channel patterns."),
-        ("7.0.0", "Added selectors and key based permissions."),
-    ])
-    .tips(TO_ALL_NODES)
-    .elsewhere(NO_TIPS_IN_70);
-
-static USERS: Command = Command::client("USERS", users)
-    .arity(Exactly(2))
-    .flags(ADMIN)
-    .since("6.0.0")
-    .complexity("O(N). Where N is the number of configured users.")
-    .summary("Lists all ACL users.");
-
-fn users(call: &mut Call<'_>, _: &mut Client) -> Done {
-    call.reply.array(1);
-    call.bulk(USER.as_bytes())
-}
-
 static WHOAMI: Command = Command::client("WHOAMI", whoami)
     .arity(Exactly(2))
     .flags(ANYTIME)
@@ -218,6 +148,17 @@ static WHOAMI: Command = Command::client("WHOAMI", whoami)
     .complexity("O(1)")
     .summary("Returns the authenticated username of the current connection.");
 
-fn whoami(call: &mut Call<'_>, _: &mut Client) -> Done {
-    call.bulk(USER.as_bytes())
+fn whoami(call: &mut Call<'_>, client: &mut Client) -> Done {
+    call.bulk(&client.info.user_name())
+}
+
+/// Closes the clients of users who are not there any more; the caller is answered first.
+fn close(call: &Call<'_>, caller: &mut Client, stranded: &[Arc<ClientInfo>]) {
+    for info in stranded {
+        if info.id == caller.id {
+            caller.close_after_reply = true;
+        } else {
+            call.state.clients.close(info);
+        }
+    }
 }
