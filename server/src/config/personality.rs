@@ -137,6 +137,8 @@ pub struct Dialect {
     pub doubles_of_c: bool,
     /// Whether a further word of ZRANK and ZREVRANK could be an option, else it is one too many.
     pub zrank_takes_option: bool,
+    /// Whether LTRIM that cuts nothing off is a change all the same.
+    pub ltrim_always_changes: bool,
     /// Whether a negative offset of LIMIT in a large sorted set counts from the other end; else nothing is there.
     pub negative_offset_counts_back: bool,
     /// Whether ZADD counts members before it adds them, repeated ones too, and makes a sorted set large at once for too many.
@@ -274,6 +276,7 @@ const REDIS_72: Dialect = Dialect {
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
     zrank_takes_option: true,
+    ltrim_always_changes: true,
     negative_offset_counts_back: false,
     zadd_counts_first: true,
     zadd_measures_first: false,
@@ -329,6 +332,7 @@ const VALKEY_91: Dialect = Dialect {
     digest_tells_field_deadlines: false,
     info_counts_timed_hashes: true,
     doubles_of_c: false,
+    ltrim_always_changes: false,
     negative_offset_counts_back: true,
     zadd_measures_first: true,
     shares_integers: false,
