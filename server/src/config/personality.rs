@@ -95,8 +95,6 @@ pub struct Dialect {
     pub help_of_help: &'static str,
     /// Whether HELP names the server; else the lines that do go without the name.
     pub help_names_server: bool,
-    /// The fewest words of COMMAND GETKEYS.
-    pub getkeys_words_min: u16,
     /// Whether COMMAND INFO has an array in RESP3 where there are no subcommands, else a set.
     pub no_subcommands_is_array: bool,
     /// Whether DEBUG OBJECT and DEBUG HTSTATS take a further argument, which says what to leave out or add.
@@ -135,8 +133,6 @@ pub struct Dialect {
     /// Whether doubles are read by C's own parser: they may be hexadecimal; the ends of ranges and the weights of SORT may
     /// have leading space, and an empty weight is zero.
     pub doubles_of_c: bool,
-    /// Whether a further word of ZRANK and ZREVRANK could be an option, else it is one too many.
-    pub zrank_takes_option: bool,
     /// Whether LTRIM that cuts nothing off is a change all the same.
     pub ltrim_always_changes: bool,
     /// Whether a negative offset of LIMIT in a large sorted set counts from the other end; else nothing is there.
@@ -215,13 +211,11 @@ const REDIS_70: Dialect = Dialect {
     client_name_ends_at_zero: false,
     client_library: false,
     help_of_help: "    Prints this help.",
-    getkeys_words_min: 4,
     counts_blocked_calls: true,
     pushes_after_reply: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
     doubles: DoubleStyle::SeventeenDigits,
-    zrank_takes_option: false,
     zadd_counts_first: false,
     only_quicklists: true,
     lset_cuts_index: false,
@@ -257,7 +251,6 @@ const REDIS_72: Dialect = Dialect {
     latest_has_totals: false,
     help_of_help: "    Print this help.",
     help_names_server: true,
-    getkeys_words_min: 3,
     no_subcommands_is_array: false,
     debug_takes_option: false,
     sdslen_words: [", ", "key_zmalloc: ", "val_zmalloc: "],
@@ -275,7 +268,6 @@ const REDIS_72: Dialect = Dialect {
     hset_counts_first: true,
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
-    zrank_takes_option: true,
     ltrim_always_changes: true,
     negative_offset_counts_back: false,
     zadd_counts_first: true,
