@@ -187,7 +187,7 @@ impl ServerBuilder {
             seed: if self.seed.is_some() { random.u64() } else { system_seed() },
         });
         let config = Arc::new(self.config);
-        let commands = Table::new(FAMILIES);
+        let commands = Table::new(FAMILIES, config.personality.value());
         let acl = Acl::new(Surroundings::new(&commands, &config), &config);
         let log_clock = self.clock.clone();
         let stats = Arc::new(Stats::new(commands.entries().len()));

@@ -52,7 +52,7 @@ pub struct Readme;
 /// The command table, for the tests that compare it with real servers and for `COMMANDS.md`.
 #[doc(hidden)]
 pub fn command_table() -> command::table::Table {
-    command::table::Table::new(commands::FAMILIES)
+    command::table::Table::new(commands::FAMILIES, config::Personality::Redis72)
 }
 
 #[doc(hidden)]

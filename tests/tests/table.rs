@@ -83,10 +83,8 @@ const DIFFERENCES: [(&str, &[&str], &str); 30] = [
 ];
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
-const UNLIKE: [(Reference, &str, &str, &str); 6] = [
+const UNLIKE: [(Reference, &str, &str, &str); 4] = [
     (Reference::Redis, "wait", "categories", "since 7.2 it is one of the blocking commands"),
-    (Reference::Redis, "zrank", "arity", "since 7.2 it has an option"),
-    (Reference::Redis, "zrevrank", "arity", "since 7.2 it has an option"),
     (Reference::Valkey, "cluster|replicate", "arity", "one of Valkey 9's two words is refused as by 7.2"),
     (Reference::Valkey, "sinterstore", "keys", "the destination is read and written, as Redis has it"),
     (Reference::Valkey, "script|debug", "arity", "the engine is a word of Valkey 9.1"),

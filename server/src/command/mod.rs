@@ -77,13 +77,16 @@ pub struct Command {
     pub elsewhere: &'static [(Personality, Told)],
 }
 
-/// A fact of `COMMAND INFO`, as another server tells it. It is only told: commands are carried out as declared.
+/// A fact of `COMMAND INFO`, as another server tells it. It is only told, and commands are carried out as declared, but for the
+/// number of words.
 #[derive(Clone, Copy, Debug)]
 pub enum Told {
     /// These flags instead of all others.
     Flags(Flags),
     /// These hints instead.
     Tips(&'static [&'static str]),
+    /// So many words instead, which is also what calls are held to.
+    Arity(Arity),
 }
 
 /// The handler, by the capability it needs. The shape is the capability: a handler cannot reach what it is not given.

@@ -10,7 +10,7 @@ use std::num::NonZeroU16;
 use shardis_protocol::Request;
 
 use super::keys::{Begin, Find, KeySpec};
-use super::{Category, Command, Error, Family, Flags, Reach, Run, Told};
+use super::{Arity, Category, Command, Error, Family, Flags, Reach, Run, Told};
 use crate::config::Personality;
 
 /// The position of a command or subcommand in the table: dense, hence an index into arrays of statistics and rights.
@@ -35,6 +35,8 @@ pub struct Entry {
     pub family: &'static Family,
     /// The command whose subcommand this is.
     pub container: Option<&'static Command>,
+    /// As the server has it that is imitated.
+    pub arity: Arity,
     /// Declared and derived.
     pub flags: Flags,
     /// Declared and derived.
@@ -110,16 +112,21 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of these families.
+    /// The table of these families, as this server has it.
     ///
     /// # Panics
     ///
     /// If two commands have one name, or a name is empty, not in upper case or longer than `NAME_BYTES_MAX`.
-    pub fn new(families: &'static [&'static Family]) -> Table {
+    pub fn new(families: &'static [&'static Family], personality: Personality) -> Table {
         let mut entries = Vec::new();
         for family in families {
             for command in family.commands {
                 push_entries(&mut entries, family, command);
+            }
+        }
+        for entry in &mut entries {
+            if let Some(arity) = arity_elsewhere(entry.command, personality) {
+                entry.arity = arity;
             }
         }
         assert!(entries.len() < usize::from(EMPTY), "{} commands are too many", entries.len());
@@ -153,7 +160,7 @@ impl Table {
     /// subcommand, not that many words, in this order.
     pub fn resolve(&self, request: Request<'_>) -> Result<&Entry, Error> {
         match self.invoked(request) {
-            Some(entry) if entry.command.arity.fits(request.len()) => Ok(entry),
+            Some(entry) if entry.arity.fits(request.len()) => Ok(entry),
             Some(entry) => Err(Error::arity(&entry.full_name)),
             None => Err(self.unknown(request)),
         }
@@ -162,7 +169,7 @@ impl Table {
     /// The same without the reason.
     #[inline]
     pub fn resolvable(&self, request: Request<'_>) -> Option<&Entry> {
-        self.invoked(request).filter(|entry| entry.command.arity.fits(request.len()))
+        self.invoked(request).filter(|entry| entry.arity.fits(request.len()))
     }
 
     /// What a call invokes, whatever its number of words. A container without a further word is itself invoked.
@@ -370,6 +377,7 @@ impl Entry {
             command,
             family,
             container,
+            arity: command.arity,
             flags,
             categories: categories(command, family, flags),
             full_name: container
@@ -386,6 +394,14 @@ impl Entry {
             subcommands: (0, 0),
         }
     }
+}
+
+/// How many words calls have in another server, where that is not as declared.
+fn arity_elsewhere(command: &Command, personality: Personality) -> Option<Arity> {
+    command.elsewhere.iter().find_map(|(who, told)| match told {
+        Told::Arity(arity) if *who == personality => Some(*arity),
+        _ => None,
+    })
 }
 
 /// The declared flags and those that the shape implies. A command without keys is about the server, whatever it is given,
@@ -508,7 +524,7 @@ mod tests {
     static FAMILIES: &[&Family] = &[&DATA, &SERVER];
 
     fn table() -> Table {
-        Table::new(FAMILIES)
+        Table::new(FAMILIES, Personality::Redis72)
     }
 
     fn resolve(words: &[&str]) -> Result<String, String> {

@@ -1,8 +1,6 @@
 //! COMMAND: the command table as clients see it. Everything told here is derived from the declarations; this file only
 //! puts it into the shapes of the protocol.
 
-use std::ptr;
-
 use shardis_protocol::{Aggregate, Mark, Reply};
 use shardis_storage::glob;
 
@@ -122,6 +120,9 @@ fn list(call: &mut Call<'_>, _client: &mut Client) -> Done {
     Ok(Flow::Done)
 }
 
+/// Commands without arguments have no keys.
+const LONGER_IN_70: &[(Personality, Told)] = &[(Personality::Redis70, Told::Arity(AtLeast(4)))];
+
 static GETKEYS: Command = Command::client("GETKEYS", getkeys)
     .syntax("command [arg [arg ...]]")
     .arity(AtLeast(3))
@@ -129,7 +130,8 @@ static GETKEYS: Command = Command::client("GETKEYS", getkeys)
     .categories(Category::CONNECTION)
     .since("2.8.13")
     .complexity("O(N) where N is the number of arguments to the command")
-    .summary("Extracts the key names from an arbitrary command.");
+    .summary("Extracts the key names from an arbitrary command.")
+    .elsewhere(LONGER_IN_70);
 
 fn getkeys(call: &mut Call<'_>, _client: &mut Client) -> Done {
     let keys = keys_of_call(call)?;
@@ -147,7 +149,8 @@ static GETKEYSANDFLAGS: Command = Command::client("GETKEYSANDFLAGS", getkeysandf
     .categories(Category::CONNECTION)
     .since("7.0.0")
     .complexity("O(N) where N is the number of arguments to the command")
-    .summary("Extracts the key names and access flags for an arbitrary command.");
+    .summary("Extracts the key names and access flags for an arbitrary command.")
+    .elsewhere(LONGER_IN_70);
 
 fn getkeysandflags(call: &mut Call<'_>, _client: &mut Client) -> Done {
     let keys = keys_of_call(call)?;
@@ -236,15 +239,12 @@ impl<'a> Filter<'a> {
 
 /// The keys of a call that is not carried out, each with what would be done to it.
 fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
-    if call.request().len() < call.dialect().getkeys_words_min.into() {
-        return Err(Error::arity(&format!("command|{}", call.command.name.to_ascii_lowercase())));
-    }
     let request = call.request().tail(2);
     let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
     if entry.command.keys.iter().all(KeySpec::is_no_key) {
         return Err(Error::NO_KEY_ARGUMENTS);
     }
-    if !entry.command.arity.fits(request.len()) {
+    if !entry.arity.fits(request.len()) {
         return Err(Error::INVALID_ARGUMENT_COUNT);
     }
     let mut keys = Vec::new();
@@ -266,7 +266,6 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
 struct Infos<'c> {
     table: &'c Table,
     reply: &'c mut Reply,
-    getkeys_words_min: u16,
     /// What a command without subcommands has in their place in RESP3.
     no_subcommands: Aggregate,
     personality: Personality,
@@ -274,37 +273,25 @@ struct Infos<'c> {
 
 impl<'c> Infos<'c> {
     fn new(call: &'c mut Call<'_>) -> Infos<'c> {
-        let &Dialect { no_subcommands_is_array, getkeys_words_min, .. } = call.dialect();
+        let &Dialect { no_subcommands_is_array, .. } = call.dialect();
         let no_subcommands = if no_subcommands_is_array { Aggregate::Array } else { Aggregate::Set };
         let personality = call.state.config.personality.value();
-        Infos {
-            table: &call.state.commands,
-            reply: call.reply,
-            getkeys_words_min,
-            no_subcommands,
-            personality,
-        }
-    }
-
-    fn arity(&self, command: &'static Command) -> i64 {
-        // The only ones whose arity is not the same everywhere.
-        let by_dialect = [&GETKEYS, &GETKEYSANDFLAGS].iter().any(|other| ptr::eq(*other, command));
-        if by_dialect { AtLeast(self.getkeys_words_min).signed() } else { command.arity.signed() }
+        Infos { table: &call.state.commands, reply: call.reply, no_subcommands, personality }
     }
 
     fn write(&mut self, entry: &Entry) {
-        let arity = self.arity(entry.command);
         let (mut flags, mut tips) = (entry.flags, entry.command.tips);
         for (_, told) in entry.command.elsewhere.iter().filter(|(who, _)| *who == self.personality) {
             match *told {
                 Told::Flags(others) => flags = others,
                 Told::Tips(others) => tips = others,
+                Told::Arity(_) => {}
             }
         }
         let reply = &mut *self.reply;
         reply.array(10);
         reply.bulk(entry.full_name.as_bytes());
-        reply.integer(arity);
+        reply.integer(entry.arity.signed());
         write_names(reply, flags.names());
         reply.integer(entry.key_range.first.into());
         reply.integer(entry.key_range.last.into());

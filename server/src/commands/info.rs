@@ -9,6 +9,7 @@ use crate::observe::info::{self, Section};
 pub static INFO: Command = Command::client("INFO", run)
     .syntax("[section [section ...]]")
     .arity(AtLeast(1))
+    .every()
     .flags(Flags::LOADING.union(Flags::STALE))
     .categories(Category::DANGEROUS)
     .since("1.0.0")

@@ -112,8 +112,6 @@ pub struct Dialect {
     pub help_of_help: &'static str,
     /// Whether HELP names the server; else the lines that do go without the name.
     pub help_names_server: bool,
-    /// The fewest words of COMMAND GETKEYS.
-    pub getkeys_words_min: u16,
     /// Whether COMMAND INFO has an array in RESP3 where there are no subcommands, else a set.
     pub no_subcommands_is_array: bool,
     /// Whether DEBUG OBJECT and DEBUG HTSTATS take a further argument, which says what to leave out or add.
@@ -170,8 +168,8 @@ pub struct Dialect {
     /// Whether doubles are read by C's own parser: they may be hexadecimal; the ends of ranges and the weights of SORT may
     /// have leading space, and an empty weight is zero.
     pub doubles_of_c: bool,
-    /// Whether a further word of ZRANK and ZREVRANK could be an option, else it is one too many.
-    pub zrank_takes_option: bool,
+    /// Whether LTRIM that cuts nothing off is a change all the same.
+    pub ltrim_always_changes: bool,
     /// Whether a negative offset of LIMIT in a large sorted set counts from the other end; else nothing is there.
     pub negative_offset_counts_back: bool,
     /// Whether ZADD counts members before it adds them, repeated ones too, and makes a sorted set large at once for too many.
@@ -258,14 +256,12 @@ const REDIS_70: Dialect = Dialect {
     refusals_have_ids: false,
     blocked_calls_need_rights: false,
     help_of_help: "    Prints this help.",
-    getkeys_words_min: 4,
     counts_blocked_calls: true,
     pushes_after_reply: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
     scripts_have_a_clock: false,
     doubles: DoubleStyle::SeventeenDigits,
-    zrank_takes_option: false,
     zadd_counts_first: false,
     only_quicklists: true,
     lset_cuts_index: false,
@@ -311,7 +307,6 @@ const REDIS_72: Dialect = Dialect {
     latest_has_totals: false,
     help_of_help: "    Print this help.",
     help_names_server: true,
-    getkeys_words_min: 3,
     no_subcommands_is_array: false,
     debug_takes_option: false,
     sdslen_words: [", ", "key_zmalloc: ", "val_zmalloc: "],
@@ -338,7 +333,7 @@ const REDIS_72: Dialect = Dialect {
     no_script: &"NOSCRIPT No matching script. Please use EVAL.",
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
-    zrank_takes_option: true,
+    ltrim_always_changes: true,
     negative_offset_counts_back: false,
     zadd_counts_first: true,
     zadd_measures_first: false,
@@ -406,6 +401,7 @@ const VALKEY_91: Dialect = Dialect {
     digest_tells_field_deadlines: false,
     info_counts_timed_hashes: true,
     doubles_of_c: false,
+    ltrim_always_changes: false,
     negative_offset_counts_back: true,
     zadd_measures_first: true,
     shares_integers: false,

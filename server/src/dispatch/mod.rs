@@ -268,16 +268,13 @@ fn refuse(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, error: &
         ctx.stats.command(entry.id).rejected.add(1);
     }
     reply.set_version(client.version);
-    match &mut client.queue {
-        None => answer_error(ctx, error, reply),
-        Some(_) if invoked.is_some_and(|entry| entry.command.reach == Reach::Queued) => {
-            client.end_queue();
-            client.watches = None;
-            answer_error(ctx, &Error::transaction_refused(error), reply);
-        }
-        Some(queue) => {
-            queue.is_broken = true;
-            answer_error(ctx, error, reply);
-        }
+    if invoked.is_some_and(|entry| entry.command.reach == Reach::Queued) {
+        client.end_queue();
+        client.watches = None;
+        return answer_error(ctx, &Error::transaction_refused(error), reply);
     }
+    if let Some(queue) = &mut client.queue {
+        queue.is_broken = true;
+    }
+    answer_error(ctx, error, reply);
 }

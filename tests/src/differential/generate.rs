@@ -1,4 +1,6 @@
-//! Random commands: a shape with its words filled in, now and then damaged.
+//! Random commands: a shape with its words filled in, now and then damaged, now and then in a transaction.
+
+use std::collections::VecDeque;
 
 use fastrand::Rng;
 
@@ -8,6 +10,10 @@ use crate::reference::Reference;
 
 /// One command in so many is damaged.
 const DAMAGED_SHARE: u32 = 8;
+/// Before one command in so many, something begins that holds several together.
+const WRAPPED_SHARE: u32 = 40;
+/// Commands in a transaction.
+const TRANSACTION_COMMANDS_MAX: usize = 6;
 /// One word of a command in so many is written in another case.
 const RECASED_SHARE: u32 = 10;
 /// Shorter relative deadlines could pass during a run, on one server earlier than on the other.
@@ -50,6 +56,8 @@ pub struct Generator {
     random: Rng,
     shapes: Vec<Shape>,
     weights: u32,
+    /// What comes next.
+    wrapped: VecDeque<Step>,
 }
 
 impl Generator {
@@ -57,11 +65,34 @@ impl Generator {
     pub fn new(seed: u64, reference: Reference) -> Self {
         let shapes = shapes(reference);
         let weights = shapes.iter().map(|shape| shape.weight).sum();
-        Self { random: Rng::with_seed(seed), shapes, weights }
+        Self { random: Rng::with_seed(seed), shapes, weights, wrapped: VecDeque::new() }
     }
 
     /// The next command.
     pub fn step(&mut self) -> Step {
+        if self.wrapped.is_empty() && self.random.u32(..WRAPPED_SHARE) == 0 {
+            // Another way to wrap commands is another choice here.
+            self.wrapped = self.transaction().into();
+        }
+        self.wrapped.pop_front().unwrap_or_else(|| self.command())
+    }
+
+    /// Several commands as one, now and then only if keys do not change before.
+    fn transaction(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.random.u32(..3) == 0 {
+            let keys = (0..self.random.usize(1..4)).map(|_| Kind::Key.word(&mut self.random));
+            steps.push(Step { words: [b"WATCH".to_vec()].into_iter().chain(keys).collect() });
+            steps.extend((0..self.random.usize(..3)).map(|_| self.command()));
+            steps.extend((self.random.u32(..6) == 0).then(|| Step::of("UNWATCH")));
+        }
+        steps.push(Step::of("MULTI"));
+        steps.extend((0..self.random.usize(1..=TRANSACTION_COMMANDS_MAX)).map(|_| self.command()));
+        steps.push(Step::of(if self.random.u32(..6) == 0 { "DISCARD" } else { "EXEC" }));
+        steps
+    }
+
+    fn command(&mut self) -> Step {
         let mut chosen = self.random.u32(..self.weights);
         let shape = self.shapes.iter().find(|shape| {
             let found = chosen < shape.weight;
@@ -84,6 +115,11 @@ impl Generator {
 }
 
 impl Step {
+    /// A command without arguments.
+    pub fn of(name: &str) -> Self {
+        Self { words: vec![name.into()] }
+    }
+
     /// The command's name in upper case.
     pub fn name(&self) -> String {
         self.upper(0)

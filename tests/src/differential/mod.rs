@@ -2,7 +2,8 @@
 //! compared.
 //!
 //! 1. `generate` fills the shapes of `commands.txt` with `words`, over few keys, and damages some.
-//! 2. `pair` sends them in windows and compares each reply by `compare`, then every key that is left.
+//! 2. `pair` sends them in windows and compares each reply by `compare`, those of a transaction by `queue`, then every key that
+//!    is left.
 //! 3. A sequence that shows a difference is made short by `shrink` and printed as a transcript.
 //!
 //! It compares answers, not speed, and one connection at a time: what several clients do to each other is the
@@ -12,6 +13,7 @@ mod compare;
 mod generate;
 mod grammar;
 mod pair;
+mod queue;
 mod shrink;
 mod words;
 
@@ -112,7 +114,7 @@ pub fn run(pair: &Pair, settings: &Settings) -> Report {
         let difference = pair.run(&steps, &failed, |step, (_, reply)| report.count(step, reply));
         report.commands += steps.len();
         let Some(difference) = difference else { continue };
-        let name = difference.step.full_name();
+        let name = difference.name.clone();
         report.failures.push(shortest(pair, &steps[..difference.commands], &failed, difference));
         failed.push(name);
     }
@@ -150,9 +152,8 @@ impl Report {
 
 /// Shortens a failing sequence and writes it as a transcript.
 fn shortest(pair: &Pair, steps: &[Step], known: &[String], first: Difference) -> String {
-    let name = first.step.full_name();
-    let fails =
-        |steps: &[Step]| pair.run(steps, known, |_, _| {}).filter(|found| found.step.full_name() == name);
+    let name = first.name.clone();
+    let fails = |steps: &[Step]| pair.run(steps, known, |_, _| {}).filter(|found| found.name == name);
     let short = shrink::shrink(steps, |steps| fails(steps).is_some());
     let difference = fails(&short).unwrap_or(first);
     let mut text = format!("@protocol {}\n", pair.protocol);

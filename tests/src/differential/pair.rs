@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::compare::{Circumstances, Frame, probe, same};
+use super::compare::{Circumstances, Frame, probe};
 use super::generate::Step;
+use super::queue::Queue;
 use crate::client::{Client, encode};
 use crate::reference::Reference;
 use crate::server::Server;
@@ -40,6 +41,8 @@ pub struct Difference {
     pub commands: usize,
     /// The command, which is not one of the sequence when it asks for what is left.
     pub step: Step,
+    /// Its name, and that of the command in its transaction whose answers differ.
+    pub name: String,
     /// Our bytes, or what became of them.
     pub ours: Vec<u8>,
     /// The reference's.
@@ -79,6 +82,8 @@ struct Connections<'a> {
     ours: Client,
     theirs: Client,
     known: &'a [String],
+    /// The transaction that is open, if one is.
+    queue: Queue,
     /// The longest that a window took: so far apart the servers may have run the same command.
     apart: Duration,
 }
@@ -103,7 +108,7 @@ impl<'a> Connections<'a> {
             client.unwrap_or_else(|error| panic!("{server:?} does not accept: {error}"))
         };
         let (ours, theirs) = (connect(&pair.ours), connect(&pair.theirs));
-        Self { ours, theirs, known, apart: Duration::ZERO }
+        Self { ours, theirs, known, queue: Queue::default(), apart: Duration::ZERO }
     }
 
     /// New connections, without what the old ones had set, that look at the same data.
@@ -125,7 +130,14 @@ impl<'a> Connections<'a> {
         }
         let lost = |(ours, theirs): (&[u8], &[u8])| {
             let step = steps.last().expect("invariant: a window is not empty").clone();
-            Box::new(Difference { commands: steps.len(), step, ours: ours.into(), theirs: theirs.into() })
+            let name = step.full_name();
+            Box::new(Difference {
+                commands: steps.len(),
+                step,
+                name,
+                ours: ours.into(),
+                theirs: theirs.into(),
+            })
         };
         let count = steps.len() + probes.iter().flatten().count();
         let start = Instant::now();
@@ -143,11 +155,11 @@ impl<'a> Connections<'a> {
         for (index, (step, probe)) in steps.iter().zip(&probes).enumerate() {
             let (ours, theirs) = frames.next().expect("invariant: as many replies as commands");
             let probed = probe.as_ref().and_then(|_| frames.next());
-            seen(step, ours);
             let circumstances = Circumstances { probed, apart: self.apart };
-            if !same(step, ours, theirs, circumstances) && !self.known.contains(&step.full_name()) {
-                let (ours, theirs) = (ours.0.clone(), theirs.0.clone());
-                return Err(Box::new(Difference { commands: index + 1, step: step.clone(), ours, theirs }));
+            let name = self.queue.compare(step, (ours, theirs), circumstances, seen);
+            if let Some(name) = name.filter(|name| !self.known.contains(name)) {
+                let (step, ours, theirs) = (step.clone(), ours.0.clone(), theirs.0.clone());
+                return Err(Box::new(Difference { commands: index + 1, step, name, ours, theirs }));
             }
         }
         Ok(())

@@ -24,9 +24,10 @@ impl Error {
         }
     }
 
-    /// A transaction that is refused as a whole.
+    /// A transaction that is refused as a whole; a reason without a code of its own loses the general one.
     pub fn transaction_refused(reason: &Error) -> Error {
         let reason = String::from_utf8_lossy(reason.text());
+        let reason = reason.strip_prefix("ERR ").unwrap_or(&reason);
         Error::new(format!("EXECABORT Transaction discarded because of: {reason}"))
     }
 }

@@ -118,10 +118,10 @@ fn ltrim(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if call.should_offload(len - count) {
         return Ok(Flow::Offload);
     }
-    // The real servers count it as a change even if nothing is cut off.
+    let is_change = count < len || call.dialect().ltrim_always_changes;
     list.change(|list| {
         list.remove(first + count, len, limit);
-        (true, list.remove(0, first, limit))
+        (is_change, list.remove(0, first, limit))
     });
     call.ok()
 }

@@ -4,7 +4,8 @@ use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{Transaction, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
-use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
+use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, Told, key};
+use crate::config::Personality;
 
 const KEYS: &[KeySpec] = &[key(1).read_only().accesses()];
 
@@ -74,7 +75,8 @@ pub static ZRANK: Command = Command::read("ZRANK", zrank)
     .since("2.0.0")
     .complexity("O(log(N))")
     .summary("Returns the index of a member in a sorted set ordered by ascending scores.")
-    .history(RANK_HISTORY);
+    .history(RANK_HISTORY)
+    .elsewhere(RANK_WITHOUT_SCORE);
 
 fn zrank(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     rank(call, view, |rank, _| rank)
@@ -88,12 +90,14 @@ pub static ZREVRANK: Command = Command::read("ZREVRANK", zrevrank)
     .since("2.0.0")
     .complexity("O(log(N))")
     .summary("Returns the index of a member in a sorted set ordered by descending scores.")
-    .history(RANK_HISTORY);
+    .history(RANK_HISTORY)
+    .elsewhere(RANK_WITHOUT_SCORE);
 
 fn zrevrank(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     rank(call, view, |rank, len| len - 1 - rank)
 }
 
+const RANK_WITHOUT_SCORE: &[(Personality, Told)] = &[(Personality::Redis70, Told::Arity(Exactly(3)))];
 const RANK_HISTORY: &[(&str, &str)] = &[("7.2.0", "Added the optional `WITHSCORE` argument.")];
 
 /// Replies the rank of a member; `place` counts it from either end.
@@ -103,7 +107,7 @@ fn rank(call: &mut Call<'_>, view: &mut View<'_>, place: fn(usize, usize) -> usi
     let with_score = call.args.take_word("WITHSCORE");
     match call.args.len() {
         0 => {}
-        1 if !with_score && call.dialect().zrank_takes_option => return Err(Error::SYNTAX),
+        1 if !with_score => return Err(Error::SYNTAX),
         _ => return Err(Error::arity(&call.command.name.to_ascii_lowercase())),
     }
     let set = view.read::<SortedSet>(&key)?;
