@@ -231,8 +231,8 @@ impl Arena {
     ) {
         let mut call = |text: String| call(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
         let element = self.next_element.fetch_add(1, Ordering::Relaxed);
-        let (queue, own) = (queue(random), format!("own:{number}"));
-        match random.u32(..if swaps { 7 } else { 5 }) {
+        let (queue, other, own) = (queue(random), queue(random), format!("own:{number}"));
+        match random.u32(..if swaps { 8 } else { 6 }) {
             0 => drop(call(format!("LPUSH {queue} {element}"))),
             1 => drop(call(format!("RPUSH {queue} {element}"))),
             2 => {
@@ -245,7 +245,15 @@ impl Arena {
                     call(format!("RPOPLPUSH {own} {queue}"));
                 }
             }
-            4 if !swaps => {
+            // Nobody must get it where it is only for a moment.
+            4 => {
+                call("MULTI".to_owned());
+                call(format!("RPUSH {other} {element}"));
+                call(format!("LMOVE {other} {own} RIGHT LEFT"));
+                call(format!("LMOVE {own} {queue} LEFT RIGHT"));
+                call("EXEC".to_owned());
+            }
+            5 if !swaps => {
                 call(format!("RPUSH {own} {element}"));
                 if call(format!("COPY {own} {queue}")) == Value::Integer(1) {
                     call(format!("DEL {own}"));
@@ -253,7 +261,7 @@ impl Arena {
                     call(format!("LMOVE {own} {queue} LEFT LEFT"));
                 }
             }
-            4 | 5 => {
+            5 | 6 => {
                 call(format!("RPUSH {queue} {element}"));
                 call(format!("MOVE {queue} {}", random.usize(..DATABASES)));
             }
