@@ -3,3 +3,5 @@
 
 /// Somebody watches keys.
 pub const WATCHED: u32 = 1 << 0;
+/// Events are to be published.
+pub const EVENTS: u32 = 1 << 1;

@@ -29,6 +29,7 @@ mod interest;
 mod jobs;
 pub mod log;
 mod net;
+mod notify;
 mod observe;
 mod poison;
 mod pubsub;

@@ -4,7 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Mutex, MutexGuard};
-use shardis_storage::{Keyspace, Random, ShardTotals};
+use shardis_storage::{Interest, Keyspace, Random, ShardTotals};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -14,8 +14,9 @@ use crate::client::Registry;
 use crate::client::pause::Pause;
 use crate::clock::Clock;
 use crate::command::table::Table;
-use crate::config::Config;
+use crate::config::{Config, EventClasses};
 use crate::eviction::{self, MemoryLimit};
+use crate::interest;
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::log::Log;
@@ -210,12 +211,25 @@ impl State {
         self.addresses.get().map_or(Ok(()), |follow| follow(self))
     }
 
+    /// Listens to changes, and to lookups that find nothing, as long as somebody is to be told of them.
+    fn follow_events(&self) {
+        let classes = EventClasses(self.config.notify_keyspace_events.value() as u32);
+        let interest = self.keyspace.interest();
+        for (bits, is_wanted) in [
+            (interest::EVENTS, classes.tell()),
+            (Interest::MISSES, classes.tell() && classes.has(EventClasses::MISSED)),
+        ] {
+            if is_wanted { interest.raise(bits) } else { interest.lower(bits) }
+        }
+    }
+
     /// Lets changed settings take effect that are not looked up when they matter, and names those that have none.
     pub fn apply_settings(&self) {
         self.tell_stored();
         self.keyspace.set_access(eviction::access(&self.config));
         self.thresholds.apply(&self.config);
         self.memory_limit.void_credit();
+        self.follow_events();
     }
 }
 

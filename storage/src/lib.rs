@@ -22,8 +22,9 @@ pub mod types;
 
 pub use self::keyspace::{
     Access, Ahead, Change, Contended, CycleStep, DatabaseTotals, Db, Deadline, Detached, Edit, EntryRef,
-    Evicted, Eviction, ExpiryCycle, Gauge, Hand, Hold, Interest, Key, Keyspace, KeyspaceOptions, ManyExpired,
-    Moved, Patience, Rank, Scope, Settled, ShardTotals, ShardVisit, Transaction, View, What,
+    Event, Evicted, Eviction, ExpiryCycle, Gauge, Hand, Hold, Interest, Key, Keyspace, KeyspaceOptions,
+    ManyExpired, Moved, Notice, Patience, Rank, Scope, Settled, ShardTotals, ShardVisit, Transaction, View,
+    What,
 };
 pub use self::random::Random;
 pub use self::table::{Frontier, Hasher, KeyHash};

@@ -306,6 +306,10 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        // What a script shares with its caller stays the caller's.
+        if self.is_script {
+            return;
+        }
         self.stop_monitoring();
         self.stop_listening();
         self.info.inbox.close();

@@ -8,6 +8,7 @@ mod arity;
 pub mod call;
 mod category;
 pub mod error;
+pub mod event;
 mod extent;
 pub mod keys;
 pub mod program;
@@ -51,6 +52,8 @@ pub struct Command {
     pub discovers: fn(Request<'_>) -> bool,
     /// What a program does before it locks anything: it tells what it needs, or why it cannot run.
     pub prepare: Option<fn(&mut Call<'_>) -> Result<Need, Error>>,
+    /// The event that its changes are, if that does not have its name.
+    pub event: &'static str,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -257,6 +260,7 @@ impl Command {
             reach: Reach::Keys,
             discovers: |_| false,
             prepare: None,
+            event: "",
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -359,6 +363,12 @@ impl Command {
     /// Locks all shards at once.
     pub const fn every(mut self) -> Command {
         self.reach = Reach::Every;
+        self
+    }
+
+    /// The event that its changes are.
+    pub const fn event(mut self, name: &'static str) -> Command {
+        self.event = name;
         self
     }
 

@@ -43,6 +43,8 @@ pub struct Entry {
     pub categories: Category,
     /// As `COMMAND` reports it: `get`, `config|get`.
     pub full_name: String,
+    /// The event that its changes are.
+    pub event_name: String,
     /// The word of the first key where that is the same in every call.
     pub first_key: Option<NonZeroU16>,
     /// Whether every call has exactly one key, at `first_key`.
@@ -380,6 +382,7 @@ impl Entry {
             arity: command.arity,
             flags,
             categories: categories(command, family, flags),
+            event_name: if command.event.is_empty() { name.clone() } else { command.event.to_owned() },
             full_name: container
                 .map_or(name.clone(), |of| format!("{}|{name}", of.name.to_ascii_lowercase())),
             first_key: first_key(command.keys),

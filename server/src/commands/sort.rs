@@ -9,11 +9,12 @@ use shardis_storage::types::hash::Hash;
 use shardis_storage::types::list::{List, Side};
 use shardis_storage::types::packed::Element;
 use shardis_storage::types::{Kind, ObjectRef};
-use shardis_storage::{Transaction, View};
+use shardis_storage::{Notice, Transaction, View};
 
 use super::list::limit;
 use crate::command::Arity::AtLeast;
 use crate::command::args::{is_word, until_zero};
+use crate::command::event;
 use crate::command::{
     Call, Category, Command, Done, Error, Family, Flags, Flow, KeySpec, key, named_by_content, searched,
 };
@@ -54,6 +55,9 @@ fn sort(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let mut stored = List::default();
     let elements = rows.iter().map(|row| Element::from(row.as_deref().unwrap_or_default()));
     stored.push(Side::Back, elements, limit(call));
+    if !rows.is_empty() {
+        txn.announce(Notice::Event(&event::SORT_STORE));
+    }
     txn.set_collection(&call.key(at)?, stored);
     call.integer(rows.len())
 }

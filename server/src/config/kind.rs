@@ -10,6 +10,7 @@ use std::sync::Arc;
 use shardis_protocol::number;
 
 use super::choice::Level;
+use super::events::EventClasses;
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Scalar};
 use super::shape::Shape;
@@ -47,6 +48,8 @@ pub enum Kind {
     TextUntilZero,
     /// A text of some form, in one word.
     Shaped(Shape),
+    /// Classes of keyspace events, a letter each.
+    EventClasses,
     /// The same in any number of words.
     ShapedWords(Shape),
     /// Any number of words, joined by spaces.
@@ -113,6 +116,7 @@ impl Kind {
             Kind::MemoryOrPercent => "bytes|percent%".into(),
             Kind::OutputLimits => "class hard soft seconds ...".into(),
             Kind::Text | Kind::TextUntilZero | Kind::Shaped(_) => "text".into(),
+            Kind::EventClasses => "letters".into(),
             Kind::Words | Kind::ShapedWords(_) => "words".into(),
             Kind::Peer => "host port|no one".into(),
             Kind::Percentiles => "number ...".into(),
@@ -142,6 +146,9 @@ impl Kind {
             Kind::Text | Kind::Words | Kind::Peer => Ok(Value::Text(text.into())),
             Kind::TextUntilZero => Ok(Value::Text(until_zero(text).into())),
             Kind::Shaped(shape) | Kind::ShapedWords(shape) => Ok(Value::Text(shape(text)?.into())),
+            Kind::EventClasses => {
+                EventClasses::parse(text).map(|classes| Value::Scalar(i64::from(classes.0)))
+            }
             Kind::Percentiles => percentiles(text).map(Value::Text),
             Kind::Addresses => {
                 let words = text.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
@@ -168,6 +175,7 @@ impl Kind {
                 .copied()
                 .unwrap_or_default()
                 .to_owned(),
+            Kind::EventClasses => EventClasses(raw as u32).format(),
             Kind::Number { unit: Unit::Octal, .. } => format!("{raw:o}"),
             Kind::MemoryOrPercent if raw < 0 => format!("{}%", raw.unsigned_abs()),
             _ => raw.to_string(),

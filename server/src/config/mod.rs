@@ -6,6 +6,7 @@
 
 pub mod arguments;
 mod choice;
+mod events;
 pub mod file;
 mod help;
 mod kind;
@@ -32,6 +33,7 @@ use rustix::process::{Resource, getrlimit};
 use shardis_protocol::number;
 
 pub use self::choice::{DebugAccess, EvictionPolicy, Level, NewUsersChannels};
+pub use self::events::EventClasses;
 use self::file::UserLine;
 pub(crate) use self::file::read_whole;
 pub use self::kind::{Kind, Reason, Unit, percentile};
@@ -102,6 +104,7 @@ pub struct Config {
     pub commandlog_large_request_max_len: Setting<i64>,
     pub commandlog_reply_larger_than: Setting<i64>,
     pub commandlog_large_reply_max_len: Setting<i64>,
+    pub notify_keyspace_events: Setting<i64>,
     pub busy_reply_threshold: Setting<i64>,
     pub lua_memory_limit: Setting<i64>,
     pub latency_monitor_threshold: Setting<i64>,
@@ -176,6 +179,7 @@ impl Default for Config {
             commandlog_large_request_max_len: Setting::new(128),
             commandlog_reply_larger_than: Setting::new(1 << 20),
             commandlog_large_reply_max_len: Setting::new(128),
+            notify_keyspace_events: Setting::new(0),
             busy_reply_threshold: Setting::new(5000),
             lua_memory_limit: Setting::new(0),
             latency_monitor_threshold: Setting::new(0),

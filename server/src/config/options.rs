@@ -191,6 +191,8 @@ pub static PARAMETERS: &[Parameter] = &[
     logged::REPLY_LARGER_THAN.only(REDIS).unlisted(),
     logged::LARGE_REPLY_MAX_LEN.only(VALKEY),
     logged::LARGE_REPLY_MAX_LEN.only(REDIS).unlisted(),
+    scalar("notify-keyspace-events", Kind::EventClasses, |config| config.notify_keyspace_events.raw())
+        .summary("Which keyspace events are published, a letter for each class; empty for none."),
     number("busy-reply-threshold", 0, i64::MAX, |config| config.busy_reply_threshold.raw())
         .alias("lua-time-limit")
         .summary("Milliseconds after which a script is said to be busy, and may be ended; 0 for never."),

@@ -153,6 +153,8 @@ pub struct Dialect {
     pub replaced_deadline_bytes: usize,
     /// Whether HSET counts fields before it sets them, repeated ones too, and makes a table at once of too many.
     pub hset_counts_first: bool,
+    /// Whether a key that gets a deadline which is past is told to have expired, else to be deleted.
+    pub past_deadlines_expire: bool,
     /// The tables by which scripts call the server.
     pub server_tables: &'static [&'static str],
     /// Whether errors of scripts speak of Redis and of its library, and name the script.
@@ -326,6 +328,7 @@ const REDIS_72: Dialect = Dialect {
     raw_bytes_min: |_| 45,
     replaced_deadline_bytes: 0,
     hset_counts_first: true,
+    past_deadlines_expire: false,
     server_tables: &["redis"],
     scripts_name_redis: true,
     scripts_have_a_clock: true,
@@ -360,6 +363,7 @@ const VALKEY_91: Dialect = Dialect {
     replication_backlog: "10485760",
     huge_memory_is_malformed: true,
     frees_in_background: true,
+    past_deadlines_expire: true,
     server_tables: &["server", "redis"],
     scripts_name_redis: false,
     script_killed: "ERR Script killed by user with SCRIPT KILL.",

@@ -86,9 +86,12 @@ impl Parameter {
         let is_unset = value.is_empty() && self.format(&Config::default()).is_empty();
         let written = match self.kind {
             Kind::Text | Kind::TextUntilZero | Kind::Peer if is_unset => return None,
-            Kind::Text | Kind::TextUntilZero | Kind::Shaped(_) | Kind::Peer | Kind::Directory => {
-                quoted(&value)
-            }
+            Kind::Text
+            | Kind::TextUntilZero
+            | Kind::Shaped(_)
+            | Kind::EventClasses
+            | Kind::Peer
+            | Kind::Directory => quoted(&value),
             Kind::Number { unit: Unit::Memory, .. } => with_unit(value),
             _ if value.is_empty() => b"\"\"".to_vec(),
             _ => value,

@@ -67,24 +67,6 @@ fn joined(numbers: &[i64]) -> Vec<u8> {
     words.join(" ").into_bytes()
 }
 
-/// The classes of keyspace events, in the order of Redis; `A` stands for all but the last ones.
-pub fn event_classes(text: &[u8]) -> Result<Vec<u8>, Reason> {
-    let mut chosen = until_zero(text).to_vec();
-    let known = |class: &u8| *class == b'A' || EVENTS_OF_ALL.contains(class) || EVENTS_BESIDE.contains(class);
-    if !chosen.iter().all(known) {
-        return Err("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.".into());
-    }
-    if chosen.contains(&b'A') {
-        chosen.extend_from_slice(EVENTS_OF_ALL);
-    }
-    let is_all = EVENTS_OF_ALL.iter().all(|class| chosen.contains(class));
-    let classes: &[u8] = if is_all { b"A" } else { EVENTS_OF_ALL };
-    // A class that `A` lacks and that is set beside it is not shown by Redis, except for misses.
-    let beside = EVENTS_BESIDE.iter().filter(|class| !is_all || **class != b'n');
-    let shown = classes.iter().chain(beside).copied();
-    Ok(shown.filter(|class| is_all && *class == b'A' || chosen.contains(class)).collect())
-}
-
 /// The title of the process, with variables in braces. One that is certainly empty is refused.
 pub fn title_template(text: &[u8]) -> Result<Vec<u8>, Reason> {
     let text = until_zero(text);
@@ -158,8 +140,6 @@ fn address<T: FromStr>(text: &[u8], reason: &'static str) -> Result<Vec<u8>, Rea
     if text.is_empty() || is_address { Ok(text.to_vec()) } else { Err(reason.into()) }
 }
 
-const EVENTS_OF_ALL: &[u8] = b"g$lshzxetd";
-const EVENTS_BESIDE: &[u8] = b"nKEm";
 const INVALID_TEMPLATE: &str = "template format is invalid or contains unknown variables";
 /// The variables of a title, and whether they are certainly not empty.
 const TITLE_VARIABLES: &[(&str, bool)] = &[
@@ -192,13 +172,6 @@ mod tests {
     #[test]
     fn texts_are_shown_in_the_form_of_redis() {
         let table: &[(Shape, &str, &str)] = &[
-            (event_classes, "KEA", "AKE"),
-            (event_classes, "g$lshzxetd", "A"),
-            (event_classes, "KEAmn", "AKEm"),
-            (event_classes, "Elg", "glE"),
-            (event_classes, "mnKxz", "zxnKm"),
-            (event_classes, "x\0q", "x"),
-            (event_classes, "", ""),
             (oom_scores, "+1 02 -800", "1 2 -800"),
             (save_points, "+900 01 60 0", "900 1 60 0"),
             (save_points, "", ""),
@@ -222,7 +195,6 @@ mod tests {
         let long = "a".repeat(256);
         let scores = "Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
         let table: &[(Shape, &str, &str)] = &[
-            (event_classes, "q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
             (oom_scores, "1 2", "wrong number of arguments"),
             (oom_scores, "", "wrong number of arguments"),
             (oom_scores, "0  200 800", "wrong number of arguments"),

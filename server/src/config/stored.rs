@@ -99,7 +99,6 @@ pub static PARAMETERS: &[Parameter] = &[
     number("min-replicas-max-lag", 0, INT_MAX, "10").alias("min-slaves-max-lag"),
     flag("mptcp", "no").at_start().only(VALKEY),
     flag("no-appendfsync-on-rewrite", "no"),
-    shaped("notify-keyspace-events", shape::event_classes, ""),
     choice("oom-score-adj", &["no", "yes", "relative", "absolute"], "no"),
     Parameter::stored("oom-score-adj-values", Kind::ShapedWords(shape::oom_scores), "0 200 800"),
     number("prefetch-batch-max-size", 0, 128, "16").only(VALKEY),

@@ -143,6 +143,7 @@ fn data_command(
     }
     txn.select(call.db);
     txn.note_accesses(call.notes_accesses);
+    txn.attribute(entry.id.index() as u16);
     if ctx.state.pause.is_on(&ctx.state.clock) {
         txn.keep_expired();
     }
@@ -212,6 +213,7 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     };
     txn.select(waiter.db);
     txn.note_accesses(waiter.notes_accesses);
+    txn.attribute(entry.id.index() as u16);
     let only_offered = state.config.dialect().serves_what_came_first;
     let ready_key = entry.command.key_words(request, true).find(|&at| {
         let key = state.keyspace.key(request.arg(at).unwrap_or_default());

@@ -310,6 +310,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
     fn invoke(&mut self, client: &mut Client, entry: &Entry, call: &mut Call<'_>) -> Done {
         self.txn.select(call.db);
         self.txn.note_accesses(call.notes_accesses);
+        self.txn.attribute(entry.id.index() as u16);
         if entry.command.reach != Reach::Keys {
             self.txn.hold_every();
         }

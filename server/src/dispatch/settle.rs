@@ -13,6 +13,8 @@ use super::execute::{self, Again};
 use super::route::Route;
 use super::{Context, program};
 use crate::blocking::{Promised, Served, Waiter};
+use crate::client::inbox::Wakes;
+use crate::notify;
 use crate::state::State;
 
 /// Offers that are made in one go, with what has been set aside; then the rest is left to the executor. A thousand take about a
@@ -24,6 +26,7 @@ const OFFERS_MAX: usize = 1000;
 pub struct Aftermath {
     garbage: Vec<Detached>,
     promised: Vec<Promised>,
+    wakes: Wakes,
     aside: VecDeque<Aside>,
     /// Offers made so far.
     offers: usize,
@@ -41,9 +44,12 @@ struct Aside {
 /// keys or fields of hashes, and for that nobody waits.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
+    let mut wakes = Wakes::default();
     for change in &settled.changes {
+        notify::tell(state, change, &mut wakes);
         state.watchers.note(change, |_, _| unreachable!("only commands exchange databases"));
     }
+    wakes.wake();
     state.executor.free(settled.garbage);
 }
 
@@ -66,6 +72,7 @@ impl Aftermath {
     }
 
     fn hand_over(&mut self, state: &State) {
+        self.wakes.wake();
         self.promised.drain(..).for_each(Promised::keep);
         self.garbage.drain(..).for_each(|garbage| state.executor.free(garbage));
         // Expired keys may be among what it left, and what has been popped.
@@ -92,6 +99,7 @@ impl Settling<'_, '_, '_> {
 
     fn follow(&mut self, change: &Change) {
         let (state, txn) = (self.ctx.state, &mut *self.txn);
+        notify::tell(state, change, &mut self.aftermath.wakes);
         state.watchers.note(change, |db, key| program::presence(state, txn, db, key));
         match change.what {
             What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
@@ -99,7 +107,15 @@ impl Settling<'_, '_, '_> {
                 let keys = self.ctx.state.waiters.keys(change.db);
                 keys.iter().for_each(|key| self.offer(change.db, key));
             }
-            What::Deadline | What::Removed | What::Expired | What::Evicted | What::Flushed => {}
+            What::Deadline
+            | What::DeadlineLost
+            | What::Told
+            | What::Missed
+            | What::Removed
+            | What::FieldsExpired
+            | What::Expired
+            | What::Evicted
+            | What::Flushed => {}
         }
     }
 

@@ -16,6 +16,31 @@ pub struct Change {
     pub kind: Kind,
     /// What happened.
     pub what: What,
+    /// Who did it, as [`Transaction::attribute`](super::Transaction::attribute) was told.
+    pub cause: u16,
+    /// What those are told who hear of events.
+    pub notice: Notice,
+}
+
+/// What those are told of a change who hear of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notice {
+    /// What follows from what happened and who did it.
+    #[default]
+    Usual,
+    /// Nothing.
+    Silent,
+    /// This.
+    Event(&'static Event),
+}
+
+/// An event: a name for a change.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its name.
+    pub name: &'static str,
+    /// Its class, a bit whose meaning is the server's business.
+    pub class: u32,
 }
 
 /// What happened to a key.
@@ -27,14 +52,22 @@ pub enum What {
     Modified,
     /// Its value was replaced.
     Overwritten,
-    /// Only its deadline changed.
+    /// It has got a deadline, or another one.
     Deadline,
+    /// It has lost its deadline.
+    DeadlineLost,
     /// It is gone.
     Removed,
+    /// Fields of it are gone because their time had come.
+    FieldsExpired,
     /// It is gone because its time had come.
     Expired,
     /// It is gone because memory was full.
     Evicted,
+    /// Nothing, but those are told who hear of events.
+    Told,
+    /// It was looked up and is not there; logged only if somebody listens to that.
+    Missed,
     /// The whole database was emptied.
     Flushed,
     /// The whole database changed places with another.
@@ -49,9 +82,12 @@ pub struct Interest(AtomicU32);
 
 /// Bits from here on are about values of one type; those below are about all.
 const KIND_SHIFT: u32 = 16;
-const ALL_KINDS: u32 = (1 << KIND_SHIFT) - 1;
+const ALL_KINDS: u32 = Interest::MISSES - 1;
 
 impl Interest {
+    /// The bit of those who listen to lookups of keys that are not there.
+    pub const MISSES: u32 = 1 << (KIND_SHIFT - 1);
+
     /// The bit of those who only listen to values of this type.
     pub const fn in_kind(kind: Kind) -> u32 {
         1 << (KIND_SHIFT + kind as u32)
@@ -88,6 +124,12 @@ impl Observers {
     #[inline]
     pub fn listen_to(self, kind: Kind) -> bool {
         self.0 & (ALL_KINDS | Interest::in_kind(kind)) != 0
+    }
+
+    /// Whether anybody listens to lookups of keys that are not there.
+    #[inline]
+    pub fn listen_to_misses(self) -> bool {
+        self.0 & Interest::MISSES != 0
     }
 
     /// These and those.

@@ -56,6 +56,11 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
         })
     }
 
+    /// Says that what changes is only what time has brought about.
+    pub(super) fn is_of_time(&mut self) {
+        self.what = What::FieldsExpired;
+    }
+
     /// Lets `change` have the collection. What it returns begins with whether it has changed anything: a command that
     /// finds nothing to do is no change of the key.
     pub fn change<R>(&mut self, change: impl FnOnce(&mut T) -> (bool, R)) -> R {
@@ -88,15 +93,14 @@ impl<T: Collection> Drop for Edit<'_, '_, T> {
             let entry = self.view.remove_at(self.hash, self.position);
             self.view.discard(entry);
         }
-        let what = match (is_empty, self.what) {
-            (false, what) => what,
-            // It was never there.
-            (true, What::Created) => return,
-            (true, _) => What::Removed,
-        };
-        if self.is_changed {
-            let key = std::mem::take(&mut self.key);
-            self.view.log(&key, T::KIND, what);
+        // It was never there.
+        if !self.is_changed || is_empty && self.what == What::Created {
+            return;
+        }
+        let key = std::mem::take(&mut self.key);
+        self.view.log(&key, T::KIND, self.what);
+        if is_empty {
+            self.view.log_emptied(&key, T::KIND);
         }
     }
 }

@@ -115,6 +115,7 @@ fn expire_fields(txn: &mut Transaction<'_>, key: &Key<'_>, fields: &mut ExpiredF
     let now_ms = txn.now_ms();
     txn.note_accesses(false);
     let Ok(Some(mut hash)) = txn.edit::<Hash>(key) else { return false };
+    hash.is_of_time();
     let done = hash.change(|hash| {
         let done = hash.expire_fields(now_ms, FIELDS_PER_HASH);
         (done.removed > 0, done)

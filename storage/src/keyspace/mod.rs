@@ -37,7 +37,7 @@ use parking_lot::RwLock;
 pub use self::access::Access;
 use self::access::AccessCell;
 pub use self::ahead::Ahead;
-pub use self::change::{Change, Interest, What};
+pub use self::change::{Change, Event, Interest, Notice, What};
 pub use self::edit::Edit;
 pub use self::eviction::{Evicted, Eviction, Gauge, Hand, Measure, Rank};
 pub use self::expiry::{CycleStep, ExpiryCycle};

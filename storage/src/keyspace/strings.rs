@@ -107,7 +107,7 @@ impl Transaction<'_> {
                 Deadline::Keep | Deadline::Never => None,
             };
             self.insert(key, Entry::new(key.bytes(), value, deadline_ms, clock), What::Created);
-            return;
+            return self.log_deadline(key, deadline);
         };
         let database = self.0.database_mut(key.hash());
         let entry = database.table.at_mut(position);
@@ -130,6 +130,14 @@ impl Transaction<'_> {
             self.0.discard(old);
         }
         self.0.log(key.bytes(), Kind::String, What::Overwritten);
+        self.log_deadline(key, deadline);
+    }
+
+    /// Logs the deadline that a value has come with.
+    fn log_deadline(&mut self, key: &Key<'_>, deadline: Deadline) {
+        if matches!(deadline, Deadline::At(_)) {
+            self.0.log(key.bytes(), Kind::String, What::Deadline);
+        }
     }
 
     fn string_len(&mut self, key: &Key<'_>, position: Position) -> Result<usize, WrongType> {

@@ -5,7 +5,7 @@
 
 use std::ops::{Deref, DerefMut};
 
-use super::change::{Change, What};
+use super::change::{Change, Event, Notice, What};
 use super::edit::Edit;
 use super::entry::{Entry, NewValue};
 use super::scope::{Contended, Hold, Patience, Scope};
@@ -117,6 +117,13 @@ impl<'k> Transaction<'k> {
         was_there
     }
 
+    /// Removes a collection of which a command has taken everything: that is a change, and then the key is gone.
+    pub fn remove_emptied(&mut self, key: &Key<'_>) {
+        let Some(kind) = self.find(key).map(|found| found.kind()) else { return };
+        self.0.log(key.bytes, kind, What::Modified);
+        self.remove(key);
+    }
+
     /// Takes the value from a key, with its deadline.
     pub fn take(&mut self, key: &Key<'_>) -> Option<Moved> {
         let position = self.live_position(key)?;
@@ -159,7 +166,7 @@ impl<'k> Transaction<'k> {
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
         database.deadlines =
             database.deadlines + u32::from(deadline_ms.is_some()) - u32::from(old_deadline.is_some());
-        self.0.log(key.bytes, kind, What::Deadline);
+        self.0.log(key.bytes, kind, if deadline_ms.is_some() { What::Deadline } else { What::DeadlineLost });
         true
     }
 
@@ -215,6 +222,25 @@ impl<'k> Transaction<'k> {
         }
         self.log_whole(a, What::Swapped, true);
         self.log_whole(b, What::Swapped, true);
+    }
+
+    /// Says who makes the changes that follow, by a number whose meaning is the caller's business.
+    #[inline]
+    pub fn attribute(&mut self, cause: u16) {
+        self.0.cause = cause;
+        self.0.notice = Notice::Usual;
+    }
+
+    /// Says what those are told of the changes that follow who hear of events.
+    pub fn announce(&mut self, notice: Notice) {
+        self.0.notice = notice;
+    }
+
+    /// Tells those who hear of events of one at a key.
+    pub fn tell(&mut self, key: &Key<'_>, event: &'static Event) {
+        let notice = std::mem::replace(&mut self.0.notice, Notice::Event(event));
+        self.0.log(key.bytes, Kind::String, What::Told);
+        self.0.notice = notice;
     }
 
     /// Whether it has changed anything since this was asked before; what expired or was evicted is no change.
@@ -281,7 +307,9 @@ impl<'k> Transaction<'k> {
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {
         self.0.has_changed |= happened;
         if happened && self.0.observers.any() {
-            self.0.leftovers().changes.push(Change { db, key: Box::default(), kind: Kind::String, what });
+            let (cause, notice) = (self.0.cause, self.0.notice);
+            let change = Change { db, key: Box::default(), kind: Kind::String, what, cause, notice };
+            self.0.leftovers().changes.push(change);
         }
     }
 }

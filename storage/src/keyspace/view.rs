@@ -4,7 +4,7 @@
 //! settles they are removed under the same lock, as if the read had done it.
 
 use super::access::{AccessWord, REMEMBERED_MASK, Toucher};
-use super::change::{Change, Observers, What};
+use super::change::{Change, Notice, Observers, What};
 use super::entry::Entry;
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
 use super::shard::{Database, Shard, ShardTotals};
@@ -35,6 +35,10 @@ pub struct View<'k> {
     keeps_expired: bool,
     /// Whether anything was changed since somebody asked, by more than time or want of memory.
     pub(super) has_changed: bool,
+    /// Who makes the changes.
+    pub(super) cause: u16,
+    /// What those are told of them who hear of events.
+    pub(super) notice: Notice,
     /// Rarely there, so behind one word: most transactions leave nothing behind.
     leftovers: Option<Box<Leftovers>>,
 }
@@ -161,6 +165,8 @@ impl<'k> View<'k> {
             notes_accesses: true,
             keeps_expired: false,
             has_changed: false,
+            cause: 0,
+            notice: Notice::Usual,
             leftovers: None,
         }
     }
@@ -363,11 +369,17 @@ impl<'k> View<'k> {
         let database = databases.existing_mut(self.db);
         let Some(entry) = database.and_then(|database| database.table.find_mut(key.hash, key.bytes)) else {
             counters.misses += 1;
+            if self.observers.listen_to_misses() {
+                note_missed(&mut self.leftovers, self.db, self.cause, key);
+            }
             return None;
         };
         if entry.deadline_ms().is_some_and(|deadline| deadline <= self.now_ms) {
             counters.misses += 1;
             note_expired(&mut self.leftovers, self.db, key);
+            if self.observers.listen_to_misses() {
+                note_missed(&mut self.leftovers, self.db, self.cause, key);
+            }
             return None;
         }
         counters.hits += 1;
@@ -481,11 +493,27 @@ impl<'k> View<'k> {
 
     #[inline]
     pub(super) fn log(&mut self, key: &[u8], kind: Kind, what: What) {
-        self.has_changed |= !matches!(what, What::Expired | What::Evicted);
+        self.has_changed |=
+            !matches!(what, What::FieldsExpired | What::Expired | What::Evicted | What::Told | What::Missed);
         if self.observers.listen_to(kind) {
-            let db = self.db;
-            self.leftovers().changes.push(Change { db, key: key.into(), kind, what });
+            let change = Change { key: key.into(), ..self.unnamed(kind, what) };
+            self.leftovers().changes.push(change);
         }
+    }
+
+    /// Logs that a collection has become empty, so that its key is gone. The change that has emptied it is logged already, and
+    /// has told what it was to tell.
+    pub(super) fn log_emptied(&mut self, key: &[u8], kind: Kind) {
+        let notice = self.notice;
+        if notice != Notice::Silent {
+            self.notice = Notice::Usual;
+        }
+        self.log(key, kind, What::Removed);
+        self.notice = notice;
+    }
+
+    fn unnamed(&self, kind: Kind, what: What) -> Change {
+        Change { db: self.db, key: Box::default(), kind, what, cause: self.cause, notice: self.notice }
     }
 }
 
@@ -496,6 +524,13 @@ fn seconds_between(earlier: u32, later: u32) -> u32 {
 #[cold]
 fn note_expired(leftovers: &mut Option<Box<Leftovers>>, db: Db, key: &Key<'_>) {
     leftovers.get_or_insert_default().expired.push((db, key.hash, key.bytes.into()));
+}
+
+#[cold]
+fn note_missed(leftovers: &mut Option<Box<Leftovers>>, db: Db, cause: u16, key: &Key<'_>) {
+    let (kind, what, notice) = (Kind::String, What::Missed, Notice::Usual);
+    let change = Change { db, key: key.bytes.into(), kind, what, cause, notice };
+    leftovers.get_or_insert_default().changes.push(change);
 }
 
 /// Keys that are looked at for one that has not expired, where those that have are to stay.

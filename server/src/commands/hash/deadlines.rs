@@ -2,11 +2,12 @@
 
 use shardis_protocol::number;
 use shardis_storage::types::hash::{Hash, HashContext};
-use shardis_storage::{Key, Kind, Transaction, View};
+use shardis_storage::{Event, Key, Kind, Notice, Transaction, View};
 
 use super::clause::{self, Named};
 use super::context;
 use crate::command::Arity::AtLeast;
+use crate::command::event;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
 use crate::commands::keys::expire::{DeadlineCondition, TimeUnit};
 
@@ -32,6 +33,7 @@ pub static HPEXPIRE: Command = Command::write("HPEXPIRE", hpexpire)
     .arity(AtLeast(6))
     .keys(UPDATED)
     .flags(Flags::FAST)
+    .event("hexpire")
     .since("7.4.0")
     .complexity(COMPLEXITY)
     .summary("Sets the expiration time of fields of a hash in milliseconds.");
@@ -45,6 +47,7 @@ pub static HEXPIREAT: Command = Command::write("HEXPIREAT", hexpireat)
     .arity(AtLeast(6))
     .keys(UPDATED)
     .flags(Flags::FAST)
+    .event("hexpire")
     .since("7.4.0")
     .complexity(COMPLEXITY)
     .summary("Sets the expiration time of fields of a hash to a Unix timestamp.");
@@ -58,6 +61,7 @@ pub static HPEXPIREAT: Command = Command::write("HPEXPIREAT", hpexpireat)
     .arity(AtLeast(6))
     .keys(UPDATED)
     .flags(Flags::FAST)
+    .event("hexpire")
     .since("7.4.0")
     .complexity(COMPLEXITY)
     .summary("Sets the expiration time of fields of a hash to a Unix milliseconds timestamp.");
@@ -88,17 +92,24 @@ fn set_deadlines(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit)
         Some(deadline_ms) => deadline_ms,
         None => deadline_ms(call, unit, amount)?,
     };
+    let is_past = deadline_ms <= call.now_ms;
+    txn.announce(Notice::Event(if is_past { removed(call) } else { &event::HEXPIRE }));
     change_each(call, txn, &key, named, |hash, field, context| {
         if !condition.allows(hash.deadline_ms(field), deadline_ms) {
             return (false, CONDITION_FAILED);
         }
-        if deadline_ms <= context.now_ms {
+        if is_past {
             hash.remove(field, context.now_ms);
             return (true, REMOVED);
         }
         hash.set_deadline(field, Some(deadline_ms), context);
         (true, CHANGED)
     })
+}
+
+/// What it is told as that fields are removed because they have got a deadline which is past.
+pub fn removed(call: &Call<'_>) -> &'static Event {
+    if call.dialect().past_deadlines_expire { &event::HEXPIRED } else { &event::HDEL }
 }
 
 /// Reads an amount of time; `amount` must not be negative and not too large.

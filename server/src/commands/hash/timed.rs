@@ -1,13 +1,14 @@
 //! Reading and writing fields together with their deadlines.
 
 use shardis_storage::types::hash::Hash;
-use shardis_storage::{Key, Transaction};
+use shardis_storage::{Key, Notice, Transaction};
 
 use super::clause::{self, Named, Words};
 use super::context;
-use super::deadlines::{deadline_ms, require_hash};
+use super::deadlines::{deadline_ms, removed, require_hash};
 use crate::command::Arity::AtLeast;
 use crate::command::args::is_word;
+use crate::command::event;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
 use crate::commands::string::options::{
     Condition, EX, EXAT, Expiry, KEEPTTL, Meaning, NX, Options, PERSIST, PX, PXAT, Word, XX,
@@ -23,6 +24,7 @@ pub static HGETEX: Command = Command::write("HGETEX", hgetex)
     .arity(AtLeast(5))
     .keys(&[key(1).read_write().accesses().updates()])
     .flags(Flags::FAST)
+    .event("hexpire")
     .since("8.0.0")
     .complexity(COMPLEXITY)
     .summary("Returns the values of fields of a hash after setting their expiration times.");
@@ -40,6 +42,12 @@ fn hgetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     require_hash(txn, &key)?;
     let deadline_ms = deadline_of(call, options.expiry)?;
     let context = context(call, &key);
+    let event = match deadline_ms {
+        Some(deadline_ms) if deadline_ms <= context.now_ms => removed(call),
+        Some(_) => &event::HEXPIRE,
+        None => &event::HPERSIST,
+    };
+    txn.announce(Notice::Event(event));
     change_each(call, txn, &key, named, |hash, field| match (options.expiry, deadline_ms) {
         (_, Some(deadline_ms)) if deadline_ms <= context.now_ms => hash.remove(field, context.now_ms),
         (_, Some(_)) => {
@@ -60,6 +68,7 @@ pub static HGETDEL: Command = Command::write("HGETDEL", hgetdel)
     .arity(AtLeast(5))
     .keys(&[key(1).read_write().accesses().deletes()])
     .flags(Flags::FAST)
+    .event("hdel")
     .since("8.0.0")
     .complexity("O(N) where N is the number of fields to be retrieved and deleted.")
     .summary(
@@ -117,6 +126,7 @@ pub static HSETEX: Command = Command::write("HSETEX", hsetex)
     .arity(AtLeast(6))
     .keys(&[key(1).read_write().inserts()])
     .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .event("hset")
     .since("8.0.0")
     .complexity(COMPLEXITY)
     .summary("Sets the values and expiration times of fields of a hash, all of them or none.");
@@ -161,6 +171,7 @@ fn hsetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return Ok(Flow::Offload);
     }
     let context = context(call, &key);
+    txn.announce(Notice::Silent);
     let mut hash = txn.upsert::<Hash>(&key)?;
     let wanted = match condition {
         Condition::Absent => Some(false),
@@ -187,6 +198,17 @@ fn hsetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         }
         (true, ())
     });
+    drop(hash);
+    txn.tell(&key, &event::HSET);
+    if let Some(deadline_ms) = deadline_ms {
+        txn.tell(&key, &event::HEXPIRE);
+        if deadline_ms <= call.now_ms {
+            txn.tell(&key, removed(call));
+        }
+    }
+    if txn.find(&key).is_none() {
+        txn.tell(&key, &event::DEL);
+    }
     call.integer(1)
 }
 

@@ -1,10 +1,11 @@
 //! Times to live: setting, reading and removing them.
 
 use shardis_protocol::number;
-use shardis_storage::{Transaction, View};
+use shardis_storage::{Key, Notice, Transaction, View};
 
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
+use crate::command::event;
 use crate::command::{Call, Command, Done, Error, Flags, KeySpec, key};
 
 const UPDATED: &[KeySpec] = &[key(1).read_write().updates()];
@@ -116,9 +117,20 @@ fn set_deadline(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) 
     if !condition.allows(entry.deadline_ms(), deadline) {
         return call.integer(0);
     }
-    let done =
-        if deadline <= call.now_ms { txn.remove(&key) } else { txn.set_deadline(&key, Some(deadline)) };
+    let done = if deadline <= call.now_ms {
+        remove_overdue(call, txn, &key)
+    } else {
+        txn.set_deadline(&key, Some(deadline))
+    };
     call.integer(i64::from(done))
+}
+
+/// Removes a key that has got a deadline which is past; whether it was there.
+pub fn remove_overdue(call: &Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>) -> bool {
+    if call.dialect().past_deadlines_expire {
+        txn.announce(Notice::Event(&event::EXPIRED));
+    }
+    txn.remove(key)
 }
 
 /// When a deadline may replace another.

@@ -11,6 +11,7 @@ use shardis_storage::{Db, Transaction};
 
 use crate::command::{Call, Category, Error, Family};
 
+pub use self::expire::remove_overdue;
 pub use self::flush::{FLUSHALL, FLUSHDB, SWAPDB};
 pub use self::scan::DBSIZE;
 

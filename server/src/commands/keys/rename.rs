@@ -1,11 +1,12 @@
 //! Moving and copying values between keys, within a database or to another one. The time to live goes along.
 
 use shardis_protocol::Request;
-use shardis_storage::Transaction;
+use shardis_storage::{Key, Notice, Transaction};
 
 use super::{database, within};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
+use crate::command::event;
 use crate::command::{Call, Command, Databases, Done, Error, Flags, Flow, key};
 
 pub static RENAME: Command = Command::write("RENAME", rename)
@@ -22,10 +23,23 @@ fn rename(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return Err(Error::NO_SUCH_KEY);
     }
     if source.bytes() != destination.bytes() {
-        let moved = txn.take(&source).ok_or(Error::NO_SUCH_KEY)?;
-        txn.put(&destination, moved);
+        give_name(txn, &source, &destination)?;
     }
     call.ok()
+}
+
+/// Gives a value another name. What had that name is told to be a new one.
+fn give_name(txn: &mut Transaction<'_>, source: &Key<'_>, destination: &Key<'_>) -> Result<(), Error> {
+    txn.announce(Notice::Silent);
+    let replaces = txn.find(destination).is_some();
+    let moved = txn.take(source).ok_or(Error::NO_SUCH_KEY)?;
+    txn.put(destination, moved);
+    if replaces {
+        txn.tell(destination, &event::NEW);
+    }
+    txn.tell(source, &event::RENAME_FROM);
+    txn.tell(destination, &event::RENAME_TO);
+    Ok(())
 }
 
 pub static RENAMENX: Command = Command::write("RENAMENX", renamenx)
@@ -50,8 +64,7 @@ fn renamenx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if txn.find(&destination).is_some() {
         return call.integer(0);
     }
-    let moved = txn.take(&source).ok_or(Error::NO_SUCH_KEY)?;
-    txn.put(&destination, moved);
+    give_name(txn, &source, &destination)?;
     call.integer(1)
 }
 
@@ -75,8 +88,11 @@ fn move_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if txn.find(&key).is_none() || within(txn, db, |txn| txn.find(&key).is_some()) {
         return call.integer(0);
     }
+    txn.announce(Notice::Silent);
     let Some(moved) = txn.take(&key) else { return call.integer(0) };
     within(txn, db, |txn| txn.put(&key, moved));
+    txn.tell(&key, &event::MOVE_FROM);
+    within(txn, db, |txn| txn.tell(&key, &event::MOVE_TO));
     call.integer(1)
 }
 
@@ -115,11 +131,19 @@ fn copy(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         txn.uncount(&source);
         return Ok(Flow::Offload);
     }
-    if !replace && within(txn, db, |txn| txn.find(&destination).is_some()) {
+    let replaces = within(txn, db, |txn| txn.find(&destination).is_some());
+    if replaces && !replace {
         return call.integer(0);
     }
     let Some(copied) = txn.duplicate(&source) else { return call.integer(0) };
-    within(txn, db, |txn| txn.put(&destination, copied));
+    txn.announce(Notice::Silent);
+    within(txn, db, |txn| {
+        txn.put(&destination, copied);
+        if replaces {
+            txn.tell(&destination, &event::NEW);
+        }
+        txn.tell(&destination, &event::COPY_TO);
+    });
     call.integer(1)
 }
 

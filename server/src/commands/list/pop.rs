@@ -1,8 +1,9 @@
 //! Taking elements off either end.
 
 use shardis_storage::types::list::{List, Side};
-use shardis_storage::{Key, Transaction};
+use shardis_storage::{Key, Notice, Transaction};
 
+use super::transfer::popped;
 use super::{limit, side};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key, numbered};
@@ -119,6 +120,7 @@ pub(super) fn pop_many(
     count: usize,
 ) -> Result<Option<Flow>, Error> {
     let limit = limit(call);
+    txn.announce(Notice::Event(popped(side)));
     let Some(mut list) = txn.edit::<List>(key)? else { return Ok(None) };
     let count = count.min(list.len());
     if call.should_offload(count) {

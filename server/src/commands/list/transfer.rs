@@ -1,10 +1,11 @@
 //! Moving an element from one list to another, or from one end of a list to one of its own.
 
 use shardis_storage::types::list::{List, Moved, Side};
-use shardis_storage::{Key, Kind, Transaction};
+use shardis_storage::{Event, Key, Kind, Notice, Transaction};
 
 use super::{limit, side};
 use crate::command::Arity::Exactly;
+use crate::command::event;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
 
 /// Where elements come from and where they go to.
@@ -65,18 +66,45 @@ pub(super) fn transfer(
     }
     is_list(txn, destination)?;
     let limit = limit(call);
+    // Adding is told before taking, as in the real servers, who do it in that order.
+    txn.announce(Notice::Silent);
     let Some(mut list) = txn.edit::<List>(source)? else { return Ok(None) };
     if source.bytes() == destination.bytes() {
-        return list
-            .change(|list| (true, list.rotate(from, to, limit, |element| call.element(element))))
-            .transpose();
+        let mut rotate = |list: &mut List| list.rotate(from, to, limit, |element| call.element(element));
+        let flow = list.change(|list| (true, rotate(list)));
+        drop(list);
+        txn.tell(destination, pushed(to));
+        txn.tell(source, popped(from));
+        return flow.transpose();
     }
     let moved = list.change(|list| (true, list.pop_with(from, limit, Moved::new)));
     drop(list);
     let Some(moved) = moved else { return Ok(None) };
     let mut list = txn.upsert::<List>(destination)?;
     list.change(|list| (true, list.push(to, std::iter::once(moved.element()), limit)));
+    drop(list);
+    txn.tell(destination, pushed(to));
+    txn.tell(source, popped(from));
+    if txn.find(source).is_none() {
+        txn.tell(source, &event::DEL);
+    }
     call.element(moved.element()).map(Some)
+}
+
+/// What adding to this end is told as.
+fn pushed(side: Side) -> &'static Event {
+    match side {
+        Side::Front => &event::LPUSH,
+        Side::Back => &event::RPUSH,
+    }
+}
+
+/// What taking from this end is told as.
+pub(super) fn popped(side: Side) -> &'static Event {
+    match side {
+        Side::Front => &event::LPOP,
+        Side::Back => &event::RPOP,
+    }
 }
 
 /// Whether there is a list at a key; an error if there is something else.

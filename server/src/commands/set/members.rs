@@ -3,10 +3,11 @@
 use shardis_protocol::limits::COMMAND_BYTES_MAX;
 use shardis_storage::types::packed::{ELEMENT_BYTES_MAX, Element};
 use shardis_storage::types::set::{Set, SetContext};
-use shardis_storage::{Edit, Kind, Transaction, View};
+use shardis_storage::{Edit, Kind, Notice, Transaction, View};
 
 use super::context;
 use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::event;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
 
 const _: () = assert!(COMMAND_BYTES_MAX <= ELEMENT_BYTES_MAX);
@@ -166,6 +167,7 @@ fn smove(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
             return Err(Error::WRONG_TYPE);
         }
     }
+    txn.announce(Notice::Event(&event::SREM));
     let Some(mut set) = txn.edit::<Set>(&source)? else { return call.integer(0) };
     if source.bytes() == destination.bytes() {
         let is_member = set.contains(member);
@@ -177,6 +179,7 @@ fn smove(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     });
     drop(set);
     if is_removed {
+        txn.announce(Notice::Event(&event::SADD));
         let context = context(call, &destination);
         add(call, txn.upsert::<Set>(&destination)?, &context);
     }

@@ -53,7 +53,7 @@ fn pop_several(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         for member in set.iter().flat_map(|set| set.iter()) {
             call.element(member)?;
         }
-        txn.remove(&key);
+        txn.remove_emptied(&key);
         return Ok(Flow::Done);
     }
     let (context, mut random) = (context(call, &key), call.random());

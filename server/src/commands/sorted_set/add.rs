@@ -1,11 +1,12 @@
 //! Adding members, and giving them other scores.
 
-use shardis_storage::Transaction;
 use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
+use shardis_storage::{Notice, Transaction};
 use smallvec::SmallVec;
 
 use super::{context, parse_score};
 use crate::command::Arity::{AtLeast, Exactly};
+use crate::command::event;
 use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, key};
 use crate::config::Dialect;
 
@@ -37,6 +38,7 @@ pub static ZINCRBY: Command = Command::write("ZINCRBY", zincrby)
     .arity(Exactly(4))
     .keys(&[key(1).read_write().accesses().updates()])
     .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .event("zincr")
     .since("1.2.0")
     .complexity("O(log(N)) where N is the number of elements in the sorted set.")
     .summary("Increments the score of a member in a sorted set.");
@@ -113,6 +115,9 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
     }
     let read = |score| parse_score(call, score).ok_or(Error::NOT_FLOAT);
     let scores: Scores = call.args.rest().step_by(2).map(read).collect::<Result<_, Error>>()?;
+    if options.is_increment {
+        txn.announce(Notice::Event(&event::ZINCR));
+    }
     let context = context(call, &key);
     let set = match options.only_present {
         true => txn.edit::<SortedSet>(&key)?,

@@ -22,6 +22,7 @@ pub static BZPOPMIN: Command = Command::blocking("BZPOPMIN", Kind::SortedSet, bz
     .arity(AtLeast(3))
     .keys(KEYS)
     .flags(Flags::FAST)
+    .event("zpopmin")
     .since("5.0.0")
     .complexity(COMPLEXITY)
     .summary(
@@ -40,6 +41,7 @@ pub static BZPOPMAX: Command = Command::blocking("BZPOPMAX", Kind::SortedSet, bz
     .arity(AtLeast(3))
     .keys(KEYS)
     .flags(Flags::FAST)
+    .event("zpopmax")
     .since("5.0.0")
     .complexity(COMPLEXITY)
     .summary(

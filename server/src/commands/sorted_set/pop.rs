@@ -2,10 +2,11 @@
 
 use shardis_storage::types::packed::Side;
 use shardis_storage::types::sorted_set::SortedSet;
-use shardis_storage::{Key, Transaction};
+use shardis_storage::{Key, Notice, Transaction};
 
 use super::reply_elements;
 use crate::command::Arity::AtLeast;
+use crate::command::event;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key, numbered};
 
 const KEYS: &[KeySpec] = &[key(1).read_write().accesses().deletes()];
@@ -127,6 +128,8 @@ pub(super) fn pop_many(
     side: Side,
     count: usize,
 ) -> Result<Option<Flow>, Error> {
+    let event = if side == Side::Front { &event::ZPOPMIN } else { &event::ZPOPMAX };
+    txn.announce(Notice::Event(event));
     let Some(mut set) = txn.edit::<SortedSet>(key)? else { return Ok(None) };
     let popped = count.min(set.len());
     if call.should_offload(popped) {

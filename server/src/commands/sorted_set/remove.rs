@@ -65,7 +65,7 @@ fn remove(call: &mut Call<'_>, txn: &mut Transaction<'_>, by: By) -> Done {
     if is_all {
         // Whole values are freed in the background.
         drop(set);
-        txn.remove(&key);
+        txn.remove_emptied(&key);
         return call.integer(ranks.len());
     }
     if call.should_offload(ranks.len()) {

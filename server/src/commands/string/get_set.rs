@@ -9,6 +9,7 @@ use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Access, Call, Command, Done, Flags, Flow, key};
 use crate::commands::keys::expire::TimeUnit;
+use crate::commands::keys::remove_overdue;
 use crate::config::Dialect;
 
 pub static GET: Command = Command::read("GET", get)
@@ -109,6 +110,7 @@ pub static GETSET: Command = Command::write("GETSET", getset)
     .arity(Exactly(3))
     .keys(&[key(1).read_write().accesses().updates()])
     .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .event("set")
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Returns the previous string value of a key after setting it to a new value.")
@@ -168,7 +170,7 @@ fn getex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     match (expiry, deadline) {
         (Expiry::Unsaid, _) => {}
         (_, Deadline::At(at)) if at <= call.now_ms => {
-            txn.remove(&key);
+            remove_overdue(call, txn, &key);
         }
         (_, Deadline::At(at)) => {
             txn.set_deadline(&key, Some(at));
@@ -185,6 +187,7 @@ pub static SETNX: Command = Command::write("SETNX", setnx)
     .arity(Exactly(3))
     .keys(&[key(1).overwrites().inserts()])
     .flags(Flags::DENY_OOM.union(Flags::FAST))
+    .event("set")
     .since("1.0.0")
     .complexity("O(1)")
     .summary("Set the string value of a key only when the key doesn't exist.")
@@ -205,6 +208,7 @@ pub static SETEX: Command = Command::write("SETEX", setex)
     .arity(Exactly(4))
     .keys(&[key(1).overwrites().updates()])
     .flags(Flags::DENY_OOM)
+    .event("set")
     .since("2.0.0")
     .complexity("O(1)")
     .summary("Sets the string value and expiration time of a key. Creates the key if it doesn't exist.")
@@ -219,6 +223,7 @@ pub static PSETEX: Command = Command::write("PSETEX", psetex)
     .arity(Exactly(4))
     .keys(&[key(1).overwrites().updates()])
     .flags(Flags::DENY_OOM)
+    .event("set")
     .since("2.6.0")
     .complexity("O(1)")
     .summary(

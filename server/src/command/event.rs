@@ -1,0 +1,72 @@
+//! Events that are told of keys under another name than that of the command that has changed them.
+
+use shardis_storage::Event;
+
+use crate::config::EventClasses;
+
+const fn event(name: &'static str, class: u32) -> Event {
+    Event { name, class }
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident = $text:literal, $class:ident;)*) => {
+        $($(#[$doc])* pub static $name: Event = event($text, EventClasses::$class);)*
+    };
+}
+
+events! {
+    /// A key is gone.
+    DEL = "del", GENERIC;
+    /// A key will expire.
+    EXPIRE = "expire", GENERIC;
+    /// A key will not expire any more.
+    PERSIST = "persist", GENERIC;
+    /// Its time had come.
+    EXPIRED = "expired", EXPIRED;
+    /// There was no memory for it.
+    EVICTED = "evicted", EVICTED;
+    /// It did not exist.
+    NEW = "new", NEW;
+    /// It was looked for and is not there.
+    KEY_MISS = "keymiss", MISSED;
+    /// A value went elsewhere.
+    RENAME_FROM = "rename_from", GENERIC;
+    /// It came from elsewhere.
+    RENAME_TO = "rename_to", GENERIC;
+    /// It went to another database.
+    MOVE_FROM = "move_from", GENERIC;
+    /// It came from another database.
+    MOVE_TO = "move_to", GENERIC;
+    /// It was copied from elsewhere.
+    COPY_TO = "copy_to", GENERIC;
+    /// A list was made of what was sorted.
+    SORT_STORE = "sortstore", LIST;
+    /// Elements were added before the first.
+    LPUSH = "lpush", LIST;
+    /// Elements were added behind the last.
+    RPUSH = "rpush", LIST;
+    /// The first elements were taken.
+    LPOP = "lpop", LIST;
+    /// The last elements were taken.
+    RPOP = "rpop", LIST;
+    /// A member was added to a set.
+    SADD = "sadd", SET;
+    /// A member was removed from a set.
+    SREM = "srem", SET;
+    /// Fields were set.
+    HSET = "hset", HASH;
+    /// Fields were removed.
+    HDEL = "hdel", HASH;
+    /// Fields will expire.
+    HEXPIRE = "hexpire", HASH;
+    /// The time of fields had come.
+    HEXPIRED = "hexpired", HASH;
+    /// Fields will not expire any more.
+    HPERSIST = "hpersist", HASH;
+    /// A score was added to.
+    ZINCR = "zincr", SORTED_SET;
+    /// The members with the least scores were taken.
+    ZPOPMIN = "zpopmin", SORTED_SET;
+    /// The members with the greatest scores were taken.
+    ZPOPMAX = "zpopmax", SORTED_SET;
+}
