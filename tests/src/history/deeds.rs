@@ -38,6 +38,9 @@ const BALANCE: u64 = 1000;
 const PIECE: usize = 8;
 /// Elements of one list that is so long that reading it is left to other threads.
 const LONG_LIST: usize = 20_000;
+/// Looks at each element of it.
+const SLOW: &str = "LPOS long: none";
+const SLOW_CALLS: usize = 5;
 
 /// Commands that are done at once, and what their replies tell.
 pub struct Deed {
@@ -131,6 +134,12 @@ impl Deeds {
                 .collect(),
             _ => versions.iter().map(|(key, version)| set(key, *version)).collect(),
         }
+    }
+
+    /// Commands that take long, now and then: what goes wrong between the first and the last of a transaction then does.
+    pub fn pause(&mut self) -> Vec<Call> {
+        let count = if self.random.u32(..4) == 0 { SLOW_CALLS } else { 0 };
+        vec![words(SLOW); count]
     }
 
     /// Two different accounts, and how much to move from the first to the second.
@@ -440,7 +449,7 @@ fn look_at_all_accounts(deeds: &mut Deeds) -> Vec<Deed> {
 
 /// What needs all shards, or another thread.
 fn look_at_much(deeds: &mut Deeds) -> Vec<Deed> {
-    let calls = ["DBSIZE", "KEYS none*", "LRANGE long: 0 1"];
+    let calls = ["DBSIZE", "KEYS none*", "LRANGE long: 0 1", SLOW];
     vec![one(calls[deeds.random.usize(..calls.len())], |_| Vec::new())]
 }
 

@@ -9,13 +9,18 @@
 //!
 //! 1. The versions of an object are numbered in the order in which they follow each other, 0 being the absent object. The number
 //!    is the length of what only grows, the value of what only counts up, or what its only writer or a writer that watches it
-//!    has put there. So a version has one writer; two of them are a fault, and so is one that is met and has none.
+//!    has put there. What is copied or computed from what only grows has the number of what it was made of: in whatever order
+//!    the copies are made, it must be that of these numbers. So a version has one writer; two of them are a fault, and so is
+//!    one that is met and has none.
 //! 2. For each object, the writer of a version comes before those who met it, and these come before the writer of the next;
 //!    writers come in the order of their versions. In every valid order this must hold.
 //! 3. Whoever had ended before another began comes before it. Not a line for each pair, but a chain of moments, one for each
 //!    end: an operation comes before the moment of its end, and after the last moment before its start.
 //! 4. If these demands have no cycle, any order that obeys them is valid: all who met a version stand behind its writer and in
 //!    front of the next one, whatever stands between. If they have one, no order is valid, and the cycle shows why.
+//!
+//! Where a reply names no version (a queue was empty; what the balance of one account is), nothing is noted: then less is
+//! demanded, never too much.
 //!
 //! All of it takes time and memory in proportion to the history. `run` cuts a long run into rounds that start from an empty
 //! server, because what is checked must be in memory.

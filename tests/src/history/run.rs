@@ -200,7 +200,9 @@ impl<'a> Worker<'a> {
         seen.extend(next.iter().map(|(key, version)| Seen::new(&**key, What::Made(*version))));
         let deeds: Vec<Deed> =
             (0..self.deeds.random.usize(..3)).flat_map(|_| self.deeds.anything()).collect();
-        let mut calls = self.deeds.set_registers(&next);
+        let mut calls = self.deeds.pause();
+        calls.extend(self.deeds.set_registers(&next));
+        calls.extend(self.deeds.pause());
         let own = calls.len();
         calls.extend(deeds.iter().flat_map(|deed| deed.calls.iter().cloned()));
         let (start_ns, replies) = self.commit(&calls);
