@@ -14,11 +14,11 @@ use shardis_storage::types::packed::{Element, Side};
 use shardis_storage::types::set::{Set, SetContext};
 use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
 use shardis_storage::{
-    Change, Db, Deadline, EntryRef, ExpiryCycle, Hold, Key, Keyspace, KeyspaceOptions, Kind, Patience,
-    Random, Scope, Settled, StringTooLong, Transaction, What, WrongType,
+    Db, Deadline, EntryRef, ExpiryCycle, Hold, Key, Keyspace, KeyspaceOptions, Kind, Patience, Random, Scope,
+    Settled, StringTooLong, Transaction, What, WrongType,
 };
 
-use self::model::{Item, Model, Value};
+use self::model::{Item, Model, Value, change};
 
 const DATABASES: u16 = 3;
 const KEYS: u64 = 40;
@@ -282,7 +282,8 @@ impl Step<'_, '_> {
                 });
                 assert_eq!(self.txn.set_deadline(&key, deadline_ms), found.is_some());
                 if let Some(kind) = found {
-                    self.model.log(&name, kind, What::Deadline);
+                    let what = if deadline_ms.is_some() { What::Deadline } else { What::DeadlineLost };
+                    self.model.log(&name, kind, what);
                 }
             }
             _ => self.collection(&name, &key),
@@ -333,8 +334,7 @@ impl Step<'_, '_> {
                 if db != other {
                     self.model.databases.swap(db.0.into(), other.0.into());
                     for db in [db, other] {
-                        let key = Box::default();
-                        self.model.changes.push(Change { db, key, kind: Kind::String, what: What::Swapped });
+                        self.model.changes.push(change(db, b"", Kind::String, What::Swapped));
                     }
                 }
             }
@@ -353,8 +353,7 @@ impl Step<'_, '_> {
     fn flushed(&mut self, db: Db) {
         let keys = std::mem::take(&mut self.model.databases[usize::from(db.0)]);
         if !keys.is_empty() {
-            let key = Box::default();
-            self.model.changes.push(Change { db, key, kind: Kind::String, what: What::Flushed });
+            self.model.changes.push(change(db, b"", Kind::String, What::Flushed));
         }
     }
 

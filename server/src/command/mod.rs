@@ -172,7 +172,7 @@ impl Flags {
     /// Needs `enable-debug-command`.
     pub const PROTECTED: Flags = Flags(1 << 19);
     /// Allowed while its client listens to channels in RESP2.
-    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 21);
+    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 23);
     /// Among servers, or for developers of the server: `syscmd` in `COMMAND DOCS`.
     pub const SYSTEM: Flags = Flags(1 << 20);
     /// Runs at once where other commands are gathered for a transaction.

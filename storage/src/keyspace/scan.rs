@@ -5,8 +5,9 @@
 use smallvec::SmallVec;
 
 use super::entry::Entry;
+use super::entry_ref::EntryRef;
 use super::scope::Contended;
-use super::view::{EntryRef, View};
+use super::view::View;
 use crate::table::TableEntry;
 
 impl View<'_> {

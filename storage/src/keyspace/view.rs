@@ -3,16 +3,17 @@
 //! A reader meets expired keys but cannot delete: it takes them for absent and notes them, and when the transaction
 //! settles they are removed under the same lock, as if the read had done it.
 
-use super::access::{AccessWord, REMEMBERED_MASK, Toucher};
+use super::access::{AccessWord, Toucher};
 use super::change::{Change, Notice, Observers, What};
 use super::entry::Entry;
+use super::entry_ref::{EntryRef, seconds_between};
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
 use super::shard::{Database, Shard, ShardTotals};
 use super::{Db, Key, Keyspace};
 use crate::random::Random;
 use crate::table::{KeyHash, Position, TableEntry};
 use crate::types::string::StringRef;
-use crate::types::{Collection, Kind, ObjectRef, WrongType};
+use crate::types::{Collection, Kind, WrongType};
 
 /// The locked shards, to be read.
 pub struct View<'k> {
@@ -56,70 +57,6 @@ pub(super) struct Leftovers {
     pub changes: Vec<Change>,
     /// Entries that are too heavy to be freed under a lock.
     pub garbage: Vec<Entry>,
-}
-
-/// An entry in place.
-#[derive(Clone, Copy, Debug)]
-pub struct EntryRef<'a> {
-    entry: &'a Entry,
-    clock: u32,
-}
-
-impl<'a> EntryRef<'a> {
-    pub(super) fn new(entry: &'a Entry, clock: u32) -> EntryRef<'a> {
-        EntryRef { entry, clock }
-    }
-
-    /// Its type.
-    pub fn kind(&self) -> Kind {
-        self.entry.kind()
-    }
-
-    /// How the value is stored, as `OBJECT ENCODING` says it, where strings of `raw_bytes_min` bytes and more do not
-    /// share the allocation of their object.
-    pub fn encoding(&self, raw_bytes_min: usize) -> &'static str {
-        self.entry.encoding_name(raw_bytes_min)
-    }
-
-    /// Whether it is an integer that was copied from another key: Redis shares small ones between keys, but not those.
-    pub fn is_copied_integer(&self) -> bool {
-        self.entry.is_copied_integer()
-    }
-
-    /// When it expires: Unix milliseconds.
-    pub fn deadline_ms(&self) -> Option<i64> {
-        self.entry.deadline_ms()
-    }
-
-    /// Milliseconds since the last access, in steps of a second; only while recency is remembered.
-    pub fn idle_ms(&self) -> i64 {
-        i64::from(seconds_between(self.entry.clock(), self.clock)) * 1000
-    }
-
-    /// What it remembers of its accesses, 24 bits.
-    pub fn access_clock(&self) -> u32 {
-        self.entry.clock()
-    }
-
-    /// The value, if it is a string.
-    pub fn string(&self) -> Option<StringRef<'a>> {
-        self.entry.string()
-    }
-
-    /// The value, if it is a collection of this type.
-    pub fn object<T: Collection>(&self) -> Option<&'a T> {
-        self.entry.object().and_then(T::from_ref)
-    }
-
-    /// The value, if it is a collection.
-    pub fn any_object(&self) -> Option<ObjectRef<'a>> {
-        self.entry.object()
-    }
-
-    /// Heap bytes of the entry and its value.
-    pub fn memory_bytes(&self) -> usize {
-        self.entry.weight_bytes()
-    }
 }
 
 impl<'k> View<'k> {
@@ -204,13 +141,13 @@ impl<'k> View<'k> {
         let toucher = self.toucher();
         let entry = self.counted(key)?;
         toucher.touch(entry, key.hash);
-        Some(EntryRef { entry, clock: toucher.clock })
+        Some(EntryRef::new(entry, toucher.clock))
     }
 
     /// The entry at a key, counted but not noted as an access.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let clock = self.clock;
-        Some(EntryRef { entry: self.counted(key)?, clock })
+        Some(EntryRef::new(self.counted(key)?, clock))
     }
 
     /// How often a key is used, from what it remembers: 0 to 255, on a logarithmic scale. Only while frequency is remembered.
@@ -247,7 +184,7 @@ impl<'k> View<'k> {
     pub fn looked_up(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let shard = self.held.shard(self.keyspace.shard_of(key.hash));
         let entry = shard.database(self.db).table.find(key.hash, key.bytes)?;
-        (!self.is_expired(entry)).then_some(EntryRef { entry, clock: self.clock })
+        (!self.is_expired(entry)).then_some(EntryRef::new(entry, self.clock))
     }
 
     /// Whether there is something at a key whose time has come, and that nobody has removed yet.
@@ -336,7 +273,7 @@ impl<'k> View<'k> {
     pub fn for_each_key(&self, visit: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
         for (_, shard) in self.held.all() {
             for entry in shard.database(self.db).table.iter().filter(|entry| !self.is_expired(entry)) {
-                visit(entry.key(), EntryRef { entry, clock: self.clock });
+                visit(entry.key(), EntryRef::new(entry, self.clock));
             }
         }
     }
@@ -515,10 +452,6 @@ impl<'k> View<'k> {
     fn unnamed(&self, kind: Kind, what: What) -> Change {
         Change { db: self.db, key: Box::default(), kind, what, cause: self.cause, notice: self.notice }
     }
-}
-
-fn seconds_between(earlier: u32, later: u32) -> u32 {
-    later.wrapping_sub(earlier) & REMEMBERED_MASK
 }
 
 #[cold]

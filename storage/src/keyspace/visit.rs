@@ -10,8 +10,9 @@
 use smallvec::SmallVec;
 
 use super::entry::Entry;
+use super::entry_ref::EntryRef;
 use super::scope::{Contended, Hold, Patience, Scope};
-use super::view::{EntryRef, View};
+use super::view::View;
 use super::{Db, Keyspace};
 use crate::table::{Frontier, TableEntry, prefetch};
 use crate::types::ObjectRef;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use shardis_storage::{Change, Db, Deadline, Kind, What};
+use shardis_storage::{Change, Db, Deadline, Kind, Notice, What};
 
 /// A value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,12 +119,12 @@ impl Model {
             let kind = item.value.kind();
             self.databases[usize::from(db.0)].remove(key);
             self.expired += 1;
-            self.changes.push(Change { db, key: key.into(), kind, what: What::Expired });
+            self.changes.push(change(db, key, kind, What::Expired));
         }
     }
 
     pub fn log(&mut self, key: &[u8], kind: Kind, what: What) {
-        self.changes.push(Change { db: self.db, key: key.into(), kind, what });
+        self.changes.push(change(self.db, key, kind, what));
     }
 
     /// Sets a value in the place of whatever is there.
@@ -140,6 +140,9 @@ impl Model {
         let accessed = self.now_ms / 1000;
         self.keys().insert(key.to_vec(), Item { value, deadline_ms, accessed });
         self.log(key, kind, what);
+        if matches!(deadline, Deadline::At(_)) {
+            self.log(key, kind, What::Deadline);
+        }
     }
 
     /// Gives a key an item of another.
@@ -183,7 +186,10 @@ impl Model {
         }
         match (is_empty, is_new) {
             (true, true) => {}
-            (true, false) => self.log(key, kind, What::Removed),
+            (true, false) => {
+                self.log(key, kind, What::Modified);
+                self.log(key, kind, What::Removed);
+            }
             (false, true) => self.log(key, kind, What::Created),
             (false, false) if is_changed => self.log(key, kind, What::Modified),
             (false, false) => {}
@@ -198,4 +204,9 @@ impl Model {
         }
         std::mem::take(&mut self.changes)
     }
+}
+
+/// A change of which nobody has said who made it or what it is to be told as.
+pub fn change(db: Db, key: &[u8], kind: Kind, what: What) -> Change {
+    Change { db, key: key.into(), kind, what, cause: 0, notice: Notice::Usual }
 }
