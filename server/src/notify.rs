@@ -43,10 +43,10 @@ impl Told<'_> {
                 let entry = &self.state.commands.entries()[usize::from(self.change.cause)];
                 return self.event(&entry.event_name, class(entry), wakes);
             }
-            What::Deadline => &event::EXPIRE,
-            What::DeadlineLost => &event::PERSIST,
-            What::Removed => &event::DEL,
-            What::FieldsExpired => &event::HEXPIRED,
+            What::Deadline => &event::TO_EXPIRE,
+            What::DeadlineLost => &event::NOT_TO_EXPIRE,
+            What::Removed => &event::DELETED,
+            What::FieldsExpired => &event::FIELDS_EXPIRED,
             What::Expired => &event::EXPIRED,
             What::Evicted => &event::EVICTED,
             What::Missed => &event::KEY_MISS,

@@ -16,11 +16,11 @@ macro_rules! events {
 
 events! {
     /// A key is gone.
-    DEL = "del", GENERIC;
+    DELETED = "del", GENERIC;
     /// A key will expire.
-    EXPIRE = "expire", GENERIC;
+    TO_EXPIRE = "expire", GENERIC;
     /// A key will not expire any more.
-    PERSIST = "persist", GENERIC;
+    NOT_TO_EXPIRE = "persist", GENERIC;
     /// Its time had come.
     EXPIRED = "expired", EXPIRED;
     /// There was no memory for it.
@@ -42,31 +42,31 @@ events! {
     /// A list was made of what was sorted.
     SORT_STORE = "sortstore", LIST;
     /// Elements were added before the first.
-    LPUSH = "lpush", LIST;
+    PUSHED_FRONT = "lpush", LIST;
     /// Elements were added behind the last.
-    RPUSH = "rpush", LIST;
+    PUSHED_BACK = "rpush", LIST;
     /// The first elements were taken.
-    LPOP = "lpop", LIST;
+    POPPED_FRONT = "lpop", LIST;
     /// The last elements were taken.
-    RPOP = "rpop", LIST;
+    POPPED_BACK = "rpop", LIST;
     /// A member was added to a set.
-    SADD = "sadd", SET;
+    MEMBER_ADDED = "sadd", SET;
     /// A member was removed from a set.
-    SREM = "srem", SET;
+    MEMBER_REMOVED = "srem", SET;
     /// Fields were set.
-    HSET = "hset", HASH;
+    FIELDS_SET = "hset", HASH;
     /// Fields were removed.
-    HDEL = "hdel", HASH;
+    FIELDS_REMOVED = "hdel", HASH;
     /// Fields will expire.
-    HEXPIRE = "hexpire", HASH;
+    FIELDS_TO_EXPIRE = "hexpire", HASH;
     /// The time of fields had come.
-    HEXPIRED = "hexpired", HASH;
+    FIELDS_EXPIRED = "hexpired", HASH;
     /// Fields will not expire any more.
-    HPERSIST = "hpersist", HASH;
+    FIELDS_NOT_TO_EXPIRE = "hpersist", HASH;
     /// A score was added to.
-    ZINCR = "zincr", SORTED_SET;
+    SCORE_ADDED = "zincr", SORTED_SET;
     /// The members with the least scores were taken.
-    ZPOPMIN = "zpopmin", SORTED_SET;
+    POPPED_LEAST = "zpopmin", SORTED_SET;
     /// The members with the greatest scores were taken.
-    ZPOPMAX = "zpopmax", SORTED_SET;
+    POPPED_GREATEST = "zpopmax", SORTED_SET;
 }

@@ -16,6 +16,7 @@ mod output_limit;
 mod personality;
 mod refused;
 mod rewrite;
+mod scripts;
 mod setting;
 mod shape;
 mod stored;

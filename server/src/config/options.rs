@@ -10,7 +10,7 @@ use super::choice::{DebugAccess, EvictionPolicy, NewUsersChannels};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
-use super::{Config, Personality, logged, refused, stored};
+use super::{Config, Personality, logged, refused, scripts, stored};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -193,11 +193,8 @@ pub static PARAMETERS: &[Parameter] = &[
     logged::LARGE_REPLY_MAX_LEN.only(REDIS).unlisted(),
     scalar("notify-keyspace-events", Kind::EventClasses, |config| config.notify_keyspace_events.raw())
         .summary("Which keyspace events are published, a letter for each class; empty for none."),
-    number("busy-reply-threshold", 0, i64::MAX, |config| config.busy_reply_threshold.raw())
-        .alias("lua-time-limit")
-        .summary("Milliseconds after which a script is said to be busy, and may be ended; 0 for never."),
-    memory("lua-memory-limit", 0, |config| config.lua_memory_limit.raw())
-        .summary("Bytes that the scripts of one thread may take; 0 for any. Heeded when an engine starts."),
+    scripts::BUSY_REPLY_THRESHOLD,
+    scripts::LUA_MEMORY_LIMIT,
     number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
         .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
     yes_no("latency-tracking", |config| config.latency_tracking.raw())
@@ -490,7 +487,7 @@ pub(super) const fn number(
     scalar(name, Kind::Number { unit: Unit::Plain, min, max }, field)
 }
 
-const fn memory(name: &'static str, min: i64, field: fn(&Config) -> &AtomicI64) -> Parameter {
+pub(super) const fn memory(name: &'static str, min: i64, field: fn(&Config) -> &AtomicI64) -> Parameter {
     scalar(name, Kind::Number { unit: Unit::Memory, min, max: i64::MAX }, field)
 }
 

@@ -124,12 +124,8 @@ fn locals<'a>(tokens: &[Token<'a>]) -> Option<HashMap<&'a [u8], Local>> {
     }
     // A name that is given again, as a local, a parameter, or by assignment, may stand for anything.
     let is_given = |name: &[u8]| {
-        let count = tokens.windows(2).enumerate().filter(|(at, pair)| {
-            pair[0] == Token::Name(name)
-                && matches!(pair[1], Token::Sign(b'=' | b',' | b')'))
-                && is_target(tokens, *at)
-        });
-        count.count()
+        let named = tokens.iter().enumerate().filter(|(_, token)| **token == Token::Name(name));
+        named.filter(|(at, _)| is_target(tokens, *at)).count()
     };
     locals.keys().all(|name| is_given(name) == 1).then_some(locals)
 }
@@ -146,8 +142,13 @@ fn is_target(tokens: &[Token<'_>], at: usize) -> bool {
     let declares = |token: &Token<'_>| matches!(token, Token::Name(b"local" | b"for"));
     let is_declared = start >= 1 && declares(&tokens[start - 1]);
     let is_parameter = start >= 1 && tokens[start - 1] == Token::Sign(b'(') && {
-        let before = &tokens[..start - 1];
-        matches!(before, [.., Token::Name(b"function")] | [.., Token::Name(b"function"), Token::Name(_)])
+        // The name of the function may be that of a field.
+        let is_of_name = |token: &&Token<'_>| match token {
+            Token::Name(name) => *name != b"function",
+            token => matches!(token, Token::Sign(b'.' | b':')),
+        };
+        let mut before = tokens[..start - 1].iter().rev().skip_while(is_of_name);
+        before.next() == Some(&Token::Name(b"function"))
     };
     // An assignment to several names at once.
     let is_in_list = {
@@ -489,6 +490,8 @@ mod tests {
             "local key = KEYS[1] for i, key in pairs(ARGV) do redis.call('GET', key) end",
             "local key = KEYS[1] local function f(key) return redis.call('GET', key) end return f('x')",
             "local key = KEYS[1] local function f(a, key) return redis.call('GET', key) end return f(1, 'x')",
+            "local t = {} local key = KEYS[1] function t.f(key) return redis.call('GET', key) end return t.f('x')",
+            "local t = {} local key = KEYS[1] function t:f(a, key) return redis.call('GET', key) end return t:f(1, 'x')",
             "local key = KEYS[1] local a, key = 1, 'x' return redis.call('GET', key)",
             "local key = KEYS[1] a, key = 1, 'x' return redis.call('GET', key)",
             "local key = KEYS[1] key, a = 'x', 1 return redis.call('GET', key)",

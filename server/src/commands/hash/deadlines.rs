@@ -93,7 +93,7 @@ fn set_deadlines(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit)
         None => deadline_ms(call, unit, amount)?,
     };
     let is_past = deadline_ms <= call.now_ms;
-    txn.announce(Notice::Event(if is_past { removed(call) } else { &event::HEXPIRE }));
+    txn.announce(Notice::Event(if is_past { removed(call) } else { &event::FIELDS_TO_EXPIRE }));
     change_each(call, txn, &key, named, |hash, field, context| {
         if !condition.allows(hash.deadline_ms(field), deadline_ms) {
             return (false, CONDITION_FAILED);
@@ -109,7 +109,7 @@ fn set_deadlines(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit)
 
 /// What it is told as that fields are removed because they have got a deadline which is past.
 pub fn removed(call: &Call<'_>) -> &'static Event {
-    if call.dialect().past_deadlines_expire { &event::HEXPIRED } else { &event::HDEL }
+    if call.dialect().past_deadlines_expire { &event::FIELDS_EXPIRED } else { &event::FIELDS_REMOVED }
 }
 
 /// Reads an amount of time; `amount` must not be negative and not too large.

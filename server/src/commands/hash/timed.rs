@@ -44,8 +44,8 @@ fn hgetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let context = context(call, &key);
     let event = match deadline_ms {
         Some(deadline_ms) if deadline_ms <= context.now_ms => removed(call),
-        Some(_) => &event::HEXPIRE,
-        None => &event::HPERSIST,
+        Some(_) => &event::FIELDS_TO_EXPIRE,
+        None => &event::FIELDS_NOT_TO_EXPIRE,
     };
     txn.announce(Notice::Event(event));
     change_each(call, txn, &key, named, |hash, field| match (options.expiry, deadline_ms) {
@@ -199,15 +199,15 @@ fn hsetex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         (true, ())
     });
     drop(hash);
-    txn.tell(&key, &event::HSET);
+    txn.tell(&key, &event::FIELDS_SET);
     if let Some(deadline_ms) = deadline_ms {
-        txn.tell(&key, &event::HEXPIRE);
+        txn.tell(&key, &event::FIELDS_TO_EXPIRE);
         if deadline_ms <= call.now_ms {
             txn.tell(&key, removed(call));
         }
     }
     if txn.find(&key).is_none() {
-        txn.tell(&key, &event::DEL);
+        txn.tell(&key, &event::DELETED);
     }
     call.integer(1)
 }

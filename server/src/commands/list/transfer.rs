@@ -86,7 +86,7 @@ pub(super) fn transfer(
     txn.tell(destination, pushed(to));
     txn.tell(source, popped(from));
     if txn.find(source).is_none() {
-        txn.tell(source, &event::DEL);
+        txn.tell(source, &event::DELETED);
     }
     call.element(moved.element()).map(Some)
 }
@@ -94,16 +94,16 @@ pub(super) fn transfer(
 /// What adding to this end is told as.
 fn pushed(side: Side) -> &'static Event {
     match side {
-        Side::Front => &event::LPUSH,
-        Side::Back => &event::RPUSH,
+        Side::Front => &event::PUSHED_FRONT,
+        Side::Back => &event::PUSHED_BACK,
     }
 }
 
 /// What taking from this end is told as.
 pub(super) fn popped(side: Side) -> &'static Event {
     match side {
-        Side::Front => &event::LPOP,
-        Side::Back => &event::RPOP,
+        Side::Front => &event::POPPED_FRONT,
+        Side::Back => &event::POPPED_BACK,
     }
 }
 

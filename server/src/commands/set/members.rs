@@ -167,7 +167,7 @@ fn smove(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
             return Err(Error::WRONG_TYPE);
         }
     }
-    txn.announce(Notice::Event(&event::SREM));
+    txn.announce(Notice::Event(&event::MEMBER_REMOVED));
     let Some(mut set) = txn.edit::<Set>(&source)? else { return call.integer(0) };
     if source.bytes() == destination.bytes() {
         let is_member = set.contains(member);
@@ -179,7 +179,7 @@ fn smove(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     });
     drop(set);
     if is_removed {
-        txn.announce(Notice::Event(&event::SADD));
+        txn.announce(Notice::Event(&event::MEMBER_ADDED));
         let context = context(call, &destination);
         add(call, txn.upsert::<Set>(&destination)?, &context);
     }

@@ -116,7 +116,7 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
     let read = |score| parse_score(call, score).ok_or(Error::NOT_FLOAT);
     let scores: Scores = call.args.rest().step_by(2).map(read).collect::<Result<_, Error>>()?;
     if options.is_increment {
-        txn.announce(Notice::Event(&event::ZINCR));
+        txn.announce(Notice::Event(&event::SCORE_ADDED));
     }
     let context = context(call, &key);
     let set = match options.only_present {

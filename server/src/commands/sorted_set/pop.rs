@@ -128,7 +128,7 @@ pub(super) fn pop_many(
     side: Side,
     count: usize,
 ) -> Result<Option<Flow>, Error> {
-    let event = if side == Side::Front { &event::ZPOPMIN } else { &event::ZPOPMAX };
+    let event = if side == Side::Front { &event::POPPED_LEAST } else { &event::POPPED_GREATEST };
     txn.announce(Notice::Event(event));
     let Some(mut set) = txn.edit::<SortedSet>(key)? else { return Ok(None) };
     let popped = count.min(set.len());
