@@ -164,10 +164,14 @@ fn write_table(table: &Table, reply: &mut Reply, open: &mut Vec<Open>) -> mlua::
         reply.simple_bytes(&text.as_bytes());
         return Ok(());
     }
-    match table.get::<Value>("double")? {
-        Value::Number(value) => return Ok(reply.double(value)),
-        Value::Integer(value) => return Ok(reply.double(value as f64)),
-        _ => {}
+    let double = match table.get::<Value>("double")? {
+        Value::Number(value) => Some(value),
+        Value::Integer(value) => Some(value as f64),
+        _ => None,
+    };
+    if let Some(double) = double {
+        reply.double(double);
+        return Ok(());
     }
     if let Value::Table(map) = table.get::<Value>("map")? {
         let pairs = pairs(&map)?;

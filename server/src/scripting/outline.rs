@@ -109,11 +109,10 @@ fn locals<'a>(tokens: &[Token<'a>]) -> Option<HashMap<&'a [u8], Local>> {
             [Token::Name(b"KEYS"), Token::Sign(b'['), rest @ ..] => {
                 let after = behind(rest, b'[', b']')?;
                 match rest.get(after) {
-                    Some(Token::Sign(
-                        b'.' | b':' | b'[' | b'(' | b'+' | b'-' | b'*' | b'/' | b'%' | b'^',
-                    )) => continue,
                     Some(Token::Name(b"or" | b"and")) => continue,
-                    _ => Local::Key,
+                    // The statement ends here.
+                    None | Some(Token::Name(_) | Token::Sign(b';')) => Local::Key,
+                    Some(_) => continue,
                 }
             }
             _ => continue,
@@ -201,7 +200,7 @@ fn keeps_to_its_keys(tokens: &[Token<'_>], locals: &HashMap<&[u8], Local>, comma
                 if !is_field && locals.get(name) == Some(&Local::Call) {
                     let is_its_own = at > 0 && tokens[at - 1] == Token::Name(b"local");
                     let is_called = rest.first() == Some(&Token::Sign(b'('));
-                    if !is_its_own && !(is_called && keys_are_declared(&rest[1..], locals, commands)) {
+                    if !(is_its_own || is_called && keys_are_declared(&rest[1..], locals, commands)) {
                         return false;
                     }
                 }
@@ -292,7 +291,7 @@ fn keys_are_declared(rest: &[Token<'_>], locals: &HashMap<&[u8], Local>, command
         let Some(positions) = spec.positions(request.as_request()) else { return false };
         for at in positions {
             found = true;
-            if !is_key(at) && !(is_open && at == arguments.len() - 1 && is_all_keys(arguments[at])) {
+            if !(is_key(at) || is_open && at == arguments.len() - 1 && is_all_keys(arguments[at])) {
                 return false;
             }
         }
