@@ -7,18 +7,19 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use redis::{Commands, ConnectionLike, Value};
+use shardis_tests::foreign::{
+    assert_nothing_logged, directory, is_available, limited, node_with, python_with, run, script, socket, url,
+};
 use shardis_tests::server::Server;
 
 const PERSONALITY: &str = "redis-7.2";
-/// After so many seconds a client that waits for something is ended, and the test fails.
-const PATIENCE_SECONDS: &str = "120";
 
 #[test]
 fn redis_py_works_without_a_refusal() {
-    let Some(python) = python_with_redis() else { return };
+    let Some(python) = python_with("redis") else { return };
     let server = ours();
     run(script(python, "redis_py.py").args([url(&server), socket(&server)]));
     assert_no_complaint(&server);
@@ -28,7 +29,7 @@ fn redis_py_works_without_a_refusal() {
 fn ioredis_works_without_a_refusal() {
     let Some(node) = node_with("ioredis") else { return };
     let server = ours();
-    run(script(node, "ioredis.js").args([url(&server), socket(&server)]).env("NODE_PATH", modules()));
+    run(script(node, "ioredis.js").args([url(&server), socket(&server)]));
     assert_no_complaint(&server);
 }
 
@@ -36,13 +37,13 @@ fn ioredis_works_without_a_refusal() {
 fn node_redis_works_without_a_refusal() {
     let Some(node) = node_with("redis") else { return };
     let server = ours();
-    run(script(node, "node_redis.js").args([url(&server), socket(&server)]).env("NODE_PATH", modules()));
+    run(script(node, "node_redis.js").args([url(&server), socket(&server)]));
     assert_no_complaint(&server);
 }
 
 #[test]
 fn old_connections_of_redis_py_work_again_after_the_server_was_killed() {
-    let Some(python) = python_with_redis() else { return };
+    let Some(python) = python_with("redis") else { return };
     let mut server = ours();
     let url = url(&server);
     through_a_restart(&mut server, script(python, "reconnect.py").arg(url));
@@ -53,10 +54,7 @@ fn old_connections_of_ioredis_work_again_after_the_server_was_killed() {
     let Some(node) = node_with("ioredis") else { return };
     let mut server = ours();
     let url = url(&server);
-    through_a_restart(
-        &mut server,
-        script(node, "reconnect.js").args(["ioredis", &url]).env("NODE_PATH", modules()),
-    );
+    through_a_restart(&mut server, script(node, "reconnect.js").args(["ioredis", &url]));
 }
 
 #[test]
@@ -64,10 +62,7 @@ fn old_connections_of_node_redis_work_again_after_the_server_was_killed() {
     let Some(node) = node_with("redis") else { return };
     let mut server = ours();
     let url = url(&server);
-    through_a_restart(
-        &mut server,
-        script(node, "reconnect.js").args(["redis", &url]).env("NODE_PATH", modules()),
-    );
+    through_a_restart(&mut server, script(node, "reconnect.js").args(["redis", &url]));
 }
 
 #[test]
@@ -229,7 +224,7 @@ fn redis_cli_shows_statistics_and_monitors_until_it_is_stopped() {
 
 #[test]
 fn redis_cli_hints_and_explains_our_own_commands() {
-    let Some(python) = python_with_redis().filter(|_| is_available("redis-cli")) else { return };
+    let Some(python) = python_with("redis").filter(|_| is_available("redis-cli")) else { return };
     let server = ours();
     let port = server.address().port().to_string();
     run(script(python, "redis_cli_hints.py").args(["redis-cli", "-p", &port]));
@@ -256,7 +251,7 @@ fn redis_benchmark_measures_without_a_refusal() {
 
 #[test]
 fn the_articles_program_and_its_compute_variant_find_the_sum() {
-    let Some(python) = python_with_redis() else { return };
+    let Some(python) = python_with("redis") else { return };
     let server = ours();
     let port = server.address().port().to_string();
     for name in ["article.py", "article_compute.py"] {
@@ -277,20 +272,6 @@ fn ours() -> Server {
     Server::ours(PERSONALITY, &[])
 }
 
-fn url(server: &Server) -> String {
-    format!("redis://{}/", server.address())
-}
-
-/// The directory that the harness has given it, where its socket and its output are.
-fn directory(server: &Server) -> String {
-    let reply = server.client().call(&["CONFIG", "GET", "dir"]).expect("a reply");
-    String::from_utf8(reply.items()[1].text().expect("a path").to_vec()).expect("a path of plain letters")
-}
-
-fn socket(server: &Server) -> String {
-    directory(server) + "/socket"
-}
-
 fn assert_no_complaint(server: &Server) {
     let reply = server.client().call(&["INFO", "stats"]).expect("a reply");
     let stats = String::from_utf8_lossy(reply.text().expect("a text")).into_owned();
@@ -303,24 +284,6 @@ fn assert_no_complaint(server: &Server) {
 fn refusals(server: &Server) -> String {
     let reply = server.client().call(&["INFO", "errorstats", "commandstats"]).expect("a reply");
     String::from_utf8_lossy(reply.text().expect("a text")).into_owned()
-}
-
-/// Nothing at the level of warnings, that is.
-fn assert_nothing_logged(server: &Server) {
-    let log = fs::read_to_string(directory(server) + "/output").expect("the harness keeps the output");
-    assert!(log.contains("Ready to accept connections"), "no log: {log}");
-    let warnings: Vec<&str> = log.lines().filter(|line| !line.contains(" * ")).collect();
-    assert!(warnings.is_empty(), "{warnings:#?}");
-}
-
-/// What the client prints; it must end well and in time, and say nothing on its error output.
-fn run(command: &mut Command) -> String {
-    let output: Output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (printed, complaint) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{printed}\n{complaint}", output.status);
-    assert!(complaint.is_empty(), "{command:?}:\n{complaint}");
-    printed.into_owned()
 }
 
 /// The first lines that a program prints which goes on until it is ended; `meanwhile` happens after the first.
@@ -340,54 +303,8 @@ fn first_lines(command: &mut Command, count: usize, meanwhile: impl Fn()) -> Vec
     lines
 }
 
-fn limited(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new("timeout");
-    command.arg(PATIENCE_SECONDS).arg(program).stdin(std::process::Stdio::null());
-    command
-}
-
-fn script(interpreter: PathBuf, name: &str) -> Command {
-    let mut command = limited(interpreter);
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(name));
-    command
-}
-
 fn redis_cli(server: &Server) -> Command {
     let mut command = limited("redis-cli");
     command.args(["-p", &server.address().port().to_string()]);
     command
-}
-
-fn python_with_redis() -> Option<PathBuf> {
-    let python = built("venv/bin/python");
-    let imports = Command::new(&python).args(["-c", "import redis"]).output();
-    if imports.is_ok_and(|output| output.status.success()) { Some(python) } else { missing("redis-py") }
-}
-
-fn node_with(library: &str) -> Option<PathBuf> {
-    let is_installed = modules().join(library).is_dir() && is_program("node");
-    is_installed.then(|| "node".into()).or_else(|| missing(&format!("{library} for node")))
-}
-
-fn modules() -> PathBuf {
-    built("npm/node_modules")
-}
-
-fn is_available(program: &str) -> bool {
-    is_program(program) || missing::<()>(program).is_some()
-}
-
-fn is_program(name: &str) -> bool {
-    Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
-}
-
-fn missing<T>(what: &str) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "{what} is not installed");
-    eprintln!("SKIPPED: {what} is not installed; ./tests/run installs it");
-    None
-}
-
-/// Something that `./tests/run` has put into the build directory.
-fn built(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(path)
 }
