@@ -200,6 +200,7 @@ impl ServerBuilder {
             thresholds: Thresholds::of(&config),
             watchdog: Watchdog::new(config.clone(), self.clock.clone()),
             scripts: Default::default(),
+            functions: Default::default(),
             config,
             clock: self.clock,
             commands,

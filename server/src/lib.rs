@@ -30,7 +30,6 @@ pub mod log;
 mod net;
 mod observe;
 mod poison;
-#[allow(dead_code, unused_imports, reason = "the engine of scripts is not there yet")]
 mod scripting;
 mod session;
 mod state;

@@ -24,6 +24,7 @@ use crate::observe::stats::Stats;
 use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
 use crate::scripting::cache::Scripts;
+use crate::scripting::functions::Functions;
 use crate::scripting::watchdog::Watchdog;
 use crate::watch::Watchers;
 
@@ -45,6 +46,8 @@ pub struct State {
     pub watchers: Watchers,
     /// The scripts that they have brought.
     pub scripts: Scripts,
+    /// Their libraries of functions.
+    pub functions: Functions,
     /// Looks after scripts that run for long.
     pub watchdog: Watchdog,
     /// Whether and how long they are paused.
@@ -182,7 +185,8 @@ impl State {
 
     /// The same, where the keys take so many bytes.
     pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
-        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes
+        let of_programs = self.scripts.memory_bytes() + self.functions.memory_bytes();
+        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes + of_programs
     }
 
     /// Says how the server comes to listen where changed settings say. Once.

@@ -43,6 +43,8 @@ pub struct Command {
     pub discovers: fn(Request<'_>) -> bool,
     /// What a program does before it locks anything: it tells what it needs, or why it cannot run.
     pub prepare: Option<fn(&mut Call<'_>) -> Result<Need, Error>>,
+    /// Whether a program runs where functions do.
+    pub is_with_functions: bool,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -354,6 +356,7 @@ impl Command {
             reach: Reach::Keys,
             discovers: |_| false,
             prepare: None,
+            is_with_functions: false,
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -450,6 +453,12 @@ impl Command {
     /// What a program does before it locks anything.
     pub const fn prepared(mut self, prepare: fn(&mut Call<'_>) -> Result<Need, Error>) -> Command {
         self.prepare = Some(prepare);
+        self
+    }
+
+    /// Runs on the thread of functions, which is the only one that has them.
+    pub const fn with_functions(mut self) -> Command {
+        self.is_with_functions = true;
         self
     }
 

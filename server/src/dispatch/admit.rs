@@ -45,9 +45,16 @@ pub fn admit<'s>(
         no_data(entry)?;
     }
     if ctx.state.watchdog.is_busy() && !entry.flags.contains(Flags::ALLOW_BUSY) {
-        return Err(Error::busy(ctx.state.config.dialect()));
+        busy(ctx)?;
     }
     Ok(entry)
+}
+
+/// Refuses what is called while something has been running for too long.
+#[cold]
+fn busy(ctx: &Context<'_>) -> Result<(), Error> {
+    let kind = ctx.state.watchdog.busy_kind();
+    kind.map_or(Ok(()), |kind| Err(Error::busy(ctx.state.config.dialect(), kind)))
 }
 
 /// Makes room where there is none: for whatever is called, as memory may have grown in other ways.

@@ -48,7 +48,10 @@ pub(super) fn execute(
     let is_long = matches!(route, Route::Every | Route::Discovered)
         || need == Some(Need::DeclaredForLong)
         || is_long_queue(entry, client);
-    let lacks_engine = ctx.engine.is_none() && may_run_scripts(entry, client);
+    let lacks_engine = match ctx.engine {
+        Some(engine) => runs_with_functions(entry, client) && !engine.has_functions(),
+        None => may_run_scripts(entry, client),
+    };
     if ctx.runner == Runner::Network && is_long || lacks_engine || call.should_offload(keys) {
         return Handled::Offload;
     }
@@ -85,7 +88,15 @@ pub(super) fn execute(
 /// Whether it needs an engine.
 fn may_run_scripts(entry: &Entry, client: &Client) -> bool {
     let queue = client.queue.as_ref().filter(|_| entry.command.reach == Reach::Queued);
-    entry.command.prepare.is_some() || queue.is_some_and(|queue| queue.has_programs)
+    entry.command.prepare.is_some()
+        || entry.command.is_with_functions
+        || queue.is_some_and(|queue| queue.has_programs)
+}
+
+/// Whether it has to run on the thread of functions.
+pub(super) fn runs_with_functions(entry: &Entry, client: &Client) -> bool {
+    let queue = client.queue.as_ref().filter(|_| entry.command.reach == Reach::Queued);
+    entry.command.is_with_functions || queue.is_some_and(|queue| queue.has_functions)
 }
 
 /// Shows a program whose calls are shown too, before them, to those who monitor.
@@ -130,6 +141,8 @@ struct Running<'r, 'c, 'k> {
     has_effects: bool,
     /// Whether a call has turned out to take too long for this thread.
     is_too_long: bool,
+    /// Whether a program runs that another has called.
+    is_nested: bool,
     /// When the last call ended, and the next begins.
     last_ended: Instant,
 }
@@ -149,6 +162,10 @@ impl Inside for Running<'_, '_, '_> {
 
     fn is_too_long(&self) -> bool {
         self.is_too_long
+    }
+
+    fn is_nested(&self) -> bool {
+        self.is_nested
     }
 
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply) {
@@ -197,7 +214,8 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         is_out_of_memory: bool,
     ) -> Running<'r, 'c, 'k> {
         let last_ended = ctx.state.clock.tick();
-        Running { ctx, txn, is_out_of_memory, has_effects: false, is_too_long: false, last_ended }
+        let (has_effects, is_too_long, is_nested) = Default::default();
+        Running { ctx, txn, is_out_of_memory, has_effects, is_too_long, is_nested, last_ended }
     }
 
     /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
@@ -246,6 +264,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             notes_accesses: client.notes_accesses,
             may_offload: false,
             script: None,
+            function: None,
             totals: None,
             first_key: None,
             ready_key: None,
@@ -295,6 +314,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                     prepare(call)?;
                 }
                 show_first(self.ctx, client, call.request(), entry);
+                self.is_nested = true;
                 run(call, client, self)
             }
             Run::Fanout(_) | Run::Container => unreachable!("nobody lets these into a program"),

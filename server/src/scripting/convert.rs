@@ -5,8 +5,8 @@
 use mlua::{Lua, Table, Value};
 use shardis_protocol::{Reply, number};
 
-use super::engine::Failure;
 use super::library::Raised;
+use super::sandbox::Failure;
 
 /// How deep a value may be nested that a script returns: as many places as Lua's stack has.
 const DEPTH_MAX: usize = 7900;

@@ -1,6 +1,9 @@
 -- Closes the sandbox: what scripts see are empty tables that show the real ones and refuse every change. Gives what scripts
 -- find as their globals, and the function that runs one.
-local globals, server, handle, catch, names = ...
+--
+-- With the table that libraries find while they are loaded, the sandbox is one of functions: these get their keys and
+-- arguments as parameters, and the last thing given loads a library.
+local globals, server, handle, catch, names, loading = ...
 
 local error, getmetatable, next, pairs, rawget, rawset, setmetatable, tostring, type =
     error, getmetatable, next, pairs, rawget, rawset, setmetatable, tostring, type
@@ -16,7 +19,8 @@ local function protect(real)
     local face, seen = {}, {}
     shown[face], shown[seen] = real, {}
     setmetatable(seen, { __newindex = refuse, __metatable = seen })
-    return setmetatable(face, { __index = real, __newindex = refuse, __metatable = seen })
+    local metatable = { __index = real, __newindex = refuse, __metatable = seen }
+    return setmetatable(face, metatable), metatable
 end
 
 function globals.rawget(table, key) return rawget(shown[table] or table, key) end
@@ -40,16 +44,17 @@ end
 local face = protect(server)
 for _, name in pairs(names) do
     globals[name] = face
-    globals['__' .. name .. '__err__handler'] = handle
+    if not loading then globals['__' .. name .. '__err__handler'] = handle end
 end
 getmetatable('').__metatable = protect(getmetatable(''))
 
-setmetatable(globals, {
+local strict = {
     __index = function(_, name)
         error("Script attempted to access nonexistent global variable '" .. tostring(name) .. "'", 2)
     end,
-})
-local environment = protect(globals)
+}
+setmetatable(globals, strict)
+local environment, metatable = protect(globals)
 globals._G = environment
 
 -- Runs a script: whether it has ended well, and what it has returned or raised.
@@ -58,4 +63,20 @@ local function run(chunk, keys, arguments)
     return catch(chunk, handle)
 end
 
-return environment, run
+-- The same for a function.
+local function call(callback, keys, arguments)
+    return catch(function() return callback(keys, arguments) end, handle)
+end
+
+-- Runs a library, which finds nothing but what it is given.
+local function load(chunk)
+    local bare = setmetatable({}, strict)
+    local face = protect(setmetatable(loading, strict))
+    for _, name in pairs(names) do bare[name] = face end
+    metatable.__index, shown[environment] = bare, bare
+    local succeeded, raised = catch(chunk, handle)
+    metatable.__index, shown[environment] = globals, globals
+    return succeeded, raised
+end
+
+return environment, loading and call or run, load

@@ -1,15 +1,17 @@
-//! Who looks after scripts that run for long: from `busy-reply-threshold` on they are said to be busy, which other clients are told
-//! instead of being served, and a client may end one that has not written anything yet.
+//! Who looks after scripts and functions that run for long: from `busy-reply-threshold` on they are said to be busy, which other
+//! clients are told instead of being served, and a client may end one that has not written anything yet.
 //!
 //! Each engine has a [`Status`], which it writes and others read: what it costs a script is a few plain stores. The engine
-//! looks at it from time to time while its script runs.
+//! looks at it from time to time while its script runs. Below, a script is a function as well unless it says otherwise.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use shardis_protocol::OwnedRequest;
 
+use super::sandbox::Invocation;
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -23,8 +25,33 @@ pub struct Watchdog {
     clock: Clock,
 }
 
+/// What an engine runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Scripts, each brought by its caller.
+    Script,
+    /// Functions of libraries.
+    Function,
+}
+
+/// A function that runs, and has been running for long.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its name.
+    pub name: String,
+    /// The words of the call.
+    pub request: OwnedRequest,
+    /// For how long it has been running.
+    pub took: Duration,
+}
+
 /// What an engine does.
 pub struct Status {
+    kind: Kind,
+    /// Which function runs, and the words of its call.
+    called: Mutex<Option<(String, OwnedRequest)>>,
+    /// What the engine takes.
+    memory_bytes: AtomicUsize,
     /// When its script has begun, in nanoseconds of the clock, and one more; 0 while none runs.
     began_ns: AtomicU64,
     /// Whether its script has called a command that writes.
@@ -56,6 +83,8 @@ pub enum Killed {
     NotBusy,
     /// Those that are have written.
     HaveWritten,
+    /// Those that are are others than were meant.
+    Others(Kind),
 }
 
 impl Watchdog {
@@ -70,9 +99,36 @@ impl Watchdog {
         self.is_busy.load(Ordering::Relaxed)
     }
 
+    /// Which kind of script is busy.
+    pub fn busy_kind(&self) -> Option<Kind> {
+        let engines = self.engines.lock();
+        engines.iter().find(|status| status.is_busy.load(Ordering::Acquire)).map(|status| status.kind)
+    }
+
+    /// The function that is busy.
+    pub fn busy_function(&self) -> Option<Running> {
+        let engines = self.engines.lock();
+        engines.iter().filter(|status| status.is_busy.load(Ordering::Acquire)).find_map(|status| {
+            let (name, request) = status.called.lock().clone()?;
+            let began_ns = status.began_ns.load(Ordering::Acquire).saturating_sub(1);
+            let took = status.clock.elapsed().saturating_sub(Duration::from_nanos(began_ns));
+            Some(Running { name, request, took })
+        })
+    }
+
+    /// What the engines of a kind take.
+    pub fn memory_bytes(&self, kind: Kind) -> usize {
+        let engines = self.engines.lock();
+        let of_kind = engines.iter().filter(|status| status.kind == kind && Arc::strong_count(status) > 1);
+        of_kind.map(|status| status.memory_bytes.load(Ordering::Relaxed)).sum()
+    }
+
     /// Looks after one more engine.
-    pub fn enroll(&self, on_busy: impl Fn() + Send + Sync + 'static) -> Arc<Status> {
+    pub fn enroll(&self, kind: Kind, on_busy: impl Fn() + Send + Sync + 'static) -> Arc<Status> {
         let status = Arc::new(Status {
+            kind,
+            called: Mutex::default(),
+            memory_bytes: AtomicUsize::default(),
             began_ns: AtomicU64::default(),
             has_written: AtomicBool::default(),
             is_killed: AtomicBool::default(),
@@ -89,17 +145,24 @@ impl Watchdog {
         status
     }
 
-    /// Ends every busy script that has not written.
-    pub fn kill(&self) -> Killed {
+    /// Ends all of a kind that are busy and have not written.
+    pub fn kill(&self, kind: Kind) -> Killed {
         let engines = self.engines.lock();
         let mut outcome = Killed::NotBusy;
         for status in engines.iter().filter(|status| status.is_busy.load(Ordering::Acquire)) {
-            if status.has_written.load(Ordering::Acquire) {
-                outcome = if outcome == Killed::Done { outcome } else { Killed::HaveWritten };
+            let found = if status.has_written.load(Ordering::Acquire) {
+                Killed::HaveWritten
+            } else if status.kind != kind {
+                Killed::Others(status.kind)
             } else {
                 status.is_killed.store(true, Ordering::Release);
-                outcome = Killed::Done;
-            }
+                Killed::Done
+            };
+            outcome = match (outcome, found) {
+                (Killed::Done, _) | (_, Killed::Done) => Killed::Done,
+                (Killed::HaveWritten, _) => Killed::HaveWritten,
+                (_, found) => found,
+            };
         }
         outcome
     }
@@ -117,20 +180,32 @@ impl Watchdog {
 impl Status {
     /// A script begins.
     #[inline]
-    pub fn begin(&self) {
+    pub fn begin(&self, invocation: &Invocation<'_>) {
+        if self.kind == Kind::Function {
+            *self.called.lock() = Some((invocation.name.to_owned(), invocation.request.to_owned()));
+        }
         let began = self.clock.elapsed().as_nanos() as u64;
         self.has_written.store(false, Ordering::Relaxed);
         self.is_killed.store(false, Ordering::Relaxed);
         self.began_ns.store(began + 1, Ordering::Release);
     }
 
-    /// It has ended.
+    /// It has ended, and its engine takes so many bytes now.
     #[inline]
-    pub fn end(&self, watchdog: &Watchdog) {
+    pub fn end(&self, watchdog: &Watchdog, memory_bytes: usize) {
         self.began_ns.store(0, Ordering::Release);
+        self.note_memory(memory_bytes);
+        if self.kind == Kind::Function {
+            *self.called.lock() = None;
+        }
         if self.is_busy.swap(false, Ordering::SeqCst) {
             watchdog.calm_down();
         }
+    }
+
+    /// Its engine takes so many bytes now.
+    pub fn note_memory(&self, memory_bytes: usize) {
+        self.memory_bytes.store(memory_bytes, Ordering::Relaxed);
     }
 
     /// It has called a command that writes.
