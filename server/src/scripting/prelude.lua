@@ -5,8 +5,8 @@
 -- arguments as parameters, and the last thing given loads a library.
 local globals, server, handle, catch, names, loading = ...
 
-local error, getmetatable, next, pairs, rawget, rawset, setmetatable, tostring, type =
-    error, getmetatable, next, pairs, rawget, rawset, setmetatable, tostring, type
+local error, getmetatable, next, pairs, rawget, rawset, select, setmetatable, tostring, type =
+    error, getmetatable, next, pairs, rawget, rawset, select, setmetatable, tostring, type
 
 local READONLY = 'Attempt to modify a readonly table'
 -- From what a script sees of a table to the table.
@@ -23,17 +23,38 @@ local function protect(real)
     return setmetatable(face, metatable), metatable
 end
 
-function globals.rawget(table, key) return rawget(shown[table] or table, key) end
-function globals.next(table, key) return next(shown[table] or table, key) end
-function globals.pairs(table)
+-- The functions of Lua name the place of their caller, if what they are given is no table; from here they would name this one.
+local function check(name, given, ...)
+    if type((...)) == 'table' then return end
+    local kind = given == 0 and 'no value' or type((...))
+    error("bad argument #1 to '" .. name .. "' (table expected, got " .. kind .. ')', 3)
+end
+
+function globals.rawget(...)
+    check('rawget', select('#', ...), ...)
+    local table, key = ...
+    return rawget(shown[table] or table, key)
+end
+function globals.next(...)
+    check('next', select('#', ...), ...)
+    local table, key = ...
+    return next(shown[table] or table, key)
+end
+function globals.pairs(...)
+    check('pairs', select('#', ...), ...)
+    local table = ...
     if shown[table] then return globals.next, table end
     return pairs(table)
 end
-function globals.rawset(table, key, value)
+function globals.rawset(...)
+    check('rawset', select('#', ...), ...)
+    local table, key, value = ...
     if shown[table] then error(READONLY, 0) end
     return rawset(table, key, value)
 end
-function globals.setmetatable(table, metatable)
+function globals.setmetatable(...)
+    check('setmetatable', select('#', ...), ...)
+    local table, metatable = ...
     if shown[table] then error(READONLY, 0) end
     return setmetatable(table, metatable)
 end
