@@ -462,6 +462,7 @@ async fn first_duties(
 
 fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {
     state.stopping.send_replace(true);
+    state.watchdog.stop();
     for thread in threads {
         // A panic over there has been reported already.
         let _ = thread.join();

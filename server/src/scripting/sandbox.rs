@@ -19,6 +19,7 @@ use super::library::{self, Raised};
 use super::watchdog::{Kind, Status};
 use super::{api, convert};
 use crate::client::Client;
+use crate::clock::Clock;
 use crate::command::{Error, Inside, ScriptRules};
 use crate::config::Personality;
 use crate::state::State;
@@ -31,9 +32,7 @@ pub struct Sandbox {
     pub environment: Table,
     /// Runs what is called with keys and arguments.
     run: Function,
-    status: Arc<Status>,
-    /// When what is being loaded must have ended: time that has elapsed on the clock.
-    pub deadline: Rc<Cell<Option<Duration>>>,
+    guard: Rc<Guard>,
     /// The memory of the calls.
     scratch: Scratch,
 }
@@ -80,7 +79,7 @@ const INSTRUCTIONS_PER_LOOK: u32 = 10_000;
 
 impl Sandbox {
     /// A sandbox whose code finds the server's table. `loading` is what libraries find instead while they are loaded; with
-    /// it the sandbox is one of functions. Gives what shows one or the other, too.
+    /// it the sandbox is one of functions. Gives what loads a library, too.
     pub fn new(
         state: &Arc<State>,
         personality: Personality,
@@ -104,21 +103,23 @@ impl Sandbox {
         let handle = lua.create_function(|lua, raised: Value| convert::describe(lua, raised))?;
         let prelude = lua.load(include_str!("prelude.lua")).set_name("=sandbox").set_mode(ChunkMode::Text);
         let names = lua.create_sequence_from(dialect.server_tables.iter().copied())?;
-        let (environment, run, show): (Table, Function, Function) =
+        let (environment, run, load): (Table, Function, Function) =
             prelude.call((lua.globals(), server, handle, catch, names, loading))?;
         lua.set_globals(environment.clone())?;
         let status = enroll(state, kind);
-        let deadline = Rc::default();
         let killed = match kind {
             Kind::Script => dialect.script_killed,
             Kind::Function => dialect.function_killed,
         };
-        watch(&lua, state, &status, &deadline, killed)?;
+        let clock = state.clock.clone();
+        let (deadline, is_strict) = Default::default();
+        let guard = Rc::new(Guard { status, clock, deadline, killed, is_strict });
+        guard.relax(&lua)?;
         let limit = usize::try_from(state.config.lua_memory_limit.value()).unwrap_or_default();
         lua.set_memory_limit(limit)?;
         lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(GARBAGE_PERCENT)));
         let scratch = Scratch::default();
-        Ok((Sandbox { lua, personality, environment, run, status, deadline, scratch }, show))
+        Ok((Sandbox { lua, personality, environment, run, guard, scratch }, load))
     }
 
     /// Compiles code. What an error says begins with the place in it.
@@ -138,9 +139,10 @@ impl Sandbox {
         reply: &mut Reply,
     ) -> Result<(), Failure> {
         let state = inside.state().clone();
-        self.status.begin(invocation);
+        self.guard.status.begin(invocation);
         let done = self.enter(callee, invocation, client, inside, reply);
-        self.status.end(&state.watchdog, self.lua.used_memory());
+        self.guard.status.end(&state.watchdog, self.lua.used_memory());
+        self.calm_down();
         done.unwrap_or_else(|error| Err(Failure::of_lua(&error)))
     }
 
@@ -156,7 +158,7 @@ impl Sandbox {
             client: Client::of_script(client),
             inside,
             rules: invocation.rules,
-            status: &self.status,
+            status: &self.guard.status,
             scratch: std::mem::take(&mut self.scratch),
         };
         let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
@@ -167,12 +169,26 @@ impl Sandbox {
         if !succeeded {
             return Ok(Err(convert::failure_of(&value)));
         }
+        reply.set_double_style(self.personality.dialect().doubles);
         convert::write(value, version == Version::Resp3, reply)
     }
 
-    /// Tells what all this takes.
-    pub fn note_memory(&self) {
-        self.status.note_memory(self.lua.used_memory());
+    /// Runs something that loads a library, for so long at most.
+    pub fn within<R>(&self, time_max: Duration, run: impl FnOnce() -> R) -> R {
+        self.guard.deadline.set(Some(self.guard.clock.elapsed() + time_max));
+        let result = run();
+        self.guard.deadline.set(None);
+        self.guard.status.note_memory(self.lua.used_memory());
+        self.calm_down();
+        result
+    }
+
+    /// Undoes what it took to end something.
+    fn calm_down(&self) {
+        if self.guard.is_strict.get() {
+            // Only memory could be short; then what runs next is watched more closely than it need be.
+            let _ = self.guard.relax(&self.lua);
+        }
     }
 
     fn table(&self, words: &[&[u8]]) -> mlua::Result<Table> {
@@ -195,23 +211,45 @@ fn enroll(state: &Arc<State>, kind: Kind) -> Arc<Status> {
     })
 }
 
-/// Lets the code in here be ended: when somebody wants that, or when its time to load is over.
-fn watch(
-    lua: &Lua,
-    state: &State,
-    status: &Arc<Status>,
-    deadline: &Rc<Cell<Option<Duration>>>,
+/// Ends the code in here: when somebody wants that, or when its time to load is over.
+pub struct Guard {
+    status: Arc<Status>,
+    clock: Clock,
+    /// When what is being loaded must have ended: time that has elapsed on the clock.
+    deadline: Cell<Option<Duration>>,
+    /// What is raised when somebody wants it to end.
     killed: &'static str,
-) -> mlua::Result<()> {
-    let (status, deadline, clock) = (status.clone(), deadline.clone(), state.clock.clone());
-    lua.set_hook(HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_LOOK), move |lua, _| {
-        let text = match deadline.get() {
-            Some(deadline) if clock.elapsed() > deadline => Error::FUNCTION_LOAD_TIMEOUT.text().to_vec(),
-            None if status.look() => killed.as_bytes().to_vec(),
-            _ => return Ok(VmState::Continue),
-        };
-        Err(Raised::error(convert::error_table(lua, &text)?))
-    })
+    /// Whether it looks at every line, because something must end and may have caught the first error.
+    is_strict: Cell<bool>,
+}
+
+impl Guard {
+    /// Looks as seldom as it may, from now on.
+    fn relax(self: &Rc<Guard>, lua: &Lua) -> mlua::Result<()> {
+        self.is_strict.set(false);
+        self.watch(lua, HookTriggers::new().every_nth_instruction(INSTRUCTIONS_PER_LOOK))
+    }
+
+    fn watch(self: &Rc<Guard>, lua: &Lua, triggers: HookTriggers) -> mlua::Result<()> {
+        let guard = self.clone();
+        lua.set_hook(triggers, move |lua, _| {
+            let Some(text) = guard.look() else { return Ok(VmState::Continue) };
+            if !guard.is_strict.replace(true) {
+                guard.watch(lua, HookTriggers::EVERY_LINE)?;
+            }
+            Err(Raised::error(convert::error_table(lua, &text)?))
+        })
+    }
+
+    /// Why what runs has to end.
+    fn look(&self) -> Option<Vec<u8>> {
+        match self.deadline.get() {
+            Some(deadline) => {
+                (self.clock.elapsed() > deadline).then(|| Error::FUNCTION_LOAD_TIMEOUT.text().to_vec())
+            }
+            None => self.status.look().then(|| self.killed.as_bytes().to_vec()),
+        }
+    }
 }
 
 impl Scratch {

@@ -21,6 +21,8 @@ pub struct Watchdog {
     engines: Mutex<Vec<Arc<Status>>>,
     /// Whether some script is busy.
     is_busy: Arc<AtomicBool>,
+    /// Whether all must end, because the server does.
+    is_stopping: Arc<AtomicBool>,
     config: Arc<Config>,
     clock: Clock,
 }
@@ -62,6 +64,8 @@ pub struct Status {
     is_busy: AtomicBool,
     /// Whether any script of the server is.
     any_is_busy: Arc<AtomicBool>,
+    /// Whether all must end.
+    is_stopping: Arc<AtomicBool>,
     /// Told when it becomes so.
     on_busy: Box<dyn Fn() + Send + Sync>,
     config: Arc<Config>,
@@ -90,7 +94,8 @@ pub enum Killed {
 impl Watchdog {
     /// A watchdog of a server without engines yet.
     pub fn new(config: Arc<Config>, clock: Clock) -> Watchdog {
-        Watchdog { engines: Mutex::default(), is_busy: Arc::default(), config, clock }
+        let (engines, is_busy, is_stopping) = Default::default();
+        Watchdog { engines, is_busy, is_stopping, config, clock }
     }
 
     /// Whether some script is busy.
@@ -134,6 +139,7 @@ impl Watchdog {
             is_killed: AtomicBool::default(),
             is_busy: AtomicBool::default(),
             any_is_busy: self.is_busy.clone(),
+            is_stopping: self.is_stopping.clone(),
             on_busy: Box::new(on_busy),
             config: self.config.clone(),
             clock: self.clock.clone(),
@@ -165,6 +171,11 @@ impl Watchdog {
             };
         }
         outcome
+    }
+
+    /// Ends all, written or not: the server stops, and waits for its threads.
+    pub fn stop(&self) {
+        self.is_stopping.store(true, Ordering::Release);
     }
 
     /// Called by an engine whose script has ended after having been busy.
@@ -216,7 +227,7 @@ impl Status {
 
     /// Whether its script was ended by somebody.
     pub fn is_killed(&self) -> bool {
-        self.is_killed.load(Ordering::Acquire)
+        self.is_killed.load(Ordering::Acquire) || self.is_stopping.load(Ordering::Acquire)
     }
 
     /// A look at what others want, from inside the script: whether it must end.

@@ -13,7 +13,6 @@ use shardis_protocol::Reply;
 use super::register::{self, Registered, Registry};
 use super::{Called, Functions, Library};
 use crate::client::Client;
-use crate::clock::Clock;
 use crate::command::{Error, Inside};
 use crate::config::Personality;
 use crate::scripting::convert;
@@ -27,7 +26,6 @@ pub struct FunctionEngine {
     /// Runs a library.
     load: mlua::Function,
     registry: Registry,
-    clock: Clock,
     /// What the libraries have registered, by their numbers.
     callbacks: HashMap<u64, Vec<mlua::Function>>,
     /// Of which generation of the libraries these are.
@@ -51,9 +49,9 @@ impl FunctionEngine {
         let registry = Registry::default();
         let loading = |lua: &Lua| register::table(lua, personality.dialect(), state, &registry);
         let (sandbox, load) = Sandbox::new(state, personality, Some(&loading))?;
-        let (clock, callbacks) = (state.clock.clone(), HashMap::default());
+        let callbacks = HashMap::default();
         let generation = state.functions.generation();
-        Ok(FunctionEngine { sandbox, load, registry, clock, callbacks, generation })
+        Ok(FunctionEngine { sandbox, load, registry, callbacks, generation })
     }
 
     /// Which server it imitates.
@@ -75,10 +73,7 @@ impl FunctionEngine {
         let chunk = self.sandbox.compile(body, "@user_function");
         let chunk = chunk.map_err(|message| Error::library_does_not_compile(&message))?;
         self.registry.replace(Some(Registered::default()));
-        self.sandbox.deadline.set(Some(self.clock.elapsed() + LOAD_TIME_MAX));
-        let ended = self.load.call::<(bool, mlua::Value)>(chunk);
-        self.sandbox.deadline.set(None);
-        self.sandbox.note_memory();
+        let ended = self.sandbox.within(LOAD_TIME_MAX, || self.load.call::<(bool, mlua::Value)>(chunk));
         let registered = self.registry.take().unwrap_or_default();
         let failure = match ended {
             Ok((true, _)) => None,
