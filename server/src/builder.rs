@@ -222,6 +222,7 @@ impl ServerBuilder {
             random: Mutex::new(random),
             memory_peak: Default::default(),
             is_expiry_paused: Default::default(),
+            scripts_may_call_all: Default::default(),
             is_background_paused: Default::default(),
             expiry: Default::default(),
         })

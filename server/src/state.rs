@@ -96,6 +96,8 @@ pub struct State {
     pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
     /// Whether expired keys stay until somebody meets them: for tests, by DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) is_expiry_paused: std::sync::atomic::AtomicBool,
+    /// Whether scripts may call what they may not: for tests, by DEBUG SET-DISABLE-DENY-SCRIPTS.
+    pub(crate) scripts_may_call_all: std::sync::atomic::AtomicBool,
     /// Whether the periodic tasks rest: for tests, by DEBUG PAUSE-CRON.
     pub(crate) is_background_paused: std::sync::atomic::AtomicBool,
     /// What active expiry has seen and done.

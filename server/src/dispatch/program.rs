@@ -75,6 +75,7 @@ pub(super) fn execute(
     show_first(ctx, client, call.request(), entry);
     let mut inside = Running::new(ctx, &mut txn, is_out_of_memory);
     let done = run(call, client, &mut inside);
+    inside.count_failure(entry, &done);
     let handled = execute::end(ctx, client, entry, mark, call, done);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
     drop(txn);
@@ -143,6 +144,8 @@ struct Running<'r, 'c, 'k> {
     is_too_long: bool,
     /// Whether a program runs that another has called.
     is_nested: bool,
+    /// Whether the program that has run last answers an error.
+    has_failed: bool,
     /// When the last call ended, and the next begins.
     last_ended: Instant,
 }
@@ -202,6 +205,13 @@ impl Inside for Running<'_, '_, '_> {
         self.ctx.state.commands.resolvable(request).map(|_| true)
     }
 
+    fn note_failure(&mut self, error: Option<&Error>) {
+        self.has_failed = true;
+        if let Some(error) = error {
+            self.ctx.stats.count_error(error.code());
+        }
+    }
+
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
         presence(self.ctx.state, self.txn, db, key)
     }
@@ -214,8 +224,23 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         is_out_of_memory: bool,
     ) -> Running<'r, 'c, 'k> {
         let last_ended = ctx.state.clock.tick();
-        let (has_effects, is_too_long, is_nested) = Default::default();
-        Running { ctx, txn, is_out_of_memory, has_effects, is_too_long, is_nested, last_ended }
+        Running {
+            ctx,
+            txn,
+            is_out_of_memory,
+            has_effects: false,
+            is_too_long: false,
+            is_nested: false,
+            has_failed: false,
+            last_ended,
+        }
+    }
+
+    /// Counts a call that has come to its end and yet answers an error.
+    fn count_failure(&mut self, entry: &Entry, done: &Done) {
+        if std::mem::take(&mut self.has_failed) && matches!(done, Ok(Flow::Done)) {
+            self.ctx.stats.command(entry.id).failed.add(1);
+        }
     }
 
     /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
@@ -315,7 +340,9 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                 }
                 show_first(self.ctx, client, call.request(), entry);
                 self.is_nested = true;
-                run(call, client, self)
+                let done = run(call, client, self);
+                self.count_failure(entry, &done);
+                done
             }
             Run::Fanout(_) | Run::Container => unreachable!("nobody lets these into a program"),
         }

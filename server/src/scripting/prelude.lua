@@ -5,8 +5,8 @@
 -- arguments as parameters, and the last thing given loads a library.
 local globals, server, handle, catch, names, loading = ...
 
-local error, getmetatable, next, pairs, rawget, rawset, select, setmetatable, tostring, type =
-    error, getmetatable, next, pairs, rawget, rawset, select, setmetatable, tostring, type
+local byte, error, getmetatable, next, pairs = string.byte, error, getmetatable, next, pairs
+local rawget, rawset, select, setmetatable, tostring, type = rawget, rawset, select, setmetatable, tostring, type
 
 local READONLY = 'Attempt to modify a readonly table'
 -- From what a script sees of a table to the table.
@@ -24,10 +24,12 @@ local function protect(real)
 end
 
 -- The functions of Lua name the place of their caller, if what they are given is no table; from here they would name this one.
-local function check(name, given, ...)
-    if type((...)) == 'table' then return end
+local function refuse_argument(name, wanted, given, ...)
     local kind = given == 0 and 'no value' or type((...))
-    error("bad argument #1 to '" .. name .. "' (table expected, got " .. kind .. ')', 3)
+    error("bad argument #1 to '" .. name .. "' (" .. wanted .. ' expected, got ' .. kind .. ')', 4)
+end
+local function check(name, given, ...)
+    if type((...)) ~= 'table' then refuse_argument(name, 'table', given, ...) end
 end
 
 function globals.rawget(...)
@@ -57,6 +59,40 @@ function globals.setmetatable(...)
     local table, metatable = ...
     if shown[table] then error(READONLY, 0) end
     return setmetatable(table, metatable)
+end
+
+-- What is compiled already is no text: Lua would trust it.
+local function reject(text, name)
+    if type(text) == 'string' and byte(text) == 27 then
+        return name .. ":1: unexpected symbol near 'char(27)'"
+    end
+end
+local load, loadstring = globals.load, globals.loadstring
+local function check_text(given, ...)
+    local kind = type((...))
+    if kind ~= 'string' and kind ~= 'number' then refuse_argument('loadstring', 'string', given, ...) end
+end
+local function check_reader(given, ...)
+    if type((...)) ~= 'function' then refuse_argument('load', 'function', given, ...) end
+end
+function globals.loadstring(...)
+    check_text(select('#', ...), ...)
+    local text, name = ...
+    local message = reject(text, name and tostring(name):gsub('^[=@]', '') or '[string "\27LuaQ"]')
+    if message then return nil, message end
+    return loadstring(...)
+end
+function globals.load(...)
+    check_reader(select('#', ...), ...)
+    local read, name = ...
+    local is_first, rejected = true, nil
+    local chunk, message = load(function()
+        local piece = read()
+        if is_first then is_first, rejected = false, reject(piece, '(load)') end
+        return not rejected and piece or nil
+    end, name)
+    if rejected then return nil, rejected end
+    return chunk, message
 end
 
 for name, value in pairs(globals) do
@@ -90,7 +126,7 @@ local function call(callback, keys, arguments)
 end
 
 -- Runs a library, which finds nothing but what it is given.
-local function load(chunk)
+local function run_library(chunk)
     local bare = setmetatable({}, strict)
     local face = protect(setmetatable(loading, strict))
     for _, name in pairs(names) do bare[name] = face end
@@ -100,4 +136,4 @@ local function load(chunk)
     return succeeded, raised
 end
 
-return environment, loading and call or run, load
+return environment, loading and call or run, run_library

@@ -163,14 +163,17 @@ impl Sandbox {
         };
         let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
         let ended = bridge.lend(|| self.run.call::<(bool, Value)>((callee, keys, arguments)));
-        let (version, scratch) = (bridge.client.version, bridge.scratch);
+        let Bridge { client, inside, scratch, .. } = bridge;
+        let version = client.version;
         self.scratch = scratch.trimmed();
         let (succeeded, value) = ended?;
         if !succeeded {
             return Ok(Err(convert::failure_of(&value)));
         }
         reply.set_double_style(self.personality.dialect().doubles);
-        convert::write(value, version == Version::Resp3, reply)
+        convert::write(value, version == Version::Resp3, reply, &mut |text, is_counted| {
+            inside.note_failure((!is_counted).then(|| Error::new(text)).as_ref());
+        })
     }
 
     /// Runs something that loads a library, for so long at most.
@@ -232,7 +235,11 @@ impl Guard {
 
     fn watch(self: &Rc<Guard>, lua: &Lua, triggers: HookTriggers) -> mlua::Result<()> {
         let guard = self.clone();
-        lua.set_hook(triggers, move |lua, _| {
+        lua.set_hook(triggers, move |lua, debug| {
+            // Our own code around it is short, and undoes what has to be undone.
+            if debug.source().source.is_some_and(|source| convert::OURS.contains(&&*source)) {
+                return Ok(VmState::Continue);
+            }
             let Some(text) = guard.look() else { return Ok(VmState::Continue) };
             if !guard.is_strict.replace(true) {
                 guard.watch(lua, HookTriggers::EVERY_LINE)?;

@@ -176,16 +176,27 @@ fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_on
     if inside.is_too_long() {
         return Ok(Flow::Offload);
     }
-    answer(call, done, &script.name)
+    answer(call, inside, done, &script.name)
 }
 
 /// What a call answers whose script or function of this name has ended so.
-pub fn answer(call: &Call<'_>, done: Option<Result<(), Failure>>, name: &str) -> Done {
+pub fn answer(
+    call: &mut Call<'_>,
+    inside: &mut dyn Inside,
+    done: Option<Result<(), Failure>>,
+    name: &str,
+) -> Done {
     match done {
         Some(Ok(())) => Ok(Flow::Done),
         Some(Err(failure)) => {
             let name = if call.dialect().scripts_name_redis { name } else { "" };
-            Err(Error::new(failure.describe(name)))
+            let error = Error::new(failure.describe(name));
+            if !failure.is_counted {
+                return Err(error);
+            }
+            call.reply.error(error.text());
+            inside.note_failure(None);
+            Ok(Flow::Done)
         }
         None => Err(Error::NO_ENGINE),
     }

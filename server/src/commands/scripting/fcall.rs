@@ -74,5 +74,5 @@ fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_on
     let state = inside.state().clone();
     let done = engine
         .with_function_engine(&state, |engine| engine.call(&called, &invocation, client, inside, call.reply));
-    answer(call, done, &function.name)
+    answer(call, inside, done, &function.name)
 }
