@@ -179,10 +179,14 @@ fn write_table(
         reply.simple_bytes(&text.as_bytes());
         return Ok(());
     }
-    match table.raw_get::<Value>("double")? {
-        Value::Number(value) => return Ok(reply.double(value)),
-        Value::Integer(value) => return Ok(reply.double(value as f64)),
-        _ => {}
+    let double = match table.raw_get::<Value>("double")? {
+        Value::Number(value) => Some(value),
+        Value::Integer(value) => Some(value as f64),
+        _ => None,
+    };
+    if let Some(double) = double {
+        reply.double(double);
+        return Ok(());
     }
     if let Value::Table(map) = table.raw_get::<Value>("map")? {
         let pairs = pairs(&map)?;
