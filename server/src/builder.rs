@@ -205,6 +205,7 @@ impl ServerBuilder {
             thresholds: Thresholds::of(&config),
             watchdog: Watchdog::new(config.clone(), self.clock.clone()),
             scripts: Default::default(),
+            functions: Default::default(),
             config,
             clock: self.clock,
             commands,
@@ -228,6 +229,7 @@ impl ServerBuilder {
             random: Mutex::new(random),
             memory_peak: Default::default(),
             is_expiry_paused: Default::default(),
+            scripts_may_call_all: Default::default(),
             is_background_paused: Default::default(),
             expiry: Default::default(),
         })
@@ -468,6 +470,7 @@ async fn first_duties(
 
 fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {
     state.stopping.send_replace(true);
+    state.watchdog.stop();
     for thread in threads {
         // A panic over there has been reported already.
         let _ = thread.join();

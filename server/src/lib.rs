@@ -33,7 +33,6 @@ mod notify;
 mod observe;
 mod poison;
 mod pubsub;
-#[allow(dead_code, unused_imports, reason = "the engine of scripts is not there yet")]
 mod scripting;
 mod session;
 mod state;

@@ -71,7 +71,8 @@ impl Session {
         let request = std::mem::take(&mut self.request);
         let mut reply = std::mem::take(&mut self.reply);
         let (state, (sender, receiver)) = (self.state.clone(), std::sync::mpsc::channel::<Returned>());
-        self.state.executor.run(move |worker| {
+        let task = dispatch::task_of(&state, &client, request.as_request());
+        self.state.executor.run_for(task, move |worker| {
             let ctx = Context::of_worker(&state, worker);
             let plan = Plan::new(&state, request.as_request());
             let outcome = dispatch::run(&ctx, &mut client, request.as_request(), plan, &mut reply);

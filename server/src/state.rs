@@ -27,6 +27,7 @@ use crate::observe::thresholds::Thresholds;
 use crate::poison::Poison;
 use crate::pubsub::PubSub;
 use crate::scripting::cache::Scripts;
+use crate::scripting::functions::Functions;
 use crate::scripting::watchdog::Watchdog;
 use crate::watch::Watchers;
 
@@ -52,6 +53,8 @@ pub struct State {
     pub watchers: Watchers,
     /// The scripts that they have brought.
     pub scripts: Scripts,
+    /// Their libraries of functions.
+    pub functions: Functions,
     /// Looks after scripts that run for long.
     pub watchdog: Watchdog,
     /// Whether and how long they are paused.
@@ -100,6 +103,8 @@ pub struct State {
     pub(crate) memory_peak: std::sync::atomic::AtomicUsize,
     /// Whether expired keys stay until somebody meets them: for tests, by DEBUG SET-ACTIVE-EXPIRE.
     pub(crate) is_expiry_paused: std::sync::atomic::AtomicBool,
+    /// Whether scripts may call what they may not: for tests, by DEBUG SET-DISABLE-DENY-SCRIPTS.
+    pub(crate) scripts_may_call_all: std::sync::atomic::AtomicBool,
     /// Whether the periodic tasks rest: for tests, by DEBUG PAUSE-CRON.
     pub(crate) is_background_paused: std::sync::atomic::AtomicBool,
     /// What active expiry has seen and done.
@@ -194,7 +199,8 @@ impl State {
 
     /// The same, where the keys take so many bytes.
     pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
-        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes
+        let of_programs = self.scripts.memory_bytes() + self.functions.memory_bytes();
+        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes + of_programs
     }
 
     /// Says how the server comes to listen where changed settings say. Once.

@@ -31,13 +31,12 @@ const NOTES: [(&str, &str); 16] = [
     ("cluster", " **Here: there is no cluster, and all subcommands say so.**"),
     ("debug", " **Here: what crashes or reloads a server is an error.**"),
     ("failover", NO_REPLICAS),
-    ("function", NO_SCRIPTS),
     ("module", " **Here: none can be loaded.**"),
     ("psync", NO_REPLICAS),
     ("replconf", NO_REPLICAS),
     ("replicaof", NO_REPLICATION),
     ("save", NOT_SAVED),
-    ("script", NO_SCRIPTS),
+    ("script", " **Here: there is no debugger, so `DEBUG YES` and `DEBUG SYNC` are errors.**"),
     ("slaveof", NO_REPLICATION),
     ("sync", NO_REPLICAS),
     ("shutdown", " **Here: nothing is saved, and `SAVE` without `FORCE` is an error.**"),
@@ -46,7 +45,6 @@ const NOTES: [(&str, &str); 16] = [
 const NOT_SAVED: &str = " **Here: always an error, the data is in memory only.**";
 const NO_REPLICATION: &str = " **Here: an error, but for `NO ONE`; there is no replication yet.**";
 const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
-const NO_SCRIPTS: &str = " **Here: there are none yet; what would add one is an error.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
 const DIFFERENCES: [(&str, &[&str], &str); 30] = [

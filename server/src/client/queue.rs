@@ -17,6 +17,8 @@ pub struct Queue {
     pub is_broken: bool,
     /// Whether one of them is a program itself.
     pub has_programs: bool,
+    /// Whether one of these runs where functions do.
+    pub has_functions: bool,
     /// The memory behind them.
     pub bytes: usize,
 }
@@ -39,6 +41,7 @@ impl Queue {
         self.bytes += size_of::<QueuedCall>() + request.memory_bytes();
         self.flags = self.flags | entry.flags;
         self.has_programs |= matches!(entry.command.run, Run::Program(_));
+        self.has_functions |= entry.command.is_with_functions;
         self.calls.push(QueuedCall { id: entry.id, first_key, request });
     }
 }

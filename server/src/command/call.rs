@@ -13,6 +13,7 @@ use shardis_storage::{Db, Key, KeyHash, Random, ShardTotals, StringRef};
 use super::{Args, Command, Error, Reach};
 use crate::client::limits::OUTPUT_BYTES_MAX;
 use crate::config::Dialect;
+use crate::scripting::functions::Called;
 use crate::scripting::script::Script;
 use crate::state::State;
 
@@ -63,6 +64,8 @@ pub struct Call<'c> {
     pub may_offload: bool,
     /// The script that it runs, once it has been found.
     pub(crate) script: Option<Arc<Script>>,
+    /// The function that it calls, once it has been found.
+    pub(crate) function: Option<Called>,
     /// The sizes of all shards, where they are locked already.
     pub(crate) totals: Option<Box<ShardTotals>>,
     /// The hash of the first key, made while planning.

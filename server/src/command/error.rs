@@ -3,6 +3,7 @@
 
 mod access;
 mod collections;
+mod functions;
 mod pubsub;
 mod scripting;
 mod shebang;
@@ -243,10 +244,8 @@ impl Error {
     pub const FAILOVER_WITHOUT_REPLICAS: Error = Error::fixed(&"ERR FAILOVER requires connected replicas.");
     /// Whatever needs a cluster.
     pub const CLUSTER_DISABLED: Error = Error::fixed(&"ERR This instance has cluster support disabled");
-    /// Whatever brings a script into the server.
-    pub const NO_SCRIPTS: Error = Error::fixed(
-        &"ERR this server has no scripts and functions yet: there is no engine that would run them",
-    );
+    /// SCRIPT DEBUG.
+    pub const NO_SCRIPT_DEBUGGER: Error = Error::fixed(&"ERR this server has no debugger for scripts");
     /// SCRIPT KILL and FUNCTION KILL.
     pub const NOT_BUSY: Error = Error::fixed(&"NOTBUSY No scripts in execution right now.");
     /// SCRIPT DEBUG with an unknown mode.

@@ -54,6 +54,8 @@ pub struct Command {
     pub prepare: Option<fn(&mut Call<'_>) -> Result<Need, Error>>,
     /// The event that its changes are, if that does not have its name.
     pub event: &'static str,
+    /// Whether a program runs where functions do.
+    pub is_with_functions: bool,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -261,6 +263,7 @@ impl Command {
             discovers: |_| false,
             prepare: None,
             event: "",
+            is_with_functions: false,
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -375,6 +378,12 @@ impl Command {
     /// What a program does before it locks anything.
     pub const fn prepared(mut self, prepare: fn(&mut Call<'_>) -> Result<Need, Error>) -> Command {
         self.prepare = Some(prepare);
+        self
+    }
+
+    /// Runs on the thread of functions, which is the only one that has them.
+    pub const fn with_functions(mut self) -> Command {
+        self.is_with_functions = true;
         self
     }
 

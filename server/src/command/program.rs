@@ -7,6 +7,7 @@ use std::sync::Arc;
 use shardis_protocol::{Reply, Request};
 use shardis_storage::Db;
 
+use super::Error;
 use super::table::CommandId;
 use crate::client::Client;
 use crate::scripting::engine::EngineSlot;
@@ -27,6 +28,9 @@ pub trait Inside {
     /// elsewhere.
     fn is_too_long(&self) -> bool;
 
+    /// Whether another program runs this one.
+    fn is_nested(&self) -> bool;
+
     /// Runs a call that was let in before, and appends its reply. One that would have to wait is answered as if its time were
     /// over.
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply);
@@ -43,6 +47,9 @@ pub trait Inside {
 
     /// Whether the user of this client may call this; nothing if there is no such command.
     fn may_call(&self, client: &Client, request: Request<'_>) -> Option<bool>;
+
+    /// Notes that the program answers an error, although it has come to its end; counts the error, unless that has been done.
+    fn note_failure(&mut self, error: Option<&Error>);
 
     /// What is at a key, whose shard is locked.
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence;

@@ -121,8 +121,8 @@ fn stats(call: &mut Call<'_>, _: &mut Client) -> Done {
         ("cluster.slot_import", NONE),
         ("cluster.slot_export", NONE),
         ("aof.buffer", NONE),
-        ("lua.caches", NONE),
-        ("functions.caches", NONE),
+        ("lua.caches", Figure::Bytes(memory.scripts)),
+        ("functions.caches", Figure::Bytes(memory.functions)),
     ];
     let databases = totals.databases.iter().enumerate().filter(|(_, database)| database.keys > 0);
     figures.extend(databases.map(|(db, database)| ("", Figure::Database(db, database.table_bytes as u64))));

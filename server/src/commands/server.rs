@@ -100,6 +100,9 @@ fn shutdown(call: &mut Call<'_>, client: &mut Client) -> Done {
     if abort {
         return Err(Error::NO_SHUTDOWN);
     }
+    if let Some(kind) = call.state.watchdog.busy_kind().filter(|_| !nosave) {
+        return Err(Error::busy(call.dialect(), kind));
+    }
     if save && !force {
         return Err(Error::NOTHING_IS_SAVED);
     }

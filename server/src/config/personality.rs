@@ -163,6 +163,10 @@ pub struct Dialect {
     pub scripts_have_a_clock: bool,
     /// What a script raises that was ended by another client.
     pub script_killed: &'static str,
+    /// What a function raises that was.
+    pub function_killed: &'static str,
+    /// Whether the functions of a library are checked only once it has been loaded, and are spoken of as functions.
+    pub functions_checked_late: bool,
     /// EVALSHA of a script that is not there.
     pub no_script: &'static &'static str,
     /// How doubles are written.
@@ -333,6 +337,8 @@ const REDIS_72: Dialect = Dialect {
     scripts_name_redis: true,
     scripts_have_a_clock: true,
     script_killed: "ERR Script killed by user with SCRIPT KILL...",
+    function_killed: "ERR Script killed by user with SCRIPT KILL...",
+    functions_checked_late: false,
     no_script: &"NOSCRIPT No matching script. Please use EVAL.",
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
@@ -367,6 +373,8 @@ const VALKEY_91: Dialect = Dialect {
     server_tables: &["server", "redis"],
     scripts_name_redis: false,
     script_killed: "ERR Script killed by user with SCRIPT KILL.",
+    function_killed: "ERR Script killed by user with FUNCTION KILL.",
+    functions_checked_late: true,
     no_script: &"NOSCRIPT No matching script.",
     authentication_first: true,
     nested_transactions_are_void: true,

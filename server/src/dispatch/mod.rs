@@ -25,7 +25,7 @@ use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::command::{Error, Flags, Reach};
 use crate::jobs::Ticket;
-use crate::jobs::executor::Worker;
+use crate::jobs::executor::{Task, Worker};
 use crate::observe::stats::ThreadStats;
 use crate::scripting::engine::EngineSlot;
 use crate::state::State;
@@ -129,6 +129,13 @@ impl<'s> Plan<'s> {
             keys.for_each(|key| give(state.keyspace.hash(key)));
         }
     }
+}
+
+/// Which thread of the executor can run a call.
+pub fn task_of(state: &State, client: &Client, request: Request<'_>) -> Task {
+    let entry = state.commands.resolvable(request);
+    let needs_functions = entry.is_some_and(|entry| program::runs_with_functions(entry, client));
+    if needs_functions { Task::Functions } else { Task::Commands }
 }
 
 /// Runs one call and writes its reply.

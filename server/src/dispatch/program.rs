@@ -49,7 +49,10 @@ pub(super) fn execute(
     let is_long = matches!(route, Route::Every | Route::Discovered)
         || need == Some(Need::DeclaredForLong)
         || is_long_queue(entry, client);
-    let lacks_engine = ctx.engine.is_none() && may_run_scripts(entry, client);
+    let lacks_engine = match ctx.engine {
+        Some(engine) => runs_with_functions(entry, client) && !engine.has_functions(),
+        None => may_run_scripts(entry, client),
+    };
     if ctx.runner == Runner::Network && is_long || lacks_engine || call.should_offload(keys) {
         return Handled::Offload;
     }
@@ -73,6 +76,7 @@ pub(super) fn execute(
     show_first(ctx, client, call.request(), entry);
     let mut inside = Running::new(ctx, &mut txn, is_out_of_memory);
     let done = run(call, client, &mut inside);
+    inside.count_failure(entry, &done);
     let handled = execute::end(ctx, client, entry, mark, call, done);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
     drop(txn);
@@ -86,7 +90,15 @@ pub(super) fn execute(
 /// Whether it needs an engine.
 fn may_run_scripts(entry: &Entry, client: &Client) -> bool {
     let queue = client.queue.as_ref().filter(|_| entry.command.reach == Reach::Queued);
-    entry.command.prepare.is_some() || queue.is_some_and(|queue| queue.has_programs)
+    entry.command.prepare.is_some()
+        || entry.command.is_with_functions
+        || queue.is_some_and(|queue| queue.has_programs)
+}
+
+/// Whether it has to run on the thread of functions.
+pub(super) fn runs_with_functions(entry: &Entry, client: &Client) -> bool {
+    let queue = client.queue.as_ref().filter(|_| entry.command.reach == Reach::Queued);
+    entry.command.is_with_functions || queue.is_some_and(|queue| queue.has_functions)
 }
 
 /// Shows a program whose calls are shown too, before them, to those who monitor.
@@ -131,6 +143,10 @@ struct Running<'r, 'c, 'k> {
     has_effects: bool,
     /// Whether a call has turned out to take too long for this thread.
     is_too_long: bool,
+    /// Whether a program runs that another has called.
+    is_nested: bool,
+    /// Whether the program that has run last answers an error.
+    has_failed: bool,
     /// When the last call ended, and the next begins.
     last_ended: Instant,
 }
@@ -150,6 +166,10 @@ impl Inside for Running<'_, '_, '_> {
 
     fn is_too_long(&self) -> bool {
         self.is_too_long
+    }
+
+    fn is_nested(&self) -> bool {
+        self.is_nested
     }
 
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply) {
@@ -205,6 +225,13 @@ impl Inside for Running<'_, '_, '_> {
         Some(client.info.may(&Attempt::new(self.ctx.state, client.db, entry, request)))
     }
 
+    fn note_failure(&mut self, error: Option<&Error>) {
+        self.has_failed = true;
+        if let Some(error) = error {
+            self.ctx.stats.count_error(error.code());
+        }
+    }
+
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
         presence(self.ctx.state, self.txn, db, key)
     }
@@ -217,7 +244,23 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         is_out_of_memory: bool,
     ) -> Running<'r, 'c, 'k> {
         let last_ended = ctx.state.clock.tick();
-        Running { ctx, txn, is_out_of_memory, has_effects: false, is_too_long: false, last_ended }
+        Running {
+            ctx,
+            txn,
+            is_out_of_memory,
+            has_effects: false,
+            is_too_long: false,
+            is_nested: false,
+            has_failed: false,
+            last_ended,
+        }
+    }
+
+    /// Counts a call that has come to its end and yet answers an error.
+    fn count_failure(&mut self, entry: &Entry, done: &Done) {
+        if std::mem::take(&mut self.has_failed) && matches!(done, Ok(Flow::Done)) {
+            self.ctx.stats.command(entry.id).failed.add(1);
+        }
     }
 
     /// Whether the client's user may make a call, as it did when the call was queued, or its script was called.
@@ -284,6 +327,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             may_discover: execute::may_discover(ctx, client, entry, request),
             may_offload: false,
             script: None,
+            function: None,
             totals: None,
             first_key: None,
             ready_key: None,
@@ -334,7 +378,10 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                     prepare(call)?;
                 }
                 show_first(self.ctx, client, call.request(), entry);
-                run(call, client, self)
+                self.is_nested = true;
+                let done = run(call, client, self);
+                self.count_failure(entry, &done);
+                done
             }
             Run::Fanout(_) | Run::Container => unreachable!("nobody lets these into a program"),
         }

@@ -1,5 +1,5 @@
-//! The executor: threads for what would hold up a network thread. A few run long commands; one frees, and gives way to
-//! everybody else.
+//! The executor: threads for what would hold up a network thread. A few run long commands; one runs functions, which keep
+//! things between calls and so have to be together; one frees, and gives way to everybody else.
 //!
 //! Threads start with the first work and stop with the server. The queues are bounded by who fills them: each connection
 //! has at most one command here, and what is freed was in memory before.
@@ -19,10 +19,11 @@ use crate::scripting::engine::EngineSlot;
 /// Threads for commands: a long one does not hold up another.
 const THREADS_MAX: usize = 4;
 
-/// Runs long commands and frees what is heavy, on threads of its own.
+/// Runs long commands and functions and frees what is heavy, on threads of its own.
 #[derive(Debug)]
 pub struct Executor {
     commands: Crew,
+    functions: Crew,
     freeing: Crew,
 }
 
@@ -41,11 +42,22 @@ type Work = Box<dyn FnOnce(&Worker) + Send>;
 struct Crew {
     name: &'static str,
     threads_max: usize,
-    /// Whether its threads let all others go first.
-    gives_way: bool,
+    /// What its threads are for.
+    task: Task,
     stats: Arc<Stats>,
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What threads are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Long commands.
+    Commands,
+    /// Functions, and what is run together with them.
+    Functions,
+    /// Freeing, while all others go first.
+    Freeing,
 }
 
 #[derive(Default)]
@@ -74,20 +86,34 @@ impl std::fmt::Debug for Crew {
 impl Executor {
     /// An executor without any thread yet.
     pub fn new(stats: Arc<Stats>) -> Executor {
-        let crew = |name, threads_max, gives_way| Crew {
+        let crew = |name, threads_max, task| Crew {
             name,
             threads_max,
-            gives_way,
+            task,
             stats: stats.clone(),
             shared: Arc::default(),
             threads: Mutex::default(),
         };
-        Executor { commands: crew("exec", THREADS_MAX, false), freeing: crew("free", 1, true) }
+        Executor {
+            commands: crew("exec", THREADS_MAX, Task::Commands),
+            functions: crew("func", 1, Task::Functions),
+            freeing: crew("free", 1, Task::Freeing),
+        }
     }
 
     /// Runs `work` as soon as a thread is free. After `stop` it is dropped unrun.
     pub fn run(&self, work: impl FnOnce(&Worker) + Send + 'static) {
         self.commands.run(Box::new(work));
+    }
+
+    /// The same on a thread for this task.
+    pub fn run_for(&self, task: Task, work: impl FnOnce(&Worker) + Send + 'static) {
+        let crew = match task {
+            Task::Commands => &self.commands,
+            Task::Functions => &self.functions,
+            Task::Freeing => &self.freeing,
+        };
+        crew.run(Box::new(work));
     }
 
     /// Frees keys in the background.
@@ -124,6 +150,7 @@ impl Executor {
     /// Finishes the work under way, drops the rest and ends the threads.
     pub fn stop(&self) {
         self.commands.stop();
+        self.functions.stop();
         self.freeing.stop();
     }
 }
@@ -164,20 +191,20 @@ impl Crew {
         if threads.len() == self.threads_max || self.shared.queue.lock().is_stopped {
             return;
         }
-        let (shared, stats, gives_way) = (self.shared.clone(), self.stats.clone(), self.gives_way);
+        let (shared, stats, task) = (self.shared.clone(), self.stats.clone(), self.task);
         let name = format!("shardis-{}-{}", self.name, threads.len());
         let serve = move || {
-            if gives_way {
+            if task == Task::Freeing {
                 give_way();
             }
-            shared.serve(&Worker::new(&stats));
+            shared.serve(&Worker::new(&stats, task));
         };
         match std::thread::Builder::new().name(name).spawn(serve) {
             Ok(thread) => threads.push(thread),
             // With one thread at least the work gets done later; without any it is done here.
             Err(_) if threads.is_empty() => {
                 drop(threads);
-                self.shared.drain(&Worker::new(&self.stats));
+                self.shared.drain(&Worker::new(&self.stats, task));
             }
             Err(_) => {}
         }
@@ -211,8 +238,10 @@ impl Shared {
 }
 
 impl Worker {
-    fn new(stats: &Stats) -> Worker {
-        Worker { stats: stats.thread(), engine: Rc::default() }
+    fn new(stats: &Stats, task: Task) -> Worker {
+        let engine =
+            if task == Task::Functions { EngineSlot::with_functions() } else { EngineSlot::default() };
+        Worker { stats: stats.thread(), engine: Rc::new(engine) }
     }
 }
 

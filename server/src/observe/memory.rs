@@ -22,6 +22,10 @@ pub struct MemoryUse {
     pub clients: u64,
     /// The tables that find keys.
     pub tables: u64,
+    /// The scripts that are kept.
+    pub scripts: u64,
+    /// The libraries of functions.
+    pub functions: u64,
 }
 
 /// How much more of one thing there is than of another.
@@ -49,12 +53,14 @@ impl MemoryUse {
             resident: resident_bytes(),
             clients: state.clients.totals().memory_bytes as u64,
             tables: totals.table_bytes as u64,
+            scripts: state.scripts.memory_bytes() as u64,
+            functions: state.functions.memory_bytes() as u64,
         }
     }
 
     /// What is not data.
     pub fn overhead(&self) -> u64 {
-        self.startup + self.tables + self.clients
+        self.startup + self.tables + self.clients + self.scripts + self.functions
     }
 
     /// What is data.
@@ -148,6 +154,8 @@ mod tests {
         resident: 22 * MEGABYTE,
         clients: MEGABYTE,
         tables: MEGABYTE,
+        scripts: 0,
+        functions: 0,
     };
 
     #[test]
@@ -171,7 +179,15 @@ mod tests {
 
     #[test]
     fn shares_are_of_what_came_after_the_start() {
-        let memory = MemoryUse { used: 1000, startup: 200, tables: 100, clients: 100, ..HEALTHY };
+        let memory = MemoryUse {
+            used: 1000,
+            startup: 200,
+            tables: 50,
+            clients: 100,
+            scripts: 20,
+            functions: 30,
+            ..HEALTHY
+        };
         assert_eq!((memory.overhead(), memory.dataset(), memory.dataset_percent()), (400, 600, 75.0));
         let empty = MemoryUse { used: 200, startup: 200, tables: 0, clients: 0, ..HEALTHY };
         assert_eq!((empty.dataset(), empty.dataset_percent()), (0, 0.0));

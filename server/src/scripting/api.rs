@@ -73,22 +73,11 @@ const LRAND48_START: u64 = 0x1234_ABCD_330E;
 const LRAND48_SEED_LOW: u64 = 0x330E;
 const LRAND48_MAX: u32 = i32::MAX as u32;
 
-/// The server's table without the functions that ask the server.
-pub fn server_table(lua: &Lua, dialect: &'static Dialect) -> mlua::Result<Table> {
+/// What is to be known of the server: the levels of its log, and its version.
+pub fn constants(lua: &Lua, dialect: &'static Dialect) -> mlua::Result<Table> {
     let table = lua.create_table()?;
-    let constants = [
-        ("LOG_DEBUG", 0),
-        ("LOG_VERBOSE", 1),
-        ("LOG_NOTICE", 2),
-        ("LOG_WARNING", 3),
-        ("REPL_NONE", 0),
-        ("REPL_AOF", 1),
-        ("REPL_SLAVE", 2),
-        ("REPL_REPLICA", 2),
-        ("REPL_ALL", 3),
-    ];
-    for (name, value) in constants {
-        table.raw_set(name, value)?;
+    for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"].into_iter().enumerate() {
+        table.raw_set(name, level)?;
     }
     table.raw_set("REDIS_VERSION", dialect.redis_version)?;
     table.raw_set("REDIS_VERSION_NUM", version_number(dialect.redis_version))?;
@@ -96,6 +85,17 @@ pub fn server_table(lua: &Lua, dialect: &'static Dialect) -> mlua::Result<Table>
         table.raw_set("SERVER_NAME", dialect.server_name)?;
         table.raw_set("VALKEY_VERSION", version)?;
         table.raw_set("VALKEY_VERSION_NUM", version_number(version))?;
+    }
+    Ok(table)
+}
+
+/// The server's table without the functions that ask the server.
+pub fn server_table(lua: &Lua, dialect: &'static Dialect) -> mlua::Result<Table> {
+    let table = constants(lua, dialect)?;
+    let replication =
+        [("REPL_NONE", 0), ("REPL_AOF", 1), ("REPL_SLAVE", 2), ("REPL_REPLICA", 2), ("REPL_ALL", 3)];
+    for (name, value) in replication {
+        table.raw_set(name, value)?;
     }
     let refused = |lua: &Lua, error: Error| -> mlua::Result<Value> {
         Err(super::library::Raised::error(super::convert::error_table(lua, error.text())?))
@@ -125,6 +125,11 @@ pub fn server_table(lua: &Lua, dialect: &'static Dialect) -> mlua::Result<Table>
         })?,
     )?;
     Ok(table)
+}
+
+/// Takes from the server's table what only scripts have.
+pub fn withhold_from_functions(table: &Table) -> mlua::Result<()> {
+    ["breakpoint", "debug", "replicate_commands"].into_iter().try_for_each(|name| table.raw_remove(name))
 }
 
 /// A function that makes a table with one text, which is a status or an error to whoever called the script.

@@ -10,12 +10,13 @@ use scoped_tls_hkt::scoped_thread_local;
 use shardis_protocol::{DoubleStyle, Version, number};
 
 use super::convert;
-use super::engine::Scratch;
 use super::library::Raised;
+use super::sandbox::Scratch;
 use super::watchdog::Status;
 use crate::client::Client;
 use crate::command::{Error, Inside, ScriptRules};
 use crate::config::Dialect;
+use crate::log::Log;
 
 /// Between a script that runs and the server.
 pub struct Bridge<'b> {
@@ -154,25 +155,7 @@ impl Bridge<'_> {
     }
 
     fn log(&self, values: &MultiValue) -> Result<(), Error> {
-        let dialect = self.dialect();
-        if values.len() < 2 {
-            return Err(Error::script_arguments(dialect, "log", "requires two arguments or more."));
-        }
-        let level = match &values[0] {
-            Value::Integer(_) | Value::Number(_) => number_of(&values[0]),
-            _ => return Err(Error::SCRIPT_LOG_LEVEL_TYPE),
-        };
-        let words = values.iter().skip(1).filter_map(|value| value.to_string().ok());
-        let text = words.collect::<Vec<_>>().join(" ");
-        let log = &self.inside.state().log;
-        match level {
-            Some(0) => log.debug(format_args!("{text}")),
-            Some(1) => log.verbose(format_args!("{text}")),
-            Some(2) => log.notice(format_args!("{text}")),
-            Some(3) => log.warning(format_args!("{text}")),
-            _ => return Err(Error::script_log_level(dialect)),
-        }
-        Ok(())
+        log(&self.inside.state().log, self.dialect(), values)
     }
 
     /// Whether the caller's user may call this.
@@ -181,6 +164,27 @@ impl Bridge<'_> {
         let may = self.inside.may_call(&self.client, self.scratch.request.as_request());
         may.ok_or_else(|| Error::script_unknown_command(self.dialect()))
     }
+}
+
+/// Writes what a script has to say into the log.
+pub fn log(log: &Log, dialect: &Dialect, values: &MultiValue) -> Result<(), Error> {
+    if values.len() < 2 {
+        return Err(Error::script_arguments(dialect, "log", "requires two arguments or more."));
+    }
+    let level = match &values[0] {
+        Value::Integer(_) | Value::Number(_) => number_of(&values[0]),
+        _ => return Err(Error::SCRIPT_LOG_LEVEL_TYPE),
+    };
+    let words = values.iter().skip(1).filter_map(|value| value.to_string().ok());
+    let text = words.collect::<Vec<_>>().join(" ");
+    match level {
+        Some(0) => log.debug(format_args!("{text}")),
+        Some(1) => log.verbose(format_args!("{text}")),
+        Some(2) => log.notice(format_args!("{text}")),
+        Some(3) => log.warning(format_args!("{text}")),
+        _ => return Err(Error::script_log_level(dialect)),
+    }
+    Ok(())
 }
 
 /// A number as commands get it from scripts.
@@ -200,7 +204,7 @@ fn write_number(value: f64, dialect: &Dialect, digits: &mut Vec<u8>) {
 const WHOLE_MAX: f64 = 9_223_372_036_854_775_807.0;
 
 /// The error as a script sees it, to be raised.
-fn raise(lua: &Lua, error: &Error) -> mlua::Result<mlua::Error> {
+pub fn raise(lua: &Lua, error: &Error) -> mlua::Result<mlua::Error> {
     Ok(Raised::error(convert::error_table(lua, error.text())?))
 }
 

@@ -5,8 +5,8 @@
 use mlua::{Lua, Table, Value};
 use shardis_protocol::{Reply, number};
 
-use super::engine::Failure;
 use super::library::Raised;
+use super::sandbox::Failure;
 
 /// How deep a value may be nested that a script returns: as many places as Lua's stack has.
 const DEPTH_MAX: usize = 7900;
@@ -110,7 +110,13 @@ pub fn error_table(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
 }
 
 /// Writes what a script has returned. In RESP3 of the script a truth value is one; else `true` is 1 and `false` is nothing.
-pub fn write(value: Value, knows_booleans: bool, reply: &mut Reply) -> mlua::Result<Result<(), Failure>> {
+/// Tables are taken as they are, whatever metatable they have.
+pub fn write(
+    value: Value,
+    knows_booleans: bool,
+    reply: &mut Reply,
+    on_error: OnError<'_>,
+) -> mlua::Result<Result<(), Failure>> {
     let mut open = vec![Open::Value(value)];
     let mut depth = 0_usize;
     while let Some(next) = open.pop() {
@@ -123,13 +129,16 @@ pub fn write(value: Value, knows_booleans: bool, reply: &mut Reply) -> mlua::Res
                 }
                 depth += 1;
                 open.push(Open::End);
-                write_table(&table, reply, &mut open)?;
+                write_table(&table, reply, &mut open, on_error)?;
             }
             Open::Value(value) => write_scalar(&value, knows_booleans, reply),
         }
     }
     Ok(Ok(()))
 }
+
+/// Hears of each error that is written: its text, and whether it has been counted.
+pub type OnError<'e> = &'e mut dyn FnMut(&[u8], bool);
 
 /// What is still to be written, the last of it first.
 enum Open {
@@ -155,16 +164,22 @@ fn truncated(value: f64) -> i64 {
     if (-BEYOND..BEYOND).contains(&value) { value as i64 } else { i64::MIN }
 }
 
-fn write_table(table: &Table, reply: &mut Reply, open: &mut Vec<Open>) -> mlua::Result<()> {
-    if let Value::String(text) = table.get::<Value>("err")? {
+fn write_table(
+    table: &Table,
+    reply: &mut Reply,
+    open: &mut Vec<Open>,
+    on_error: OnError<'_>,
+) -> mlua::Result<()> {
+    if let Value::String(text) = table.raw_get::<Value>("err")? {
+        on_error(&text.as_bytes(), table.raw_get::<bool>(COUNTED).unwrap_or_default());
         reply.error(&text.as_bytes());
         return Ok(());
     }
-    if let Value::String(text) = table.get::<Value>("ok")? {
+    if let Value::String(text) = table.raw_get::<Value>("ok")? {
         reply.simple_bytes(&text.as_bytes());
         return Ok(());
     }
-    let double = match table.get::<Value>("double")? {
+    let double = match table.raw_get::<Value>("double")? {
         Value::Number(value) => Some(value),
         Value::Integer(value) => Some(value as f64),
         _ => None,
@@ -173,7 +188,7 @@ fn write_table(table: &Table, reply: &mut Reply, open: &mut Vec<Open>) -> mlua::
         reply.double(double);
         return Ok(());
     }
-    if let Value::Table(map) = table.get::<Value>("map")? {
+    if let Value::Table(map) = table.raw_get::<Value>("map")? {
         let pairs = pairs(&map)?;
         reply.map(pairs.len());
         for (key, value) in pairs.into_iter().rev() {
@@ -181,18 +196,19 @@ fn write_table(table: &Table, reply: &mut Reply, open: &mut Vec<Open>) -> mlua::
         }
         return Ok(());
     }
-    if let Value::Table(set) = table.get::<Value>("set")? {
+    if let Value::Table(set) = table.raw_get::<Value>("set")? {
         let pairs = pairs(&set)?;
         reply.set(pairs.len());
         open.extend(pairs.into_iter().rev().map(|(key, _)| Open::Value(key)));
         return Ok(());
     }
-    if let Value::String(digits) = table.get::<Value>("big_number")? {
+    if let Value::String(digits) = table.raw_get::<Value>("big_number")? {
         reply.big_number(&digits.to_string_lossy().replace(['\r', '\n'], " "));
         return Ok(());
     }
-    if let Value::Table(parts) = table.get::<Value>("verbatim_string")?
-        && let (Value::String(format), Value::String(text)) = (parts.get("format")?, parts.get("string")?)
+    if let Value::Table(parts) = table.raw_get::<Value>("verbatim_string")?
+        && let (Value::String(format), Value::String(text)) =
+            (parts.raw_get("format")?, parts.raw_get("string")?)
     {
         let mut three = [b' '; 3];
         three.iter_mut().zip(format.as_bytes().iter()).for_each(|(to, from)| *to = *from);
@@ -201,7 +217,7 @@ fn write_table(table: &Table, reply: &mut Reply, open: &mut Vec<Open>) -> mlua::
     }
     let mut values = Vec::new();
     loop {
-        match table.get::<Value>(values.len() + 1)? {
+        match table.raw_get::<Value>(values.len() + 1)? {
             Value::Nil => break,
             value => values.push(Open::Value(value)),
         }
@@ -251,7 +267,7 @@ pub fn describe(lua: &Lua, raised: Value) -> mlua::Result<Value> {
 }
 
 /// The chunks of our own code around scripts.
-const OURS: [&str; 2] = ["=sandbox", "=protected"];
+pub const OURS: [&str; 2] = ["=sandbox", "=protected"];
 /// Levels of the stack that are searched for the script.
 const PLACES_MAX: usize = 8;
 

@@ -2,6 +2,7 @@
 
 use super::Error;
 use crate::config::Dialect;
+use crate::scripting::watchdog::Kind;
 
 impl Error {
     /// Arguments of a function that takes another number of them.
@@ -50,11 +51,15 @@ impl Error {
         Error::fixed(dialect.no_script)
     }
 
-    /// Whoever calls while a script has been running for too long.
-    pub fn busy(dialect: &Dialect) -> Error {
+    /// Whoever calls while something has been running for too long.
+    pub fn busy(dialect: &Dialect, kind: Kind) -> Error {
         let product = dialect.product();
+        let killer = match kind {
+            Kind::Script => "SCRIPT KILL",
+            Kind::Function => "FUNCTION KILL",
+        };
         Error::new(format!(
-            "BUSY {product} is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            "BUSY {product} is busy running a script. You can only call {killer} or SHUTDOWN NOSAVE."
         ))
     }
 

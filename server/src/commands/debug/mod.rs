@@ -107,7 +107,7 @@ const SUBCOMMANDS: [Subcommand; 33] = [
     subcommand("SDSLEN", 1, 1, object::string_length),
     subcommand("SEGFAULT", 0, ANY, refuse),
     subcommand("SET-ACTIVE-EXPIRE", 1, 1, set_active_expire),
-    subcommand("SET-DISABLE-DENY-SCRIPTS", 1, 1, accept),
+    subcommand("SET-DISABLE-DENY-SCRIPTS", 1, 1, set_disable_deny_scripts),
     subcommand("SET-SKIP-CHECKSUM-VALIDATION", 1, 1, accept),
     subcommand("SLEEP", 1, 1, sleep),
     subcommand("STRUCTSIZE", 0, 0, object::sizes),
@@ -220,6 +220,14 @@ fn take_switch(call: &mut Call<'_>) -> Result<bool, Error> {
 fn pause_cron(call: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
     let is_paused = take_switch(call)?;
     call.state.is_background_paused.store(is_paused, Ordering::Relaxed);
+    call.ok()
+}
+
+fn set_disable_deny_scripts(call: &mut Call<'_>, _: &mut Transaction<'_>) -> Done {
+    let word = call.args.take()?;
+    // As C reads a number.
+    let is_set = word.first().is_some_and(|digit| matches!(digit, b'1'..=b'9'));
+    call.state.scripts_may_call_all.store(is_set, Ordering::Relaxed);
     call.ok()
 }
 

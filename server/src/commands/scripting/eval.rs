@@ -7,25 +7,25 @@ use smallvec::SmallVec;
 use crate::client::Client;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside, KeySpec, Need, ScriptRules, numbered};
-use crate::scripting::engine::Invocation;
 use crate::scripting::outline::{Outline, outline};
+use crate::scripting::sandbox::{Failure, Invocation};
 use crate::scripting::script::{self, Rules, Script};
 use crate::scripting::shebang::{self, ScriptFlags};
 use crate::state::State;
 
 const FLAGS: Flags =
     Flags::NO_SCRIPT.union(Flags::STALE).union(Flags::SKIP_MONITOR).union(Flags::NO_MANDATORY_KEYS);
-const WRITES: Flags = FLAGS.union(Flags::MAY_REPLICATE);
-const READS: Flags = FLAGS.union(Flags::READONLY);
+pub const WRITES: Flags = FLAGS.union(Flags::MAY_REPLICATE);
+pub const READS: Flags = FLAGS.union(Flags::READONLY);
 const COMPLEXITY: &str = "Depends on the script that is executed.";
 const KEYS: &[KeySpec] = &[numbered(2, 1).read_write().accesses().updates()];
 const KEYS_RO: &[KeySpec] = &[numbered(2, 1).read_only().accesses()];
-const NOTED_KEYS: &[KeySpec] = &[numbered(2, 1)
+pub const NOTED_KEYS: &[KeySpec] = &[numbered(2, 1)
     .read_write()
     .accesses()
     .updates()
     .notes("We cannot tell how the keys will be used so we assume the worst, RW and UPDATE")];
-const NOTED_KEYS_RO: &[KeySpec] = &[numbered(2, 1)
+pub const NOTED_KEYS_RO: &[KeySpec] = &[numbered(2, 1)
     .read_only()
     .accesses()
     .notes("We cannot tell how the keys will be used so we assume the worst, RO and ACCESS")];
@@ -71,7 +71,7 @@ pub static EVAL_RO: Command = Command::program("EVAL_RO", eval_read_only)
     .summary("Executes a read-only server-side Lua script.");
 
 /// Keys and arguments that are listed without allocating.
-const WORDS_INLINE: usize = 16;
+pub const WORDS_INLINE: usize = 16;
 
 /// Keeps a script, whatever Lua will say of it.
 pub fn keep(state: &State, text: &[u8]) -> Result<Arc<Script>, Error> {
@@ -126,7 +126,12 @@ fn found(call: &mut Call<'_>, script: Arc<Script>) -> Need {
 fn check_numkeys(call: &mut Call<'_>) -> Result<usize, Error> {
     let mut args = call.args.behind(1)?;
     let count = args.integer()?;
-    if count > args.len() as i64 {
+    numkeys(count, args.len())
+}
+
+/// As many keys as that, of so many words.
+pub fn numkeys(count: i64, words: usize) -> Result<usize, Error> {
+    if count > words as i64 {
         return Err(Error::NUMKEYS_BEYOND_ARGUMENTS);
     }
     usize::try_from(count).map_err(|_| Error::NUMKEYS_NEGATIVE)
@@ -140,35 +145,58 @@ fn eval_read_only(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Ins
     run(call, client, inside, true)
 }
 
-fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
-    let script = call.script.take().expect("invariant: a script is found before it is run");
-    let rules = script.rules;
-    if is_read_only && rules.has_shebang && !rules.refuses_writes {
+/// Checks what has said what it is, and tells what its calls are held to.
+pub fn admit(inside: &dyn Inside, rules: Rules, is_read_only: bool) -> Result<ScriptRules, Error> {
+    let may_write = rules.has_shebang && !rules.refuses_writes;
+    let lacks_memory = may_write && !rules.allows_oom && inside.is_out_of_memory();
+    // What somebody calls is looked at first as any command is.
+    if lacks_memory && !inside.is_nested() {
+        return Err(Error::OUT_OF_MEMORY);
+    }
+    if is_read_only && may_write {
         return Err(Error::SCRIPT_NOT_READ_ONLY);
     }
-    if rules.has_shebang && !rules.refuses_writes && !rules.allows_oom && inside.is_out_of_memory() {
+    if lacks_memory {
         return Err(Error::SCRIPT_OUT_OF_MEMORY);
     }
+    let refuses_writes = is_read_only || rules.refuses_writes;
+    Ok(ScriptRules { refuses_writes, allows_oom: rules.allows_oom, has_written: false })
+}
+
+fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
+    let script = call.script.take().expect("invariant: a script is found before it is run");
+    let rules = admit(inside, script.rules, is_read_only)?;
     let keys_count = check_numkeys(call)?;
     let words: SmallVec<[&[u8]; WORDS_INLINE]> = call.args.behind(2)?.rest().collect();
     let (keys, arguments) = words.split_at(keys_count);
-    let rules = ScriptRules {
-        refuses_writes: is_read_only || rules.refuses_writes,
-        allows_oom: rules.allows_oom,
-        has_written: false,
-    };
-    let invocation = Invocation { script: &script, keys, arguments, rules };
+    let invocation = Invocation { name: &script.name, request: call.request(), keys, arguments, rules };
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
     let state = inside.state().clone();
-    let done = engine.with(&state, |engine| engine.run(&invocation, client, inside, call.reply));
+    let done = engine.with(&state, |engine| engine.run(&script, &invocation, client, inside, call.reply));
     if inside.is_too_long() {
         return Ok(Flow::Offload);
     }
+    answer(call, inside, done, &script.name)
+}
+
+/// What a call answers whose script or function of this name has ended so.
+pub fn answer(
+    call: &mut Call<'_>,
+    inside: &mut dyn Inside,
+    done: Option<Result<(), Failure>>,
+    name: &str,
+) -> Done {
     match done {
         Some(Ok(())) => Ok(Flow::Done),
         Some(Err(failure)) => {
-            let name = if call.dialect().scripts_name_redis { script.name.as_str() } else { "" };
-            Err(Error::new(failure.describe(name)))
+            let name = if call.dialect().scripts_name_redis { name } else { "" };
+            let error = Error::new(failure.describe(name));
+            if !failure.is_counted {
+                return Err(error);
+            }
+            call.reply.error(error.text());
+            inside.note_failure(None);
+            Ok(Flow::Done)
         }
         None => Err(Error::NO_ENGINE),
     }

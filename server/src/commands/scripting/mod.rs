@@ -1,6 +1,7 @@
 //! Scripts: running them, and looking after those that the server keeps. How they are run is told in `crate::scripting`.
 
 mod eval;
+mod fcall;
 mod function;
 mod script;
 
@@ -10,7 +11,16 @@ use crate::config::Personality;
 pub static FAMILY: Family = Family::new(
     "scripting",
     Category::SCRIPTING,
-    &[&eval::EVAL, &eval::EVALSHA, &eval::EVALSHA_RO, &eval::EVAL_RO, &function::FUNCTION, &script::SCRIPT],
+    &[
+        &eval::EVAL,
+        &eval::EVALSHA,
+        &eval::EVALSHA_RO,
+        &eval::EVAL_RO,
+        &fcall::FCALL,
+        &fcall::FCALL_RO,
+        &function::FUNCTION,
+        &script::SCRIPT,
+    ],
 );
 
 const TO_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];

@@ -6,7 +6,7 @@ use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside};
 use crate::scripting::script;
-use crate::scripting::watchdog::Killed;
+use crate::scripting::watchdog::{Killed, Kind};
 
 pub static SCRIPT: Command =
     Command::container("SCRIPT", &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD, &SHOW])
@@ -26,7 +26,7 @@ fn debug(call: &mut Call<'_>, _: &mut Client) -> Done {
     let mode = call.args.take()?;
     match ["NO", "YES", "SYNC"].iter().position(|word| is_word(mode, word)) {
         Some(0) => call.ok(),
-        Some(_) => Err(Error::NO_SCRIPTS),
+        Some(_) => Err(Error::NO_SCRIPT_DEBUGGER),
         None => Err(Error::SCRIPT_DEBUG_MODE),
     }
 }
@@ -103,11 +103,17 @@ static KILL: Command = Command::client("KILL", kill)
     .summary("Terminates a server-side Lua script during execution.")
     .tips(&["request_policy:all_shards", "response_policy:one_succeeded"]);
 
-pub fn kill(call: &mut Call<'_>, _: &mut Client) -> Done {
-    match call.state.watchdog.kill() {
+fn kill(call: &mut Call<'_>, _: &mut Client) -> Done {
+    kill_all(call, Kind::Script)
+}
+
+/// Ends all of a kind that are busy.
+pub fn kill_all(call: &mut Call<'_>, kind: Kind) -> Done {
+    match call.state.watchdog.kill(kind) {
         Killed::Done => call.ok(),
         Killed::NotBusy => Err(Error::NOT_BUSY),
         Killed::HaveWritten => Err(Error::UNKILLABLE),
+        Killed::Others(kind) => Err(Error::busy(call.dialect(), kind)),
     }
 }
 

@@ -29,7 +29,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let Some(mut client) = self.client.take() else { return Ok(()) };
         let state = self.thread.state.clone();
         let (sender, mut receiver) = oneshot::channel();
-        self.thread.state.executor.run(move |worker| {
+        let task = dispatch::task_of(&state, &client, request.as_request());
+        self.thread.state.executor.run_for(task, move |worker| {
             let mut reply = Reply::new(client.version).in_blocks();
             let ctx = Context::of_worker(&state, worker);
             let outcome = run_measured(&ctx, &mut client, request.as_request(), &mut reply);

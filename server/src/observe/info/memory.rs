@@ -3,6 +3,7 @@
 use super::Report;
 use super::system::status_bytes;
 use crate::observe::memory::{ALLOCATOR, MemoryUse, Surplus};
+use crate::scripting::watchdog::Kind;
 
 impl Report<'_> {
     pub(super) fn memory(&mut self) {
@@ -19,7 +20,7 @@ impl Report<'_> {
         self.fields(&["allocator_active", "allocator_resident"], memory.resident);
         self.none(&["allocator_muzzy"]);
         self.bytes("total_system_memory", status_bytes("/proc/meminfo", "MemTotal:"));
-        self.scripts();
+        self.scripts(&memory);
         let maxmemory = self.setting("maxmemory").and_then(|bytes| bytes.parse().ok());
         self.bytes("maxmemory", maxmemory.unwrap_or(0));
         self.field("maxmemory_policy", self.setting("maxmemory-policy").unwrap_or_default());
@@ -38,15 +39,21 @@ impl Report<'_> {
         self.field("lazyfreed_objects", self.state.executor.freed());
     }
 
-    /// There are no scripts and no functions yet.
-    fn scripts(&mut self) {
-        self.none(&["used_memory_lua", "used_memory_vm_eval"]);
-        self.human("used_memory_lua", 0);
-        self.none(&["used_memory_scripts_eval", "number_of_cached_scripts", "number_of_functions"]);
-        self.none(&["number_of_libraries", "used_memory_vm_functions"]);
-        self.bytes("used_memory_vm_total", 0);
-        self.none(&["used_memory_functions"]);
-        self.bytes("used_memory_scripts", 0);
+    /// What scripts and functions take: their texts, and the engines that run them.
+    fn scripts(&mut self, memory: &MemoryUse) {
+        let engines = |kind| self.state.watchdog.memory_bytes(kind) as u64;
+        let (of_scripts, of_functions) = (engines(Kind::Script), engines(Kind::Function));
+        let collection = self.state.functions.collection();
+        self.fields(&["used_memory_lua", "used_memory_vm_eval"], of_scripts);
+        self.human("used_memory_lua", of_scripts);
+        self.field("used_memory_scripts_eval", memory.scripts);
+        self.field("number_of_cached_scripts", self.state.scripts.len());
+        self.field("number_of_functions", collection.functions_count());
+        self.field("number_of_libraries", collection.libraries().len());
+        self.field("used_memory_vm_functions", of_functions);
+        self.bytes("used_memory_vm_total", of_scripts + of_functions);
+        self.field("used_memory_functions", memory.functions);
+        self.bytes("used_memory_scripts", memory.scripts + memory.functions);
     }
 
     /// How much more there is than there need be: as a ratio, and in bytes.

@@ -7,6 +7,7 @@ use super::system::operating_system;
 use crate::client::ClientInfo;
 use crate::client::pause::Severity;
 use crate::client::registry::Waiting;
+use crate::scripting::watchdog::Kind;
 use crate::state::State;
 
 impl Report<'_> {
@@ -104,9 +105,17 @@ impl Report<'_> {
         }
     }
 
-    /// There are no scripts yet.
+    /// The one engine.
     pub(super) fn scripting_engines(&mut self) {
-        self.none(&["engines_count", "engines_total_used_memory", "engines_total_memory_overhead"]);
+        let used: usize =
+            [Kind::Script, Kind::Function].map(|kind| self.state.watchdog.memory_bytes(kind)).iter().sum();
+        self.field("engines_count", 1);
+        self.field("engines_total_used_memory", used);
+        self.none(&["engines_total_memory_overhead"]);
+        self.field(
+            "engine_0",
+            format_args!("name=LUA,module=lua,abi_version=4,used_memory={used},memory_overhead=0"),
+        );
     }
 }
 
