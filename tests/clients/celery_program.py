@@ -71,7 +71,7 @@ def main():
     with Worker("first") as worker:
         assert result(early) == 3
         worker.wait_until_it_answers()
-        revoked = add.apply_async((1, 1), countdown=0.5)
+        revoked = add.apply_async((1, 1), countdown=2)
         revoked.revoke()
         ends_and_failures()
         moments()

@@ -16,7 +16,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 # What redis-py asks every server at connecting, to learn whether it has a feature of Redis 8; a refusal is expected.
 NO_PROBE = MaintNotificationsConfig(enabled=False)
 COMPETITORS = 32
-ROUNDS = 8
+ROUNDS = 5
 PATIENCE_SECONDS = 60
 
 

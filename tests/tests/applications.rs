@@ -88,14 +88,14 @@ fn runs_scripts(_: &redis::Client, connection: &mut Connection) -> RedisResult<(
         }
     }
     assert_eq!(add.load(connection)?, add.get_hash());
-    let sums: Vec<(i64, i64)> = {
+    let sums: Vec<(i64, i64, i64)> = {
         let mut pipeline = redis::pipe();
         (0..100).for_each(|number| {
             pipeline.cmd("EVALSHA").arg(add.get_hash()).arg(1).arg("sum").arg(1).arg(number);
         });
         pipeline.query(connection)?
     };
-    assert!(sums.into_iter().eq((0..100).map(|number| (4 + number, number))));
+    assert!(sums.into_iter().eq((0..100).map(|number| (4 + number, number, 1))));
     let refused = add.key("sum").arg("no number").invoke::<()>(connection).expect_err("it cannot be added");
     assert_eq!(refused.kind(), ErrorKind::Server(ServerErrorKind::ResponseError));
     assert!(refused.to_string().contains("value is not an integer or out of range script: "), "{refused}");
