@@ -3,3 +3,5 @@
 
 /// Somebody watches keys.
 pub const WATCHED: u32 = 1 << 0;
+/// Somebody caches what it has read.
+pub const TRACKED: u32 = 1 << 1;

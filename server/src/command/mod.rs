@@ -169,11 +169,13 @@ impl Flags {
     /// Needs `enable-debug-command`.
     pub const PROTECTED: Flags = Flags(1 << 19);
     /// Allowed while its client listens to channels in RESP2.
-    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 21);
+    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 23);
     /// Among servers, or for developers of the server: `syscmd` in `COMMAND DOCS`.
     pub const SYSTEM: Flags = Flags(1 << 20);
     /// Runs at once where other commands are gathered for a transaction.
     pub const NOT_QUEUED: Flags = Flags(1 << 21);
+    /// What its client has said about the caching of the next call still holds for the one behind it.
+    pub const KEEPS_CACHING: Flags = Flags(1 << 24);
     /// What Valkey calls `SKIP_SLOWLOG`: only told.
     pub const SKIP_COMMANDLOG: Flags = Flags(1 << 22);
 

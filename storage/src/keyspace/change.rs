@@ -84,6 +84,12 @@ impl Observers {
         self.0 != 0
     }
 
+    /// Whether any of these listen.
+    #[inline]
+    pub fn include(self, bits: u32) -> bool {
+        self.0 & bits != 0
+    }
+
     /// Whether anybody listens to values of this type.
     #[inline]
     pub fn listen_to(self, kind: Kind) -> bool {
