@@ -325,6 +325,10 @@ impl Client {
 
 impl Drop for Client {
     fn drop(&mut self) {
+        // What its caller is sent goes on.
+        if self.is_script {
+            return;
+        }
         self.stop_monitoring();
         self.stop_listening();
         self.stop_tracking();
