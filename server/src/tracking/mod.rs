@@ -184,7 +184,10 @@ impl Tracking {
             return;
         }
         let mut teller = Teller::default();
-        for _ in 0..FORGOTTEN_MAX.min(self.keys() - keys_max) {
+        for _ in 0..FORGOTTEN_MAX {
+            if self.keys() <= keys_max {
+                break;
+            }
             let Some((key, readers)) = self.table.take_any(&mut state.random.lock()) else { break };
             for client in readers.iter().filter_map(|id| state.clients.client(*id)) {
                 if client.tracking.is_by_reads() {
