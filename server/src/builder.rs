@@ -210,7 +210,6 @@ impl ServerBuilder {
             commands,
             acl,
             pubsub: clients.pubsub.clone(),
-            tracking: clients.tracking.clone(),
             clients,
             waiters: Default::default(),
             watchers: Default::default(),

@@ -27,7 +27,6 @@ use crate::poison::Poison;
 use crate::pubsub::PubSub;
 use crate::scripting::cache::Scripts;
 use crate::scripting::watchdog::Watchdog;
-use crate::tracking::Tracking;
 use crate::watch::Watchers;
 
 /// One server.
@@ -46,8 +45,6 @@ pub struct State {
     pub clients: Arc<Registry>,
     /// Who listens to which channels.
     pub pubsub: Arc<PubSub>,
-    /// Who has read which keys, and hears of their changes.
-    pub tracking: Arc<Tracking>,
     /// Those that a command has blocked.
     pub waiters: Waiters,
     /// Those that watch keys.

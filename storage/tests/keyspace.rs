@@ -351,11 +351,9 @@ impl Step<'_, '_> {
     }
 
     fn flushed(&mut self, db: Db) {
-        let keys = std::mem::take(&mut self.model.databases[usize::from(db.0)]);
-        if !keys.is_empty() {
-            let key = Box::default();
-            self.model.changes.push(Change { db, key, kind: Kind::String, what: What::Flushed });
-        }
+        self.model.databases[usize::from(db.0)].clear();
+        let key = Box::default();
+        self.model.changes.push(Change { db, key, kind: Kind::String, what: What::Flushed });
     }
 
     /// Which key it is, and which expired ones it meets on the way, is up to chance; what it may do is not.

@@ -217,7 +217,7 @@ impl Client {
     pub fn track(&mut self, state: &State, options: &Options<'_>) -> bool {
         let is_possible = self.open_inbox();
         if is_possible {
-            state.tracking.begin(state, &self.info, options);
+            state.clients.tracking.begin(state, &self.info, options);
             self.info.gates.set(Gate::Tracking, true);
         }
         is_possible

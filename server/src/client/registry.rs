@@ -348,8 +348,8 @@ pub struct Registry {
     pub monitors: Monitors,
     /// Those that listen to channels.
     pub pubsub: Arc<PubSub>,
-    /// What they track.
-    pub tracking: Arc<Tracking>,
+    /// Which keys they have read, and hear of.
+    pub tracking: Tracking,
 }
 
 impl Registry {

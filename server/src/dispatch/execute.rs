@@ -158,7 +158,7 @@ fn data_command(
     count_change(ctx, &mut txn);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, Teller::of(&client.info)));
     if client.info.gates.has(Gate::Tracking) && matches!(handled, Handled::Done) {
-        ctx.state.tracking.note_read(ctx.state, &client.info, entry, call.request());
+        ctx.state.clients.tracking.note_read(ctx.state, &client.info, entry, call.request());
     }
     drop(txn);
     drop(guard);

@@ -355,7 +355,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         let state = self.ctx.state;
         self.txn.drop_expired();
         self.teller.tell(state, self.txn.changes());
-        state.tracking.note_read(state, &client.info, entry, request);
+        state.clients.tracking.note_read(state, &client.info, entry, request);
     }
 
     /// Tells what a call took: the time from the end of the one before it to its own.

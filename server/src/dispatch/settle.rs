@@ -202,7 +202,7 @@ fn leave_to_executor(ctx: &Context<'_>, aside: VecDeque<Aside>) {
     let state = ctx.state.clone();
     ctx.state.executor.run(move |worker| {
         offer_again(&Context::of_worker(&state, worker), aside, 0, &mut Wakes::default());
-        state.tracking.end_turn(&state);
+        state.clients.tracking.end_turn(&state);
     });
 }
 

@@ -195,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends what is told once for a turn, and wakes those whom its commands have sent something.
     fn wake_others(&mut self) {
-        self.thread.state.tracking.end_turn(&self.thread.state);
+        self.thread.state.clients.tracking.end_turn(&self.thread.state);
         if let Some(client) = &mut self.client {
             client.wakes.wake();
         }

@@ -42,7 +42,6 @@ pub use self::teller::Teller;
 pub use self::terms::{Modes, Options, Terms};
 use crate::client::ClientInfo;
 use crate::command::table::Entry;
-use crate::command::{Flags, Run};
 use crate::interest;
 use crate::state::State;
 
@@ -106,8 +105,7 @@ impl Tracking {
 
     /// Enters the keys that a call has read, if its client wants to hear of them. Their shards are locked.
     pub fn note_read(&self, state: &State, client: &ClientInfo, entry: &Entry, request: Request<'_>) {
-        let reads = entry.flags.contains(Flags::READONLY) && !matches!(entry.command.run, Run::Program(_));
-        if reads && client.tracking.remembers_reads() {
+        if entry.only_reads() && client.tracking.remembers_reads() {
             for key in entry.keys(request) {
                 self.table.enter(part(state, key), key, client.id);
             }
@@ -224,7 +222,7 @@ pub fn tell_removed(state: &State, changes: &[Change]) {
     let mut teller = Teller::default();
     teller.tell(state, changes);
     teller.finish(state);
-    state.tracking.end_turn(state);
+    state.clients.tracking.end_turn(state);
 }
 
 /// The part of the table for a key: those of one part have their shards in common.

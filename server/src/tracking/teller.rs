@@ -51,7 +51,7 @@ impl Teller {
         let new = &changes[self.told..];
         self.told = changes.len();
         if !new.is_empty() {
-            state.tracking.tell(state, new, self.by, self);
+            state.clients.tracking.tell(state, new, self.by, self);
         }
     }
 

@@ -186,7 +186,7 @@ fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, re
     let started = ctx.state.clock.tick();
     client.take_messages_here(reply);
     let outcome = dispatch::run(ctx, client, request, Plan::new(ctx.state, request), reply);
-    ctx.state.tracking.end_turn(ctx.state);
+    ctx.state.clients.tracking.end_turn(ctx.state);
     client.wakes.wake();
     if matches!(outcome, Outcome::Done) {
         note_cost(ctx, &client.info, request, started.elapsed(), reply.len());
