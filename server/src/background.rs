@@ -56,6 +56,7 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
             }
         }
         limits::evict(&state);
+        state.clients.tracking.limit(&state);
         // By the clock and not by counting periods: a manual clock may jump over many.
         if state.clock.elapsed() >= next_second {
             next_second = state.clock.elapsed() + SECOND;

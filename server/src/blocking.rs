@@ -106,6 +106,8 @@ pub type Promise = Result<Served, Error>;
 /// A reply to a call that had blocked.
 #[derive(Debug)]
 pub struct Served {
+    /// What is sent to the client behind its reply, answered or not.
+    pub pushed: Option<Box<Reply>>,
     /// The reply.
     pub reply: Reply,
     /// How long it took to make.
@@ -330,7 +332,7 @@ impl Blocked {
             End::TimedOut => {
                 let mut reply = Reply::new(self.waiter.version);
                 (self.block.time_is_over)(&mut reply);
-                Ok(Served { reply, took: Duration::ZERO })
+                Ok(Served { reply, pushed: None, took: Duration::ZERO })
             }
             End::Unblocked => Err(Error::UNBLOCKED),
             End::Stopped => Err(Error::STOPPING),
@@ -392,7 +394,7 @@ mod tests {
     }
 
     fn served() -> Served {
-        Served { reply: Reply::new(Version::Resp2), took: Duration::ZERO }
+        Served { reply: Reply::new(Version::Resp2), pushed: None, took: Duration::ZERO }
     }
 
     /// Whether the event has decided how the wait ends; a reply on its way is put aside.

@@ -5,3 +5,5 @@
 pub const WATCHED: u32 = 1 << 0;
 /// Events are to be published.
 pub const EVENTS: u32 = 1 << 1;
+/// Somebody caches what it has read.
+pub const TRACKED: u32 = 1 << 2;

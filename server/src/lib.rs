@@ -36,6 +36,7 @@ mod pubsub;
 mod scripting;
 mod session;
 mod state;
+mod tracking;
 mod value;
 mod watch;
 

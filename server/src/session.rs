@@ -76,6 +76,7 @@ impl Session {
             let ctx = Context::of_worker(&state, worker);
             let plan = Plan::new(&state, request.as_request());
             let outcome = dispatch::run(&ctx, &mut client, request.as_request(), plan, &mut reply);
+            state.clients.tracking.end_turn(&state);
             client.wakes.wake();
             // An error would mean that the session is gone, and it waits.
             let _ = sender.send((client, request, reply, outcome));
@@ -136,6 +137,7 @@ impl Session {
             ctx.runner = Runner::Executor;
             outcome = dispatch::run(&ctx, &mut self.client, request, plan, &mut self.reply);
         }
+        state.clients.tracking.end_turn(state);
         self.client.wakes.wake();
         if matches!(outcome, Outcome::Offload) {
             return self.run_elsewhere();

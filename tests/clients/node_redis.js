@@ -19,8 +19,33 @@ async function main() {
     await introspection(client, `node-${RESP}`);
     await client.close();
   }
+  await caches();
   await pool();
   await overASocket();
+}
+
+// What it has read it answers itself, until it hears that somebody has changed it.
+async function caches() {
+  const writer = await createClient({ url }).connect();
+  const cache = { ttl: 0, maxEntries: 0, evictPolicy: "LRU" };
+  const reader = await createClient({ url, RESP: 3, clientSideCache: cache }).connect();
+  const asked = async () => /cmdstat_get:calls=(\d+)/.exec(await writer.info("commandstats"))[1];
+  for (let number = 0; number < 20; number++) {
+    await writer.set("cached", String(number));
+    const deadline = Date.now() + 10_000;
+    while ((await reader.get("cached")) !== String(number)) {
+      assert.ok(Date.now() < deadline, "it does not hear of the change");
+      // Answers from the cache leave no time for messages to be read.
+      await new Promise(setImmediate);
+    }
+    const before = await asked();
+    for (let time = 0; time < 50; time++) {
+      assert.equal(await reader.get("cached"), String(number));
+    }
+    assert.equal(await asked(), before);
+  }
+  await reader.close();
+  await writer.close();
 }
 
 async function values(client) {

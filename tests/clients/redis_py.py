@@ -9,6 +9,7 @@ import time
 
 import redis
 import redis.asyncio
+from redis.cache import CacheConfig
 from redis.maint_notifications import MaintNotificationsConfig
 
 # What redis-py asks every server at connecting, to learn whether it has a feature of Redis 8; a refusal is expected.
@@ -30,6 +31,7 @@ def main():
         computes(client, protocol)
         listens(client)
         client.close()
+    caches(url)
     over_a_socket(socket)
     asyncio.run(asynchronous(url))
 
@@ -151,6 +153,34 @@ def computes(client, protocol):
         assert answer[b"rows"] == [{b"sum": 4950, b"mean": 49.5}] and answer[b"isolation"] == b"fuzzy", answer
     else:
         assert answer[:2] == [b"rows", [[b"sum", 4950, b"mean", b"49.5"]]], answer
+
+
+def caches(url):
+    """What it has read it answers itself, until it hears that somebody has changed it."""
+    # It asks for Redis 7.4, although 7.2 does all that it needs.
+    redis.connection.CacheProxyConnection.MIN_ALLOWED_VERSION = "7.2.0"
+    writer = redis.Redis.from_url(url, maint_notifications_config=NO_PROBE)
+    reader = redis.Redis.from_url(url, protocol=3, cache_config=CacheConfig(), maint_notifications_config=NO_PROBE)
+    writer.flushall()
+    for number in range(20):
+        writer.set("cached", number)
+        writer.hset("fields", "number", number)
+        until(lambda: reader.get("cached") == str(number).encode())
+        until(lambda: reader.hget("fields", "number") == str(number).encode())
+        asked = writer.info("commandstats")["cmdstat_get"]["calls"]
+        assert all(reader.get("cached") == str(number).encode() for _ in range(50))
+        assert writer.info("commandstats")["cmdstat_get"]["calls"] == asked
+    assert reader.get_cache().size == 2 and writer.info("stats")["tracking_total_keys"] == 2
+    writer.flushall()
+    until(lambda: reader.get("cached") is None)
+    reader.close()
+    writer.close()
+
+
+def until(condition):
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come about"
 
 
 def over_a_socket(path):

@@ -25,7 +25,7 @@ const NOT_COMPARED: [(&str, &str); 101] = [
     ("asking", REFUSED),
     ("bgrewriteaof", REFUSED),
     ("bgsave", REFUSED),
-    ("client|caching", "it is always refused as long as nothing is tracked: transcripts do"),
+    ("client|caching", "it is refused to who does not track: transcripts do"),
     ("client|help", HELP),
     ("client|pause", WAITS),
     ("client|reply", "the comparison waits for a reply to each command: transcripts do"),

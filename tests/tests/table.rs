@@ -24,10 +24,9 @@ const OURS: [(&str, &str); 4] = [
 ];
 
 /// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.
-const NOTES: [(&str, &str); 16] = [
+const NOTES: [(&str, &str); 14] = [
     ("bgrewriteaof", NOT_SAVED),
     ("bgsave", NOT_SAVED),
-    ("client", " **Here: no keys are tracked yet, so `TRACKING ON` and `CACHING` are errors.**"),
     ("cluster", " **Here: there is no cluster, and all subcommands say so.**"),
     ("debug", " **Here: what crashes or reloads a server is an error.**"),
     ("failover", NO_REPLICAS),

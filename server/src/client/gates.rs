@@ -22,6 +22,8 @@ pub enum Gate {
     Transaction = 1 << 3,
     /// It has an inbox: it may be sent what it has not asked for.
     Inbox = 1 << 4,
+    /// It hears of changes of what it has read, or of all changes.
+    Tracking = 1 << 5,
 }
 
 impl Gates {

@@ -4,13 +4,14 @@
 //! 1. Whoever has something writes it, as RESP in the version that the client speaks, behind what is already there, and wakes
 //!    the connection's task, if it sleeps. So a task is woken once, however much comes before it runs.
 //! 2. The connection takes everything at once: when its peer has taken what was sent before, before it runs commands that have
-//!    come, and before it sends a reply that has been made elsewhere. So each whole message stands between whole replies, and
-//!    what was there when a command came is sent before its reply. What a command sends to its own client is taken behind it.
+//!    come, and before it sends a reply that somebody else has made. So each whole message stands between whole replies, and
+//!    what was there when a command came is sent before its reply. What a command sends to its own client is taken behind it,
+//!    and what comes while its reply is on its way from another thread, too.
 //! 3. A client that does not read leaves its inbox to fill up. Nothing is dropped from the middle: what has no room closes the
 //!    inbox, and whoever is told so closes the connection.
 //! 4. What waits counts as unsent output of its client, wherever that is counted or limited.
-//! 5. The inbox opens when a client first asks to be sent anything, and closes with the connection: who writes into it is
-//!    decided by those who have something, each by a list of their own.
+//! 5. The inbox opens when a client first asks to be sent anything, or another client asks for it, and closes with the
+//!    connection: who writes into it is decided by those who have something, each by a list of their own.
 //!
 //! An inbox that nobody has opened costs its connection one look at a flag.
 
@@ -60,6 +61,11 @@ pub struct Wakes(SmallVec<[Waker; WAKES_INLINE]>);
 const WAKES_INLINE: usize = 2;
 
 impl Wakes {
+    /// Takes over those of another.
+    pub fn append(&mut self, others: &mut Wakes) {
+        self.0.append(&mut others.0);
+    }
+
     /// Notes one more.
     #[inline]
     pub fn note(&mut self, waker: Option<Waker>) {
@@ -105,6 +111,21 @@ impl Inbox {
         let mut waiting = self.waiting.lock();
         waiting.messages.set_version(version);
         self.is_open.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes the task that is to look, should anybody else open the inbox.
+    pub fn attend(&self, waker: &Waker) {
+        self.waiting.lock().waker = Some(waker.clone());
+    }
+
+    /// Takes messages from now on because somebody else will have some, in the version that the client speaks. The task looks
+    /// at it from its next turn on, so it is given one.
+    pub fn open_for_others(&self) {
+        let mut waiting = self.waiting.lock();
+        self.is_open.store(true, Ordering::Relaxed);
+        let waker = waiting.waker.take();
+        drop(waiting);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Takes no more, and forgets what is there.

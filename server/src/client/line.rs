@@ -8,6 +8,7 @@ use super::ClientInfo;
 use super::registry::{Mode, NO_COMMAND, Waiting};
 use crate::command::args::until_zero;
 use crate::state::State;
+use crate::tracking::Modes;
 
 /// Appends the line of a client, in the fields that the imitated server has. What there is none of yet is written as by a
 /// server that does not use it.
@@ -49,7 +50,7 @@ pub fn write(lines: &mut String, state: &State, now_ms: i64, info: &ClientInfo, 
     line.field("events", if output_bytes > 0 { "rw" } else { "r" });
     line.field("cmd", current.unwrap_or_else(|| last_command(state, info)));
     line.field("user", text(&info.user_name()));
-    line.field("redir", -1);
+    line.field("redir", redirect(info));
     line.field("resp", info.protocol.load(Ordering::Relaxed));
     if dialect.client_library {
         line.field("lib-name", text(&names.lib_name));
@@ -89,11 +90,15 @@ fn last_command<'s>(state: &'s State, info: &ClientInfo) -> &'s str {
 
 /// A letter for each state and mode that a client is in.
 pub fn flags(info: &ClientInfo) -> String {
+    let is_tracking = info.tracking.has(Modes::ON);
     let states = [
         ('O', info.is_monitor.load(Ordering::Relaxed)),
         ('P', info.subscriptions.is_any()),
         ('x', info.queue().is_some()),
         ('b', info.is_waiting(Waiting::Blocked)),
+        ('t', is_tracking),
+        ('R', is_tracking && info.tracking.has(Modes::BROKEN)),
+        ('B', is_tracking && info.tracking.has(Modes::BROADCAST)),
         ('d', info.is_spoiled()),
         ('U', info.is_unix),
         ('e', info.is_in(Mode::NoEvict)),
@@ -101,6 +106,12 @@ pub fn flags(info: &ClientInfo) -> String {
     ];
     let flags: String = states.iter().filter(|(_, is_so)| *is_so).map(|(letter, _)| letter).collect();
     if flags.is_empty() { "N".to_owned() } else { flags }
+}
+
+/// The client that hears of changes in its place: 0 for none, -1 if it does not track any.
+pub fn redirect(info: &ClientInfo) -> i64 {
+    let redirect = info.tracking.redirect().map_or(0, u64::cast_signed);
+    if info.tracking.has(Modes::ON) { redirect } else { -1 }
 }
 
 /// A letter for each capability that a client has claimed.

@@ -24,6 +24,8 @@ pub use self::registry::{ClientInfo, Mode, Registry};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::pubsub::Topic;
+use crate::state::State;
+use crate::tracking::Options;
 use crate::watch::Watches;
 
 /// The connection's own view of its client.
@@ -140,10 +142,8 @@ impl Client {
         self.version = version;
         let number = if version == Version::Resp3 { 3 } else { 2 };
         self.info.protocol.store(number, Ordering::Relaxed);
-        if self.info.gates.has(Gate::Inbox) {
-            self.info.inbox.switch(version, &mut unsent);
-            self.note_subscriptions();
-        }
+        self.info.inbox.switch(version, &mut unsent);
+        self.note_subscriptions();
         unsent
     }
 
@@ -211,6 +211,24 @@ impl Client {
             registry.pubsub.leave(&self.info);
         }
         self.info.gates.set(Gate::Subscribed, false);
+    }
+
+    /// Lets it track keys, or track them on other terms. False for a session inside the process.
+    pub fn track(&mut self, state: &State, options: &Options<'_>) -> bool {
+        let is_possible = self.open_inbox();
+        if is_possible {
+            state.clients.tracking.begin(state, &self.info, options);
+            self.info.gates.set(Gate::Tracking, true);
+        }
+        is_possible
+    }
+
+    /// Ends that.
+    pub fn stop_tracking(&mut self) {
+        if let Some(registry) = &self.registry {
+            registry.tracking.end(&self.info);
+        }
+        self.info.gates.set(Gate::Tracking, false);
     }
 
     /// Shows it the commands of all clients from now on. False for a session inside the process.
@@ -290,6 +308,7 @@ impl Client {
         self.end_queue();
         self.watches = None;
         self.stop_listening();
+        self.stop_tracking();
         self.select(Db(0));
         let unsent = self.set_version(if is_session { Version::Resp3 } else { Version::Resp2 });
         self.is_authenticated = is_session || is_open;
@@ -312,6 +331,7 @@ impl Drop for Client {
         }
         self.stop_monitoring();
         self.stop_listening();
+        self.stop_tracking();
         self.info.inbox.close();
         if let Some(registry) = &self.registry {
             registry.remove(self.id);

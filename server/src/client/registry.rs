@@ -14,6 +14,7 @@ use crate::blocking::{End, Waiter};
 use crate::observe::stats::Counter;
 use crate::pubsub::{PubSub, Subscriptions};
 use crate::state::CLIENT_BYTES;
+use crate::tracking::{Terms, Tracking};
 
 /// What others may see of a client. The connection writes, anybody reads.
 #[derive(Debug)]
@@ -70,6 +71,8 @@ pub struct ClientInfo {
     is_spoiled: AtomicBool,
     /// What it listens to.
     pub subscriptions: Subscriptions,
+    /// Which changes of keys it hears of.
+    pub tracking: Terms,
     /// What it calls itself.
     pub names: Mutex<Names>,
     /// When a sweep first found more unsent output than the soft limit allows, in Unix milliseconds; 0 while it does not.
@@ -159,6 +162,7 @@ impl ClientInfo {
             watched: 0.into(),
             is_spoiled: AtomicBool::default(),
             subscriptions: Subscriptions::default(),
+            tracking: Terms::default(),
             names: Mutex::default(),
             over_soft_limit_ms: 0.into(),
             user: Mutex::default(),
@@ -344,6 +348,8 @@ pub struct Registry {
     pub monitors: Monitors,
     /// Those that listen to channels.
     pub pubsub: Arc<PubSub>,
+    /// Which keys they have read, and hear of.
+    pub tracking: Tracking,
 }
 
 impl Registry {
@@ -395,6 +401,7 @@ impl Registry {
         let is_there = self.remove(client.id);
         client.close();
         self.pubsub.leave(client);
+        self.tracking.end(client);
         is_there
     }
 

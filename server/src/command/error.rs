@@ -7,6 +7,7 @@ mod functions;
 mod pubsub;
 mod scripting;
 mod shebang;
+mod tracking;
 mod transactions;
 
 use shardis_storage::{StringTooLong, WrongType};
@@ -181,18 +182,6 @@ impl Error {
     pub const PAUSE_MODE: Error = Error::fixed(&"ERR CLIENT PAUSE mode must be WRITE or ALL");
     /// CLIENT UNBLOCK for a reason that does not exist.
     pub const UNBLOCK_REASON: Error = Error::fixed(&"ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
-    /// CLIENT CACHING of a client that is not tracked.
-    pub const CACHING_WITHOUT_TRACKING: Error = Error::fixed(
-        &"ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled",
-    );
-    /// CLIENT TRACKING with a client that does not exist.
-    pub const REDIRECT_TO_NOBODY: Error =
-        Error::fixed(&"ERR The client ID you want redirect to does not exist");
-    /// CLIENT TRACKING with several clients.
-    pub const REDIRECT_TWICE: Error =
-        Error::fixed(&"ERR A client can only redirect to a single other client");
-    /// CLIENT TRACKING ON.
-    pub const NO_TRACKING: Error = Error::fixed(&"ERR this server does not track keys for clients yet");
     /// CLIENT IMPORT-SOURCE ON.
     pub const NO_IMPORT_MODE: Error = Error::fixed(&"ERR Server is not in import mode");
     /// WAITAOF for this server's own file.

@@ -179,6 +179,8 @@ impl Flags {
     pub const SYSTEM: Flags = Flags(1 << 20);
     /// Runs at once where other commands are gathered for a transaction.
     pub const NOT_QUEUED: Flags = Flags(1 << 21);
+    /// What its client has said about the caching of the next call still holds for the one behind it.
+    pub const KEEPS_CACHING: Flags = Flags(1 << 24);
     /// What Valkey calls `SKIP_SLOWLOG`: only told.
     pub const SKIP_COMMANDLOG: Flags = Flags(1 << 22);
 

@@ -62,6 +62,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether it reads keys, itself, and changes none.
+    #[inline]
+    pub fn only_reads(&self) -> bool {
+        self.flags.contains(Flags::READONLY) && !matches!(self.command.run, Run::Program(_))
+    }
+
     /// Whether a call has exactly one key, at `first_key`.
     #[inline]
     pub fn has_one_key(&self, request: Request<'_>) -> bool {

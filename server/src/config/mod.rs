@@ -110,6 +110,8 @@ pub struct Config {
     pub lua_memory_limit: Setting<i64>,
     pub latency_monitor_threshold: Setting<i64>,
     pub latency_tracking: Setting<bool>,
+    /// Keys that are kept for clients that track them; 0 for any number.
+    pub tracking_table_max_keys: Setting<i64>,
     pub latency_tracking_info_percentiles: Text,
     pub loglevel: Setting<Level>,
     pub logfile: Text,
@@ -185,6 +187,7 @@ impl Default for Config {
             lua_memory_limit: Setting::new(0),
             latency_monitor_threshold: Setting::new(0),
             latency_tracking: Setting::new(true),
+            tracking_table_max_keys: Setting::new(1_000_000),
             latency_tracking_info_percentiles: Text::new("50 99 99.9"),
             loglevel: Setting::new(Level::Notice),
             logfile: Text::new(""),

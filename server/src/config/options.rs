@@ -197,6 +197,8 @@ pub static PARAMETERS: &[Parameter] = &[
     scripts::LUA_MEMORY_LIMIT,
     number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
         .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
+    number("tracking-table-max-keys", 0, i64::MAX, |config| config.tracking_table_max_keys.raw())
+        .summary("Keys that are kept for clients that track what they read; 0 for any number."),
     yes_no("latency-tracking", |config| config.latency_tracking.raw())
         .summary("Whether the times of commands are counted by their length."),
     Parameter::new(

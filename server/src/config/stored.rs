@@ -150,7 +150,6 @@ pub static PARAMETERS: &[Parameter] = &[
     choice("syslog-facility", FACILITIES, "local0").at_start(),
     c_text("syslog-ident", "redis").at_start().only(REDIS),
     c_text("syslog-ident", "valkey").at_start().only(VALKEY),
-    number("tracking-table-max-keys", 0, i64::MAX, "1000000"),
     // Servers tell these only to those who know their names.
     flag("aof-disable-auto-gc", "no").only(REDIS_70),
     flag("aof-disable-auto-gc", "no").only(SINCE_72).unlisted(),

@@ -119,6 +119,9 @@ fn free_for_all(entry: Option<&Entry>) -> Result<(), Error> {
 #[cold]
 fn pass(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry) -> Result<(), Error> {
     let gates = &client.info.gates;
+    if gates.has(Gate::Tracking) {
+        ctx.state.clients.tracking.limit(ctx.state);
+    }
     if gates.has(Gate::Transaction) && entry.flags.contains(Flags::NO_MULTI) {
         return Err(Error::not_in_transaction(ctx.state.config.dialect(), &entry.full_name));
     }

@@ -8,10 +8,11 @@ use super::route::{self, Route};
 use super::{Context, Outcome, Runner, answer_error, program, settle};
 use crate::acl::{Attempt, log};
 use crate::blocking::{Blocked, Waiter};
-use crate::client::Client;
+use crate::client::{Client, Gate};
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::{CommandId, Entry};
 use crate::command::{Args, Call, Done, Error, Flow, Run};
+use crate::tracking::Teller;
 
 /// How a handler ended; its reply is complete, or gone again.
 pub(super) enum Handled {
@@ -117,7 +118,7 @@ pub fn count_answered(ctx: &Context<'_>, client: &mut Client, id: CommandId, is_
 #[inline(always)]
 fn data_command(
     ctx: &Context<'_>,
-    client: &Client,
+    client: &mut Client,
     call: &mut Call<'_>,
     entry: &Entry,
     mark: Mark,
@@ -157,11 +158,14 @@ fn data_command(
     };
     let handled = end(ctx, client, entry, mark, call, done);
     count_change(ctx, &mut txn);
-    let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
+    let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, Teller::of(&client.info)));
+    if client.info.gates.has(Gate::Tracking) && matches!(handled, Handled::Done) {
+        ctx.state.clients.tracking.note_read(ctx.state, &client.info, entry, call.request());
+    }
     drop(txn);
     drop(guard);
     if let Some(aftermath) = aftermath {
-        aftermath.finish(ctx);
+        aftermath.finish(ctx, &mut client.wakes);
     }
     handled
 }

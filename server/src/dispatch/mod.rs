@@ -152,9 +152,22 @@ pub fn run(
         _ => run_unanswered(ctx, client, request, plan, reply),
     };
     if client.info.gates.has(Gate::Inbox) {
+        if client.info.gates.has(Gate::Tracking) {
+            end_exception(client, plan, &outcome);
+        }
         client.take_messages(reply);
     }
     outcome
+}
+
+/// Ends what a client that tracks has said about the caching of this call, or of this transaction.
+#[cold]
+fn end_exception(client: &Client, plan: Plan<'_>, outcome: &Outcome) {
+    let runs_again = matches!(outcome, Outcome::Offload | Outcome::Contended | Outcome::Paused);
+    let is_kept = plan.entry.is_some_and(|entry| entry.flags.contains(Flags::KEEPS_CACHING));
+    if !runs_again && !is_kept && !client.info.gates.has(Gate::Transaction) {
+        client.info.tracking.set_caching(false);
+    }
 }
 
 /// The same for a client that does not want every reply. One that comes later is left out by whoever waits for it.
@@ -169,6 +182,8 @@ fn run_unanswered(
     if client.answers == Answers::AllButNext {
         client.answers = Answers::AllButThis;
     }
+    // What the call before it has pushed is sent in any case.
+    client.take_pushed();
     let mark = reply.mark();
     let outcome = run_answered(ctx, client, request, plan, reply);
     let mark = client.take_pushed().unwrap_or(mark);
@@ -186,7 +201,12 @@ fn run_answered(
     plan: Plan<'_>,
     reply: &mut Reply,
 ) -> Outcome {
-    let entry = match admit::admit(ctx, client, request, plan.entry) {
+    let admitted = admit::admit(ctx, client, request, plan.entry);
+    if client.info.gates.has(Gate::Tracking) {
+        // What was removed to make room for the call is told before its reply.
+        client.take_messages_here(reply);
+    }
+    let entry = match admitted {
         Ok(entry) => entry,
         Err(error) => {
             refuse(ctx, client, request, &error, reply);

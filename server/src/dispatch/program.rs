@@ -16,9 +16,11 @@ use crate::acl::{Attempt, Refused, log};
 use crate::client::{Client, Gate};
 use crate::command::table::{CommandId, Entry};
 use crate::command::{Args, Call, Done, Error, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
+use crate::interest;
 use crate::observe::thresholds::Cost;
 use crate::scripting::engine::EngineSlot;
 use crate::state::State;
+use crate::tracking::Teller;
 
 /// Calls in a queue that a network thread runs.
 const CALLS_MAX: usize = 128;
@@ -74,16 +76,15 @@ pub(super) fn execute(
     call.reply.keep_whole();
     call.may_offload = false;
     show_first(ctx, client, call.request(), entry);
-    let mut inside = Running::new(ctx, &mut txn, is_out_of_memory);
+    let mut inside = Running::new(ctx, &mut txn, is_out_of_memory, Teller::of(&client.info));
     let done = run(call, client, &mut inside);
     inside.count_failure(entry, &done);
+    let teller = inside.teller;
     let handled = execute::end(ctx, client, entry, mark, call, done);
-    let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn));
+    let aftermath = settle::settle(ctx, &mut txn, teller);
     drop(txn);
     drop(guard);
-    if let Some(aftermath) = aftermath {
-        aftermath.finish(ctx);
-    }
+    aftermath.finish(ctx, &mut client.wakes);
     handled
 }
 
@@ -139,6 +140,8 @@ struct Running<'r, 'c, 'k> {
     ctx: &'r Context<'c>,
     txn: &'r mut Transaction<'k>,
     is_out_of_memory: bool,
+    /// Tells those who track keys, and the events.
+    teller: Teller,
     /// Whether it has run anything but commands that read.
     has_effects: bool,
     /// Whether a call has turned out to take too long for this thread.
@@ -242,12 +245,14 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         ctx: &'r Context<'c>,
         txn: &'r mut Transaction<'k>,
         is_out_of_memory: bool,
+        teller: Teller,
     ) -> Running<'r, 'c, 'k> {
         let last_ended = ctx.state.clock.tick();
         Running {
             ctx,
             txn,
             is_out_of_memory,
+            teller,
             has_effects: false,
             is_too_long: false,
             is_nested: false,
@@ -345,6 +350,9 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         }
         execute::count(ctx, client, entry.id);
         execute::count_change(ctx, self.txn);
+        if self.txn.is_observed(interest::TRACKED | interest::EVENTS) {
+            self.tell(client, entry, request);
+        }
         self.note_cost(client, entry, request, reply.len() - replied_before);
         if ctx.state.clients.monitors.is_any() {
             show(ctx, client, request, entry, &Outcome::Done);
@@ -371,7 +379,10 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                 if entry.command.reach == Reach::Every {
                     call.totals = Some(Box::new(self.txn.totals()));
                 }
-                run(call, client)
+                let done = run(call, client);
+                // It may have begun to track keys.
+                self.txn.listen_again();
+                done
             }
             Run::Program(run) => {
                 if let Some(prepare) = entry.command.prepare {
@@ -385,6 +396,15 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             }
             Run::Fanout(_) | Run::Container => unreachable!("nobody lets these into a program"),
         }
+    }
+
+    /// Tells what a call has changed, and then notes what it has read.
+    #[cold]
+    fn tell(&mut self, client: &Client, entry: &Entry, request: Request<'_>) {
+        let state = self.ctx.state;
+        self.txn.drop_expired();
+        self.teller.tell(state, self.txn.changes());
+        state.clients.tracking.note_read(state, &client.info, entry, request);
     }
 
     /// Tells what a call took: the time from the end of the one before it to its own.

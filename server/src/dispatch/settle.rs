@@ -2,7 +2,7 @@
 //! log is told to whoever listens, who then only marks or enqueues; and clients that wait for what has come are served, by
 //! the protocol in `blocking`. Freeing, and telling other threads, happens when the locks are gone.
 //!
-//! Those who watch keys are told first, then those who wait for them.
+//! Those who track keys are told first, then the events, then those who watch keys, then those who wait for them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use super::route::Route;
 use super::{Context, program};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::client::inbox::Wakes;
-use crate::notify;
+use crate::interest;
 use crate::state::State;
+use crate::tracking::{self, Teller};
 
 /// Offers that are made in one go, with what has been set aside; then the rest is left to the executor. A thousand take about a
 /// millisecond.
@@ -25,8 +26,9 @@ const OFFERS_MAX: usize = 1000;
 #[derive(Debug, Default)]
 pub struct Aftermath {
     garbage: Vec<Detached>,
+    /// Has told those who track keys, and the events.
+    teller: Teller,
     promised: Vec<Promised>,
-    wakes: Wakes,
     aside: VecDeque<Aside>,
     /// Offers made so far.
     offers: usize,
@@ -44,19 +46,18 @@ struct Aside {
 /// keys or fields of hashes, and for that nobody waits.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
-    let mut wakes = Wakes::default();
+    tracking::tell_removed(state, &settled.changes);
     for change in &settled.changes {
-        notify::tell(state, change, &mut wakes);
         state.watchers.note(change, |_, _| unreachable!("only commands exchange databases"));
     }
-    wakes.wake();
     state.executor.free(settled.garbage);
 }
 
-/// Ends the transaction of a command but for its locks.
+/// Ends the transaction of a command but for its locks. The teller may have told some of its changes.
 #[cold]
-pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>) -> Aftermath {
-    let mut settling = Settling { ctx, txn, aftermath: Aftermath::default() };
+pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>, teller: Teller) -> Aftermath {
+    let aftermath = Aftermath { teller, ..Aftermath::default() };
+    let mut settling = Settling { ctx, txn, aftermath };
     settling.run();
     settling.aftermath
 }
@@ -64,15 +65,15 @@ pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>) -> Aftermath {
 impl Aftermath {
     /// Does what is left to be done; the locks are gone.
     #[cold]
-    pub fn finish(mut self, ctx: &Context<'_>) {
-        self.hand_over(ctx.state);
+    pub fn finish(mut self, ctx: &Context<'_>, wakes: &mut Wakes) {
+        self.hand_over(ctx.state, wakes);
         if !self.aside.is_empty() {
-            offer_again(ctx, self.aside, self.offers);
+            offer_again(ctx, self.aside, self.offers, wakes);
         }
     }
 
-    fn hand_over(&mut self, state: &State) {
-        self.wakes.wake();
+    fn hand_over(&mut self, state: &State, wakes: &mut Wakes) {
+        std::mem::take(&mut self.teller).finish_in_turn(state, wakes);
         self.promised.drain(..).for_each(Promised::keep);
         self.garbage.drain(..).for_each(|garbage| state.executor.free(garbage));
         // Expired keys may be among what it left, and what has been popped.
@@ -93,13 +94,14 @@ impl Settling<'_, '_, '_> {
         while self.txn.has_leftovers() {
             let Settled { changes, garbage } = self.txn.settle();
             self.aftermath.garbage.push(garbage);
+            self.aftermath.teller.tell(self.ctx.state, &changes);
+            self.aftermath.teller.turn_page();
             changes.iter().for_each(|change| self.follow(change));
         }
     }
 
     fn follow(&mut self, change: &Change) {
         let (state, txn) = (self.ctx.state, &mut *self.txn);
-        notify::tell(state, change, &mut self.aftermath.wakes);
         state.watchers.note(change, |db, key| program::presence(state, txn, db, key));
         match change.what {
             What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
@@ -145,13 +147,19 @@ impl Settling<'_, '_, '_> {
 
     /// Serves one waiter, if it still waits and there is something for it.
     fn serve(&mut self, waiter: &Waiter, offered: &[u8]) -> Serving {
-        let (ctx, txn) = (self.ctx, &mut *self.txn);
+        let (ctx, txn, teller) = (self.ctx, &mut *self.txn, &mut self.aftermath.teller);
         let mut serving = Serving::Done;
         self.aftermath.offers += 1;
         let promised = waiter.offer(|| {
             let started = ctx.state.clock.tick();
             match execute::run_again(ctx, txn, waiter, offered) {
-                Again::Reply(reply) => Some(Ok(Served { reply, took: started.elapsed() })),
+                Again::Reply(reply) => {
+                    let is_tracked = txn.is_observed(interest::TRACKED);
+                    let pushed = is_tracked.then(|| {
+                        Box::new(teller.tell_served(ctx.state, txn.changes(), &waiter.client, waiter.version))
+                    });
+                    Some(Ok(Served { reply, pushed, took: started.elapsed() }))
+                }
                 Again::Refused(error) => Some(Err(error)),
                 Again::Nothing => None,
                 Again::Offload => {
@@ -182,13 +190,13 @@ enum Serving {
 }
 
 /// Offers keys once more that have been set aside, each under the shards of the waiter whose turn it was.
-fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>, mut offers: usize) {
+fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>, mut offers: usize, wakes: &mut Wakes) {
     while let Some(next) = aside.front() {
         // The one who is to get it may have gone, so that no offer is made.
         offers += 1;
         let offered = if offers < OFFERS_MAX { offer_elsewhere(ctx, next, offers) } else { Err(Contended) };
         let Ok(mut aftermath) = offered else { return leave_to_executor(ctx, aside) };
-        aftermath.hand_over(ctx.state);
+        aftermath.hand_over(ctx.state, wakes);
         aside.pop_front();
         aside.append(&mut aftermath.aside);
         offers = aftermath.offers;
@@ -199,7 +207,8 @@ fn offer_again(ctx: &Context<'_>, mut aside: VecDeque<Aside>, mut offers: usize)
 fn leave_to_executor(ctx: &Context<'_>, aside: VecDeque<Aside>) {
     let state = ctx.state.clone();
     ctx.state.executor.run(move |worker| {
-        offer_again(&Context::of_worker(&state, worker), aside, 0);
+        offer_again(&Context::of_worker(&state, worker), aside, 0, &mut Wakes::default());
+        state.clients.tracking.end_turn(&state);
     });
 }
 

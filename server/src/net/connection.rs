@@ -72,6 +72,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Serves until either side closes.
     pub async fn serve(mut self) {
+        poll_fn(|cx| {
+            self.info.inbox.attend(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         loop {
             let ended = match poll_fn(|cx| self.poll_turn(cx)).await {
                 Ok(ended) => ended,
@@ -188,8 +193,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.info.commands.store(self.client().commands, Ordering::Relaxed);
     }
 
-    /// Wakes those whom its commands have sent something.
+    /// Sends what is told once for a turn, and wakes those whom its commands have sent something.
     fn wake_others(&mut self) {
+        self.thread.state.clients.tracking.end_turn(&self.thread.state);
         if let Some(client) = &mut self.client {
             client.wakes.wake();
         }
@@ -284,15 +290,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// Keeps a reply that came while its client was waiting, behind what others had for it until then.
+    /// Keeps a reply that somebody else has made, behind what others had for its client until then.
     fn keep_late(&mut self, reply: &mut Reply) -> io::Result<()> {
-        self.wake_others();
         if self.info.inbox.is_open() && !reply.is_empty() {
             let mut messages = Reply::new(reply.version());
             if self.info.inbox.take(&mut messages) {
                 self.keep(&mut messages, 0);
             }
         }
+        self.keep_made(reply)
+    }
+
+    /// Keeps what a call has written that has run by itself. What others have sent since is sent behind it: it may say that the
+    /// reply is not to be relied on.
+    fn keep_made(&mut self, reply: &mut Reply) -> io::Result<()> {
+        self.wake_others();
         self.check_output(reply.len())?;
         self.keep(reply, 0);
         Ok(())

@@ -103,6 +103,12 @@ impl Interest {
         self.0.fetch_and(!bits, Ordering::SeqCst);
     }
 
+    /// Whether anybody of these kinds listens now.
+    #[inline]
+    pub fn is_raised(&self, bits: u32) -> bool {
+        self.observers().include(bits)
+    }
+
     #[inline]
     pub(super) fn observers(&self) -> Observers {
         Observers(self.0.load(Ordering::Relaxed))
@@ -118,6 +124,12 @@ impl Observers {
     #[inline]
     pub fn any(self) -> bool {
         self.0 != 0
+    }
+
+    /// Whether any of these listen.
+    #[inline]
+    pub fn include(self, bits: u32) -> bool {
+        self.0 & bits != 0
     }
 
     /// Whether anybody listens to values of this type.

@@ -256,6 +256,11 @@ impl<'k> Transaction<'k> {
         self.0.has_leftovers()
     }
 
+    /// Removes the expired keys that it has met so far.
+    pub fn drop_expired(&mut self) {
+        self.0.remove_expired();
+    }
+
     /// Ends the transaction but for its locks: removes the expired keys it met and hands out what it left behind.
     pub fn settle(&mut self) -> Settled {
         self.0.remove_expired();
@@ -307,7 +312,7 @@ impl<'k> Transaction<'k> {
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {
         self.0.has_changed |= happened;
-        if happened && self.0.observers.any() {
+        if self.0.observers.any() {
             let (cause, notice) = (self.0.cause, self.0.notice);
             let change = Change { db, key: Box::default(), kind: Kind::String, what, cause, notice };
             self.0.leftovers().changes.push(change);

@@ -212,6 +212,22 @@ impl<'k> View<'k> {
         }
     }
 
+    /// Whether changes are logged for any of these listeners.
+    #[inline]
+    pub fn is_observed(&self, bits: u32) -> bool {
+        self.observers.include(bits)
+    }
+
+    /// Logs changes from now on for those who have begun to listen since the shards were locked, too.
+    pub fn listen_again(&mut self) {
+        self.observers = self.observers.and(self.keyspace.interest.observers());
+    }
+
+    /// The changes that have been logged and not been handed out yet.
+    pub fn changes(&self) -> &[Change] {
+        self.leftovers.as_ref().map_or(&[], |leftovers| &leftovers.changes)
+    }
+
     /// Whether the shard of a key is locked.
     pub fn holds(&self, key: &Key<'_>) -> bool {
         self.held.holds(self.keyspace.shard_of(key.hash))

@@ -13,6 +13,8 @@
 //! a*600> RPUSH list #         # sent 600 times, `#` counts from 1; the last reply is compared, no other may be
 //!                             # an error
 //! :600
+//! a> CLIENT KILL ID id(b)     # the number that the server knows client `b` by
+//! :1
 //! a~> EXISTS soon             # asked again until the reply is the expected one
 //! :0
 //! raw> "*1\r\n$-5\r\n"        # a client whose name begins with `raw` sends its words as they are
@@ -88,6 +90,8 @@ pub struct Step {
 pub enum Action {
     /// Sends these bytes.
     Send(Vec<u8>),
+    /// Sends this command, where a word like `id(b)` stands for the number of that client.
+    Refer(Vec<Vec<u8>>),
     /// Sends these commands one after the other, replies to all but the last being no errors.
     Repeat(Vec<Vec<u8>>),
     /// Sends these bytes again and again until the reply is the expected one.

@@ -143,6 +143,7 @@ fn sending(client: &str, repeat: &str, mark: &str, words: &[Vec<u8>]) -> Result<
     };
     match (mark, repeat) {
         ("~>", "") => Ok(Action::Eventually(bytes)),
+        (">", "") if words.iter().any(|word| referred(word).is_some()) => Ok(Action::Refer(words.to_vec())),
         (">", "") => Ok(Action::Send(bytes)),
         (">", count) => {
             let count: usize = count.parse().map_err(|_| "no count after *")?;
@@ -150,6 +151,12 @@ fn sending(client: &str, repeat: &str, mark: &str, words: &[Vec<u8>]) -> Result<
         }
         _ => Err("a repetition cannot wait".into()),
     }
+}
+
+/// The client whose number a word stands for.
+pub(super) fn referred(word: &[u8]) -> Option<&str> {
+    let name = word.strip_prefix(b"id(")?.strip_suffix(b")")?;
+    std::str::from_utf8(name).ok()
 }
 
 fn switches_to(words: &[Vec<u8>]) -> Option<u8> {
@@ -232,6 +239,13 @@ mod tests {
         assert_eq!(commands[1], encode(&["RPUSH", "l2x", "2"]));
         assert_eq!(script.steps[1].replies.len(), 1);
         assert!(matches!(script.steps[2].action, Action::Read));
+    }
+
+    #[test]
+    fn numbers_of_clients_are_filled_in_later() {
+        let script = parsed("a> CLIENT KILL ID id(b)\n:1\n");
+        let Action::Refer(words) = &script.steps[0].action else { panic!("{:?}", script.steps[0]) };
+        assert_eq!(words.iter().filter_map(|word| referred(word)).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]

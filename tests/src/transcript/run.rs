@@ -7,8 +7,9 @@ use std::io::{Error, ErrorKind, Result};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::parse::referred;
 use super::{Action, Expected, Outcome, Script, Step};
-use crate::client::{Client, PATIENCE};
+use crate::client::{Client, PATIENCE, encode};
 use crate::notation::write;
 use crate::reference::Reference;
 use crate::reply::Reply;
@@ -146,10 +147,13 @@ impl<'a> Session<'a> {
     /// said in.
     pub(super) fn play(&mut self, step: &Step, personality: &str) -> (Vec<Seen>, u8) {
         let protocol = self.protocol;
+        let Ok(referring) = self.resolved(&step.action) else {
+            return (step.replies.iter().map(|_| Seen::Closed).collect(), protocol);
+        };
         let Ok(speaker) = self.speaker(&step.client) else {
             return (step.replies.iter().map(|_| Seen::Closed).collect(), protocol);
         };
-        let seen = match speaker.attempt(step, personality) {
+        let seen = match speaker.attempt(step, referring.as_deref(), personality) {
             Ok(seen) => seen,
             Err(error) => step.replies.iter().map(|_| lost(&error)).collect(),
         };
@@ -159,6 +163,20 @@ impl<'a> Session<'a> {
             speaker.protocol = protocol;
         }
         (seen, speaker.protocol)
+    }
+
+    /// The bytes of a command that names other clients by their numbers.
+    fn resolved(&mut self, action: &Action) -> Result<Option<Vec<u8>>> {
+        let Action::Refer(words) = action else { return Ok(None) };
+        let mut sent = words.clone();
+        for word in &mut sent {
+            if let Some(name) = referred(word) {
+                let reply = self.speaker(name)?.client.call(&["CLIENT", "ID"])?;
+                let Reply::Integer(id) = reply else { return Err(ErrorKind::InvalidData.into()) };
+                *word = id.to_string().into_bytes();
+            }
+        }
+        Ok(Some(encode(&sent)))
     }
 
     pub(super) fn speaker(&mut self, name: &str) -> Result<&mut Speaker> {
@@ -171,10 +189,11 @@ impl<'a> Session<'a> {
 }
 
 impl Speaker {
-    fn attempt(&mut self, step: &Step, personality: &str) -> Result<Vec<Seen>> {
+    fn attempt(&mut self, step: &Step, referring: Option<&[u8]>, personality: &str) -> Result<Vec<Seen>> {
         match &step.action {
             Action::Read => {}
             Action::Send(bytes) => self.client.send_raw(bytes)?,
+            Action::Refer(_) => self.client.send_raw(referring.unwrap_or_default())?,
             Action::Repeat(commands) => {
                 if let Some(error) = repeat(&mut self.client, commands)? {
                     return Ok(step.replies.iter().map(|_| Seen::Reply(error.clone())).collect());
@@ -229,7 +248,6 @@ fn repeat(client: &mut Client, commands: &[Vec<u8>]) -> Result<Option<Reply>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::encode;
     use crate::notation::Pattern;
 
     fn step(replies: &[&str]) -> Step {

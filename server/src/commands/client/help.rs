@@ -1,13 +1,14 @@
 //! CLIENT HELP: the texts of the imitated server.
 
+use super::ANYTIME;
 use crate::client::Client;
 use crate::command::Arity::Exactly;
-use crate::command::{Call, Command, Done, Flags};
+use crate::command::{Call, Command, Done};
 use crate::config::Dialect;
 
 pub static HELP: Command = Command::client("HELP", help)
     .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
+    .flags(ANYTIME)
     .since("5.0.0")
     .complexity("O(1)")
     .summary("Returns helpful text about the different subcommands.");

@@ -16,7 +16,8 @@ use crate::command::args::{is_word, until_zero};
 use crate::command::{Call, Command, Done, Error, Flags, Told};
 use crate::config::{Dialect, Personality};
 
-const FLAGS: Flags = Flags::NO_SCRIPT.union(Flags::LOADING).union(Flags::STALE);
+const FLAGS: Flags = ANYTIME.union(Flags::NO_SCRIPT);
+const ANYTIME: Flags = Flags::LOADING.union(Flags::STALE).union(Flags::KEEPS_CACHING);
 /// Allowed in Valkey while a script keeps the server busy.
 const WHILE_BUSY_IN_91: &[(Personality, Told)] =
     &[(Personality::Valkey91, Told::Flags(FLAGS.union(Flags::ALLOW_BUSY)))];

@@ -42,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (client, mut reply, outcome, request) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
         self.client = Some(client);
         self.publish();
-        self.keep_late(&mut reply)?;
+        self.keep_made(&mut reply)?;
         match outcome {
             Outcome::Done => Ok(()),
             Outcome::Wait(ticket) => self.wait(ticket, request).await,
@@ -92,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         buffers.reply.clear();
         let outcome = run_measured(&ctx, client, request, &mut buffers.reply);
         self.publish();
-        self.keep_late(&mut buffers.reply)?;
+        self.keep_made(&mut buffers.reply)?;
         Ok(outcome)
     }
 
@@ -118,9 +118,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let end = end.await?.ok_or(io::ErrorKind::ConnectionAborted)?;
         // A call that was refused after all has not been one.
         let counts = !matches!(end, End::Refused(_));
-        let (result, reply, took) = match blocked.answer(end) {
-            Ok(Served { reply, took }) => (Ok(()), reply, took),
-            Err(error) => (Err(error), Reply::new(self.client().version), Duration::ZERO),
+        let (result, reply, pushed, took) = match blocked.answer(end) {
+            Ok(Served { reply, pushed, took }) => (Ok(()), reply, pushed, took),
+            Err(error) => (Err(error), Reply::new(self.client().version), None, Duration::ZERO),
         };
         let ctx = self.thread.context();
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
@@ -128,7 +128,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             dispatch::count_answered(&ctx, client, blocked.id(), result.is_err());
         }
         self.publish();
-        self.answer_late(blocked.request(), took, result, reply)
+        self.answer_late(blocked.request(), took, result, reply)?;
+        pushed.map_or(Ok(()), |mut pushed| self.keep_made(&mut pushed))
     }
 
     /// Waits for the answer of a job; the peer's leaving cancels it.
@@ -184,7 +185,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 /// Runs a command outside of a window, and tells what it cost.
 fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, reply: &mut Reply) -> Outcome {
     let started = ctx.state.clock.tick();
+    client.take_messages_here(reply);
     let outcome = dispatch::run(ctx, client, request, Plan::new(ctx.state, request), reply);
+    ctx.state.clients.tracking.end_turn(ctx.state);
     client.wakes.wake();
     if matches!(outcome, Outcome::Done) {
         note_cost(ctx, &client.info, request, started.elapsed(), reply.len());

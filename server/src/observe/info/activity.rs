@@ -53,7 +53,9 @@ impl Report<'_> {
         ]);
         self.none(&["active_defrag_hits", "active_defrag_misses", "active_defrag_key_hits"]);
         self.none(&["active_defrag_key_misses", "total_active_defrag_time", "current_active_defrag_time"]);
-        self.none(&["tracking_total_keys", "tracking_total_items", "tracking_total_prefixes"]);
+        self.field("tracking_total_keys", self.state.clients.tracking.keys());
+        self.field("tracking_total_items", self.state.clients.tracking.items());
+        self.field("tracking_total_prefixes", self.state.clients.tracking.prefixes());
         self.none(&["unexpected_error_replies"]);
         let stats = &self.state.stats;
         self.field("total_error_replies", stats.errors().values().sum::<u64>());

@@ -82,7 +82,7 @@ impl Report<'_> {
         let clients = self.state.clients.all();
         let blocked = clients.iter().filter(|client| client.is_waiting(Waiting::Blocked)).count();
         self.field("blocked_clients", blocked);
-        self.none(&["tracking_clients"]);
+        self.field("tracking_clients", self.state.clients.tracking.client_count());
         self.field("pubsub_clients", self.state.pubsub.client_count());
         self.field("watching_clients", self.state.watchers.clients());
         let has_end = |client: &Arc<ClientInfo>| client.blocked().is_some_and(|waiter| waiter.has_end);
