@@ -220,14 +220,12 @@ fn a_session_inside_the_process_tracks_nothing_and_its_changes_are_told() {
 
 #[test]
 fn what_time_removes_is_told_although_nobody_looks() {
-    let clock = Clock::manual(Duration::from_secs(1_700_000_000));
-    let server = Server::builder().clock(clock.clone()).start().expect("it starts");
+    let server = Server::builder().start().expect("it starts");
     let mut reader =
         Client::connect_speaking(server.addr().expect("it listens"), 3).expect("it accepts connections");
     reader.call(&["CLIENT", "TRACKING", "ON", "NOLOOP"]).expect("a reply");
     reader.call(&["SET", "k", "1", "PX", "50"]).expect("a reply");
     reader.call(&["GET", "k"]).expect("a reply");
-    clock.advance(Duration::from_secs(1));
     assert_eq!(reader.reply().expect("a message"), invalidation("k"));
 }
 
