@@ -31,6 +31,7 @@ use crate::observe::thresholds::Thresholds;
 use crate::scripting::watchdog::Watchdog;
 use crate::session::{self, Session, Value};
 use crate::state::{Listening, State};
+use crate::url::percent_encoded;
 
 /// Settings of a server that is not started yet. See [`Server::builder`].
 pub struct ServerBuilder {
@@ -483,19 +484,6 @@ fn stop_threads(state: &State, threads: Vec<JoinHandle<()>>) {
 fn system_seed() -> u64 {
     use std::hash::{BuildHasher, Hasher};
     std::hash::RandomState::new().build_hasher().finish()
-}
-
-/// Bytes as a URL carries them: those as they are that mean nothing in it, and the ones of `kept`.
-fn percent_encoded(bytes: &[u8], kept: &[u8]) -> String {
-    let mut text = String::new();
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
 }
 
 /// What an in-memory connection holds in each direction before the writer waits.

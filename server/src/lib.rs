@@ -37,6 +37,7 @@ mod scripting;
 mod session;
 mod state;
 mod tracking;
+mod url;
 mod value;
 mod watch;
 

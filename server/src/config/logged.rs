@@ -1,7 +1,8 @@
 //! The parameters of the logs of commands that cost much. Valkey has all of them; under Redis those beyond the slow log are found
 //! by their names only, as its patterns would not find them.
 
-use super::options::{Parameter, number};
+use super::declare::number;
+use super::options::Parameter;
 
 pub const SLOWER_THAN: Parameter =
     number("slowlog-log-slower-than", -1, i64::MAX, |config| config.slowlog_log_slower_than.raw())

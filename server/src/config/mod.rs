@@ -6,6 +6,7 @@
 
 pub mod arguments;
 mod choice;
+mod declare;
 mod events;
 pub mod file;
 mod help;
@@ -150,11 +151,7 @@ impl Default for Config {
             maxmemory_eviction_tenacity: Setting::new(10),
             lfu_log_factor: Setting::new(10),
             lfu_decay_time: Setting::new(1),
-            client_output_buffer_limit: RwLock::new([
-                OutputLimit::default(),
-                OutputLimit { hard_bytes: 256 << 20, soft_bytes: 64 << 20, soft_seconds: 60 },
-                OutputLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 },
-            ]),
+            client_output_buffer_limit: RwLock::new(output_limit::DEFAULTS),
             maxmemory_clients: Setting::new(0),
             databases: Setting::new(16),
             threads: Setting::new(0),

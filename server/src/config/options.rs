@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::RwLock;
 
 use super::choice::{DebugAccess, EvictionPolicy, NewUsersChannels};
+use super::declare::{choice, memory, number, scalar, text, yes_no};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
@@ -49,7 +50,7 @@ pub enum Change {
 
 /// Where the value of a parameter lives.
 #[derive(Clone, Copy, Debug)]
-enum Field {
+pub(super) enum Field {
     Scalar(fn(&Config) -> &AtomicI64),
     Text(fn(&Config) -> &Text),
     OutputLimits(fn(&Config) -> &RwLock<OutputLimits>),
@@ -316,7 +317,7 @@ pub fn is_obsolete(directive: &[u8]) -> bool {
 }
 
 impl Parameter {
-    const fn new(name: &'static str, kind: Kind, field: Field) -> Parameter {
+    pub(super) const fn new(name: &'static str, kind: Kind, field: Field) -> Parameter {
         Parameter {
             name,
             alias: None,
@@ -470,35 +471,6 @@ impl Parameter {
             }
         }
     }
-}
-
-const fn scalar(name: &'static str, kind: Kind, field: fn(&Config) -> &AtomicI64) -> Parameter {
-    Parameter::new(name, kind, Field::Scalar(field))
-}
-
-const fn yes_no(name: &'static str, field: fn(&Config) -> &AtomicI64) -> Parameter {
-    scalar(name, Kind::YesNo, field)
-}
-
-pub(super) const fn number(
-    name: &'static str,
-    min: i64,
-    max: i64,
-    field: fn(&Config) -> &AtomicI64,
-) -> Parameter {
-    scalar(name, Kind::Number { unit: Unit::Plain, min, max }, field)
-}
-
-pub(super) const fn memory(name: &'static str, min: i64, field: fn(&Config) -> &AtomicI64) -> Parameter {
-    scalar(name, Kind::Number { unit: Unit::Memory, min, max: i64::MAX }, field)
-}
-
-const fn choice<T: Choice>(name: &'static str, field: fn(&Config) -> &AtomicI64) -> Parameter {
-    scalar(name, Kind::Choice(T::WORDS), field)
-}
-
-const fn text(name: &'static str, field: fn(&Config) -> &Text) -> Parameter {
-    Parameter::new(name, Kind::Text, Field::Text(field))
 }
 
 #[cfg(test)]

@@ -36,6 +36,13 @@ pub struct OutputLimit {
 /// The limits of all classes, in the order of [`ClientClass`].
 pub type OutputLimits = [OutputLimit; 3];
 
+/// Those of a server that has been told nothing else.
+pub(super) const DEFAULTS: OutputLimits = [
+    OutputLimit { hard_bytes: 0, soft_bytes: 0, soft_seconds: 0 },
+    OutputLimit { hard_bytes: 256 << 20, soft_bytes: 64 << 20, soft_seconds: 60 },
+    OutputLimit { hard_bytes: 32 << 20, soft_bytes: 8 << 20, soft_seconds: 60 },
+];
+
 /// Whether and how `text` changes limits that were `limits`.
 pub(super) fn changed(
     mut limits: OutputLimits,

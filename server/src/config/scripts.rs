@@ -1,6 +1,7 @@
 //! The parameters of scripts.
 
-use super::options::{Parameter, memory, number};
+use super::declare::{memory, number};
+use super::options::Parameter;
 
 pub const BUSY_REPLY_THRESHOLD: Parameter =
     number("busy-reply-threshold", 0, i64::MAX, |config| config.busy_reply_threshold.raw())

@@ -317,7 +317,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
 
     fn carry_out(&mut self, client: &mut Client, entry: &Entry, request: Request<'_>, reply: &mut Reply) {
         let ctx = self.ctx;
-        self.has_effects |= !entry.flags.contains(Flags::READONLY);
+        self.has_effects |= !entry.only_reads();
         let mark = reply.mark();
         let replied_before = reply.len();
         reply.set_version(client.version);

@@ -22,7 +22,7 @@ pub struct Broadcasts {
 #[derive(Debug, Default)]
 struct Listeners {
     clients: BTreeSet<u64>,
-    /// The keys that have changed, and by whom; by nobody in particular if it was more than one.
+    /// The keys that have changed, and by whom last.
     keys: BTreeMap<Box<[u8]>, Option<u64>>,
 }
 
@@ -58,7 +58,7 @@ impl Broadcasts {
         }
         for (_, listeners) in self.prefixes.lock().iter_mut().filter(|(prefix, _)| key.starts_with(prefix)) {
             match listeners.keys.get_mut(key) {
-                Some(author) => *author = author.filter(|&author| Some(author) == by),
+                Some(author) => *author = by,
                 None => {
                     listeners.keys.insert(key.into(), by);
                     self.are_pending.store(true, Ordering::Relaxed);

@@ -131,13 +131,20 @@ impl Tracking {
                 }
                 // To a client its keys are where they were, as the real servers see it.
                 What::Swapped | What::Told | What::Missed => {}
-                What::Expired | What::Evicted => self.tell_key(state, &change.key, None, teller),
-                _ => self.tell_key(state, &change.key, by, teller),
+                // Whoever comes upon a key whose time has come knows that; those who listen to prefixes hear of it all the same.
+                What::Expired | What::Evicted => {
+                    self.tell_readers(state, &change.key, by, teller);
+                    self.broadcasts.note(&change.key, None);
+                }
+                _ => {
+                    self.tell_readers(state, &change.key, by, teller);
+                    self.broadcasts.note(&change.key, by);
+                }
             }
         }
     }
 
-    fn tell_key(&self, state: &State, key: &[u8], by: Option<u64>, teller: &mut Teller) {
+    fn tell_readers(&self, state: &State, key: &[u8], by: Option<u64>, teller: &mut Teller) {
         let readers = self.table.take(part(state, key), key);
         for id in readers.iter().flatten() {
             let Some(client) = state.clients.client(*id) else { continue };
@@ -146,7 +153,6 @@ impl Tracking {
                 teller.send(state, &client, Content::Keys(&[key]));
             }
         }
-        self.broadcasts.note(key, by);
     }
 
     /// Tells everybody that nothing is what it was.
