@@ -73,6 +73,7 @@ impl Watchers {
             What::Swapped => self.note_all(change.db, |key, was| {
                 was == Presence::Live || presence(change.db, key) == Presence::Live
             }),
+            what if what.is_event_only() => {}
             what => {
                 let Some(watchers) = self.keys.get(&change.key) else { return };
                 let is_lasting = what != What::Expired;

@@ -286,6 +286,15 @@ impl Command {
         Command::new(name, Run::Client(run))
     }
 
+    /// The subcommand that tells what others there are.
+    pub const fn help(run: fn(&mut Call<'_>, &mut Client) -> Done) -> Command {
+        Command::client("HELP", run)
+            .arity(Arity::Exactly(2))
+            .flags(Flags::LOADING.union(Flags::STALE))
+            .complexity("O(1)")
+            .summary("Returns helpful text about the different subcommands.")
+    }
+
     /// A command that reads keys.
     pub const fn read(name: &'static str, run: fn(&mut Call<'_>, &mut View<'_>) -> Done) -> Command {
         Command::new(name, Run::Read(run))

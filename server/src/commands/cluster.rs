@@ -155,12 +155,7 @@ static GETKEYSINSLOT: Command = Command::client("GETKEYSINSLOT", disabled)
     .summary("Returns the key names in a hash slot.")
     .tips(NONDETERMINISTIC);
 
-static HELP: Command = Command::client("HELP", disabled)
-    .arity(Exactly(2))
-    .flags(ANYTIME)
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(disabled).since("5.0.0");
 
 static INFO: Command = Command::client("INFO", disabled)
     .arity(Exactly(2))

@@ -163,13 +163,7 @@ fn getkeysandflags(call: &mut Call<'_>, _client: &mut Client) -> Done {
     Ok(Flow::Done)
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(FLAGS)
-    .categories(Category::CONNECTION)
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).categories(Category::CONNECTION).since("5.0.0");
 
 fn help(call: &mut Call<'_>, _client: &mut Client) -> Done {
     call.help("COMMAND", HELP_LINES)

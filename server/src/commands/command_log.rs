@@ -70,12 +70,8 @@ fn reset(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.ok()
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(HARMLESS)
-    .since("6.2.0")
-    .complexity("O(1)")
-    .summary("Show helpful text about the different subcommands.");
+static HELP: Command =
+    Command::help(help).since("6.2.0").summary("Show helpful text about the different subcommands.");
 
 fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.help("SLOWLOG", HELP_LINES)

@@ -156,12 +156,7 @@ fn reset(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.integer(call.state.latency.reset(is_wanted))
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(HARMLESS)
-    .since("2.8.13")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).since("2.8.13");
 
 fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.help("LATENCY", HELP_LINES)

@@ -37,12 +37,7 @@ fn doctor(call: &mut Call<'_>, _: &mut Client) -> Done {
     Ok(Flow::Done)
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("4.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).since("4.0.0");
 
 fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.help("MEMORY", HELP_LINES)

@@ -300,12 +300,7 @@ fn numpat(call: &mut Call<'_>, _client: &mut Client) -> Done {
     call.integer(call.state.pubsub.count(Topic::Pattern))
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("6.2.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).since("6.2.0");
 
 fn help(call: &mut Call<'_>, _client: &mut Client) -> Done {
     call.help("PUBSUB", HELP_LINES)

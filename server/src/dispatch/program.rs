@@ -1,6 +1,6 @@
-//! Programs: commands that run others in their own transaction. It locks, once and before anything runs, what they all need; at
-//! its end, and only then, what they have changed is told and waiters are served, so that to everybody else they are one
-//! command.
+//! Programs: commands that run others in their own transaction. It locks, once and before anything runs, what they all need.
+//! Messages of what they change are written call by call, in one order with those that they publish themselves; who watches or
+//! waits for keys hears at the end. Nobody is woken before the locks are gone, so that to everybody else they are one command.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -81,10 +81,13 @@ pub(super) fn execute(
     inside.count_failure(entry, &done);
     let teller = inside.teller;
     let handled = execute::end(ctx, client, entry, mark, call, done);
-    let aftermath = settle::settle(ctx, &mut txn, teller);
+    // What has been told already is still in the log.
+    let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, teller));
     drop(txn);
     drop(guard);
-    aftermath.finish(ctx, &mut client.wakes);
+    if let Some(aftermath) = aftermath {
+        aftermath.finish(ctx, &mut client.wakes);
+    }
     handled
 }
 

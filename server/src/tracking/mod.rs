@@ -130,7 +130,8 @@ impl Tracking {
                     self.tell_all(state, teller);
                 }
                 // To a client its keys are where they were, as the real servers see it.
-                What::Swapped | What::Told | What::Missed => {}
+                What::Swapped => {}
+                what if what.is_event_only() => {}
                 // Whoever comes upon a key whose time has come knows that; those who listen to prefixes hear of it all the same.
                 What::Expired | What::Evicted => {
                     self.tell_readers(state, &change.key, by, teller);

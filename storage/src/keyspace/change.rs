@@ -74,6 +74,13 @@ pub enum What {
     Swapped,
 }
 
+impl What {
+    /// Whether it is nothing but an event, and all is as it was.
+    pub fn is_event_only(self) -> bool {
+        matches!(self, What::Told | What::Missed)
+    }
+}
+
 /// Who listens to changes: a bit for each kind of listener, whose meaning is the server's business, or for each type of
 /// value that somebody listens to. Read once per transaction, after its locks are taken, so that a listener which
 /// registered under those locks is always seen.

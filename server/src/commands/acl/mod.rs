@@ -97,12 +97,7 @@ fn genpass(call: &mut Call<'_>, _: &mut Client) -> Done {
 const PASSWORD_BITS: i64 = 256;
 const PASSWORD_BITS_MAX: usize = 4096;
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("6.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).since("6.0.0");
 
 fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
     // Valkey, which leaves the server's name out of its help, has another word for what a user is made of.

@@ -2,16 +2,10 @@
 
 use super::ANYTIME;
 use crate::client::Client;
-use crate::command::Arity::Exactly;
 use crate::command::{Call, Command, Done};
 use crate::config::Dialect;
 
-pub static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(ANYTIME)
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+pub static HELP: Command = Command::help(help).flags(ANYTIME).since("5.0.0");
 
 fn help(call: &mut Call<'_>, _client: &mut Client) -> Done {
     let dialect = call.dialect();

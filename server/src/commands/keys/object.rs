@@ -5,7 +5,7 @@ use shardis_storage::{Access, EntryRef, Key, Kind, StringRef, View};
 
 use crate::client::Client;
 use crate::command::Arity::Exactly;
-use crate::command::{Call, Command, Done, Error, Flags, KeySpec, key};
+use crate::command::{Call, Command, Done, Error, KeySpec, key};
 use crate::eviction;
 
 const KEYS: &[KeySpec] = &[key(2).read_only()];
@@ -66,12 +66,7 @@ fn freq(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     }
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("6.2.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).since("6.2.0");
 
 fn help(call: &mut Call<'_>, _client: &mut Client) -> Done {
     call.help("OBJECT", HELP_LINES)

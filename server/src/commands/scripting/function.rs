@@ -82,12 +82,7 @@ fn function_flush(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.ok()
 }
 
-static FUNCTION_HELP: Command = Command::client("HELP", function_help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("7.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static FUNCTION_HELP: Command = Command::help(function_help).since("7.0.0");
 
 fn function_help(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.help("FUNCTION", FUNCTION_HELP_LINES)

@@ -67,12 +67,7 @@ fn flush(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.ok()
 }
 
-static HELP: Command = Command::client("HELP", help)
-    .arity(Exactly(2))
-    .flags(Flags::LOADING.union(Flags::STALE))
-    .since("5.0.0")
-    .complexity("O(1)")
-    .summary("Returns helpful text about the different subcommands.");
+static HELP: Command = Command::help(help).since("5.0.0");
 
 fn help(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.help("SCRIPT", HELP_LINES)
