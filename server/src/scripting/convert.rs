@@ -5,7 +5,7 @@
 use mlua::{Lua, Table, Value};
 use shardis_protocol::{Reply, number};
 
-use super::library::Raised;
+use super::library::{Raised, truncated};
 use super::sandbox::Failure;
 
 /// How deep a value may be nested that a script returns: as many places as Lua's stack has.
@@ -156,12 +156,6 @@ fn write_scalar(value: &Value, knows_booleans: bool, reply: &mut Reply) {
         Value::Boolean(true) => reply.integer(1),
         _ => reply.null(),
     }
-}
-
-/// A number without its fraction; what has none in 64 bits is the least of them, as the machine has it.
-fn truncated(value: f64) -> i64 {
-    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
-    if (-BEYOND..BEYOND).contains(&value) { value as i64 } else { i64::MIN }
 }
 
 fn write_table(

@@ -1,6 +1,6 @@
 //! The engine of scripts: a sandbox, and the scripts that it has compiled. Each thread that runs scripts has its own, so that
-//! scripts of several threads run at the same time; no script can leave anything behind in it, so that it makes no
-//! difference which one runs a script.
+//! scripts of several threads run at the same time. What scripts leave behind in it is what they may set in libraries: the settings
+//! of cjson, and the state of `math.random`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -102,8 +102,11 @@ impl Engine {
         if let Some(chunk) = self.chunks.get(&script.id) {
             return Ok(chunk.clone());
         }
-        let chunk = self.sandbox.compile(&script.code(), "@user_script");
-        let chunk = chunk.map_err(|message| Error::script_does_not_compile(&message))?;
+        let chunk = self.sandbox.compile(script.code(), "@user_script").map_err(|message| {
+            // What is no Lua is not kept.
+            state.scripts.remove(&script.sum);
+            Error::script_does_not_compile(&message)
+        })?;
         self.chunks.insert(script.id, chunk.clone());
         Ok(chunk)
     }
@@ -113,7 +116,7 @@ impl Engine {
         &mut self,
         script: &Script,
         invocation: &Invocation<'_>,
-        client: &Client,
+        client: &mut Client,
         inside: &mut dyn Inside,
         reply: &mut Reply,
     ) -> Result<(), Failure> {

@@ -6,7 +6,7 @@
 //! - Commands are called as `redis.call` or `redis.pcall`, or by a local name for one of them, with their name as a literal.
 //! - Where the command has its keys stands `KEYS[...]`, or a local name for that, or `unpack(KEYS)` at the end.
 //! - `KEYS` is only read, and so are these local names, each of which is given once.
-//! - For being bounded: no loop, no function, nothing that may take long for its arguments, nothing that makes code of text.
+//! - For being bounded: no loop, no function, no call but of a few quick ones by their own names, and little that can grow.
 
 use std::collections::HashMap;
 
@@ -32,8 +32,12 @@ enum Token<'a> {
     Text(&'a [u8]),
     Number(&'a [u8]),
     Sign(u8),
-    /// Anything else that is a value.
-    Other,
+    /// A literal with escapes.
+    Escaped,
+    /// What joins texts.
+    Join,
+    /// A comparison.
+    Comparison,
 }
 
 /// What a local name stands for.
@@ -45,40 +49,21 @@ enum Local {
 
 /// Longer scripts are not looked at.
 const TEXT_BYTES_MAX: usize = 64 * 1024;
-/// What a bounded script may name beside its own locals: all of it is quick for whatever it is given.
-const QUICK: [&[u8]; 31] = [
-    b"redis",
-    b"server",
-    b"call",
-    b"pcall",
-    b"error_reply",
-    b"status_reply",
-    b"KEYS",
-    b"ARGV",
-    b"if",
-    b"then",
-    b"else",
-    b"elseif",
-    b"end",
-    b"local",
-    b"return",
-    b"and",
-    b"or",
-    b"not",
-    b"nil",
-    b"true",
-    b"false",
-    b"tonumber",
-    b"tostring",
-    b"type",
-    b"unpack",
-    b"cjson",
-    b"encode",
-    b"decode",
-    b"cmsgpack",
-    b"pack",
-    b"do",
+/// Longer scripts are not said to be bounded: what grows with each statement would grow too often.
+const BOUNDED_BYTES_MAX: usize = 4096;
+/// Texts that a bounded script joins. Each may double what it has.
+const JOINS_MAX: usize = 8;
+/// Words behind which a bracket opens no call.
+const KEYWORDS: [&[u8]; 14] = [
+    b"and", b"do", b"else", b"elseif", b"end", b"false", b"if", b"local", b"nil", b"not", b"or", b"return",
+    b"then", b"true",
 ];
+/// Words that begin what may run more than once.
+const REPEATING: [&[u8]; 6] = [b"for", b"while", b"repeat", b"until", b"function", b"goto"];
+/// Functions that are quick for whatever they are given.
+const QUICK: [&[u8]; 4] = [b"tonumber", b"tostring", b"type", b"unpack"];
+/// The same, of `redis`: what its commands take is known elsewhere.
+const QUICK_OF_REDIS: [&[u8]; 4] = [b"call", b"pcall", b"error_reply", b"status_reply"];
 
 /// What the text of a script says.
 pub fn outline(text: &[u8], commands: &Table) -> Outline {
@@ -88,7 +73,8 @@ pub fn outline(text: &[u8], commands: &Table) -> Outline {
     let Some(tokens) = tokens(text) else { return Outline::default() };
     let Some(locals) = locals(&tokens) else { return Outline::default() };
     let keeps_to_its_keys = keeps_to_its_keys(&tokens, &locals, commands);
-    Outline { keeps_to_its_keys, is_bounded: is_bounded(&tokens) }
+    let is_bounded = text.len() <= BOUNDED_BYTES_MAX && is_bounded(&tokens, &locals);
+    Outline { keeps_to_its_keys, is_bounded }
 }
 
 /// Names that a script gives to commands and keys: each once, and never anything else. Nothing if it is not that clear.
@@ -196,8 +182,7 @@ fn keeps_to_its_keys(tokens: &[Token<'_>], locals: &HashMap<&[u8], Local>, comma
                 at += 1;
             }
             (Token::Name(name), rest) => {
-                let is_field = at > 0 && matches!(tokens[at - 1], Token::Sign(b'.' | b':'));
-                if !is_field && locals.get(name) == Some(&Local::Call) {
+                if !is_field(tokens, at) && locals.get(name) == Some(&Local::Call) {
                     let is_its_own = at > 0 && tokens[at - 1] == Token::Name(b"local");
                     let is_called = rest.first() == Some(&Token::Sign(b'('));
                     if !(is_its_own || is_called && keys_are_declared(&rest[1..], locals, commands)) {
@@ -351,29 +336,44 @@ fn behind(rest: &[Token<'_>], open: u8, close: u8) -> Option<usize> {
     None
 }
 
-/// Whether every name is quick, or a local of the script that is not called.
-fn is_bounded(tokens: &[Token<'_>]) -> bool {
-    tokens.iter().enumerate().all(|(at, token)| match token {
-        Token::Name(name) if QUICK.contains(name) => true,
-        Token::Name(b"for" | b"while" | b"repeat" | b"until" | b"function" | b"goto") => false,
-        Token::Name(_) => {
-            !matches!(tokens.get(at + 1), Some(Token::Sign(b'(' | b':' | b'{') | Token::Text(_)))
-                || is_local_call(tokens, at)
-        }
-        _ => true,
-    })
+/// Whether nothing runs more than once, all that is called is quick, and little can grow: one table has a name, nothing is put
+/// into a field, few texts are joined.
+fn is_bounded(tokens: &[Token<'_>], locals: &HashMap<&[u8], Local>) -> bool {
+    let joins = tokens.iter().filter(|token| **token == Token::Join).count();
+    let tables = tokens.windows(2).filter(|pair| **pair == [Token::Sign(b'='), Token::Sign(b'{')]).count();
+    joins <= JOINS_MAX && tables <= 1 && (0..tokens.len()).all(|at| is_quick(tokens, locals, at))
 }
 
-/// Whether a name that is called is one that the script has given to `redis.call`.
-fn is_local_call(tokens: &[Token<'_>], at: usize) -> bool {
+/// Whether a word does nothing that may take long, at its place.
+fn is_quick(tokens: &[Token<'_>], locals: &HashMap<&[u8], Local>, at: usize) -> bool {
+    let next = tokens.get(at + 1);
+    let is_called = matches!(next, Some(Token::Sign(b'(' | b'{' | b':') | Token::Text(_) | Token::Escaped));
+    let is_assigned = next == Some(&Token::Sign(b'='));
+    match tokens[at] {
+        Token::Name(name) if REPEATING.contains(&name) => false,
+        Token::Name(name) if KEYWORDS.contains(&name) => true,
+        Token::Name(_) if is_called => is_quick_function(tokens, locals, at),
+        Token::Name(_) => !(is_assigned && is_field(tokens, at)),
+        // What is in brackets may be any function.
+        Token::Sign(b')') => !is_called,
+        Token::Sign(b']') => !is_called && !is_assigned,
+        _ => true,
+    }
+}
+
+/// Whether a name that is called is that of a quick function, and has not been given to another.
+fn is_quick_function(tokens: &[Token<'_>], locals: &HashMap<&[u8], Local>, at: usize) -> bool {
     let Token::Name(name) = tokens[at] else { return false };
-    tokens.windows(6).any(|words| {
-        matches!(
-            words,
-            [Token::Name(b"local"), Token::Name(given), Token::Sign(b'='), Token::Name(b"redis" | b"server"), Token::Sign(b'.'), Token::Name(b"call" | b"pcall")]
-                if *given == name
-        )
-    })
+    if is_field(tokens, at) {
+        let of_redis = at >= 2 && matches!(tokens[at - 2], Token::Name(b"redis" | b"server"));
+        return of_redis && !is_field(tokens, at - 2) && QUICK_OF_REDIS.contains(&name);
+    }
+    let is_given = || (0..tokens.len()).any(|at| tokens[at] == Token::Name(name) && is_target(tokens, at));
+    locals.get(name) == Some(&Local::Call) || QUICK.contains(&name) && !is_given()
+}
+
+fn is_field(tokens: &[Token<'_>], at: usize) -> bool {
+    at > 0 && matches!(tokens[at - 1], Token::Sign(b'.' | b':'))
 }
 
 /// The words of a script; nothing if one of them is not understood.
@@ -392,7 +392,7 @@ fn tokens(text: &[u8]) -> Option<Vec<Token<'_>>> {
             b'"' | b'\'' => {
                 let length = text_length(rest)?;
                 let inside = &rest[1..length - 1];
-                tokens.push(if inside.contains(&b'\\') { Token::Other } else { Token::Text(inside) });
+                tokens.push(if inside.contains(&b'\\') { Token::Escaped } else { Token::Text(inside) });
                 length
             }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
@@ -408,11 +408,11 @@ fn tokens(text: &[u8]) -> Option<Vec<Token<'_>>> {
                 length
             }
             b'=' | b'~' | b'<' | b'>' if rest.get(1) == Some(&b'=') => {
-                tokens.push(Token::Other);
+                tokens.push(Token::Comparison);
                 2
             }
             b'.' if rest.starts_with(b"..") => {
-                tokens.push(if rest.starts_with(b"...") { Token::Sign(b'.') } else { Token::Other });
+                tokens.push(if rest.starts_with(b"...") { Token::Sign(b'.') } else { Token::Join });
                 if rest.starts_with(b"...") { 3 } else { 2 }
             }
             _ if byte.is_ascii_punctuation() => {
@@ -529,6 +529,19 @@ mod tests {
             "return ('x'):rep(1e9)",
             "local s = ARGV[1] return s:rep(1e9)",
             "table.sort(ARGV)",
+            "return (string.find)(ARGV[1], '.-.-.-.-b')",
+            "return ({string.gsub})[1](ARGV[1], '.-.-.-.-b', '')",
+            "return ('x')['rep']('x', 1e9)",
+            "return string.rep'\\120'",
+            "local type = string.rep return type('x', 1e9)",
+            "type = string.rep return type('x', 1e9)",
+            "local t = {call = string.rep} return t.call('x', 1e9)",
+            "local t = {redis = {call = string.rep}} return t.redis.call('x', 1e9)",
+            "local s = ARGV[1] s=s..s s=s..s s=s..s s=s..s s=s..s s=s..s s=s..s s=s..s s=s..s return s",
+            "local t = {1} t = {t, t} t = {t, t} return t",
+            "local t = {{}, {}} t[1][1] = t[2] return t",
+            "local t = {{}, {}} t.a = t return t",
+            "return cjson.encode(KEYS)",
         ] {
             assert!(!told(text).1, "{text}");
         }

@@ -134,7 +134,7 @@ impl Sandbox {
         &mut self,
         callee: &Function,
         invocation: &Invocation<'_>,
-        client: &Client,
+        client: &mut Client,
         inside: &mut dyn Inside,
         reply: &mut Reply,
     ) -> Result<(), Failure> {
@@ -150,7 +150,7 @@ impl Sandbox {
         &mut self,
         callee: &Function,
         invocation: &Invocation<'_>,
-        client: &Client,
+        client: &mut Client,
         inside: &mut dyn Inside,
         reply: &mut Reply,
     ) -> mlua::Result<Result<(), Failure>> {
@@ -163,9 +163,10 @@ impl Sandbox {
         };
         let (keys, arguments) = (self.table(invocation.keys)?, self.table(invocation.arguments)?);
         let ended = bridge.lend(|| self.run.call::<(bool, Value)>((callee, keys, arguments)));
-        bridge.client.wakes.wake();
-        let Bridge { client, inside, scratch, .. } = bridge;
-        let version = client.version;
+        let Bridge { client: mut of_script, inside, scratch, .. } = bridge;
+        let version = of_script.version;
+        // Whom it has messages for is woken when its caller's turn is over.
+        client.wakes.append(&mut of_script.wakes);
         self.scratch = scratch.trimmed();
         let (succeeded, value) = ended?;
         if !succeeded {

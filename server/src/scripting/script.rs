@@ -37,12 +37,12 @@ pub struct Rules {
 
 impl Script {
     /// What Lua is to compile: the text, with a first line that is no Lua left empty, so that lines keep their numbers.
-    pub fn code(&self) -> std::borrow::Cow<'_, [u8]> {
+    pub fn code(&self) -> &[u8] {
         if !self.rules.has_shebang {
-            return (&*self.text).into();
+            return &self.text;
         }
         let end = self.text.iter().position(|&byte| byte == b'\n').unwrap_or(self.text.len());
-        self.text[end..].into()
+        &self.text[end..]
     }
 }
 

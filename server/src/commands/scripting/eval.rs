@@ -163,7 +163,7 @@ pub fn admit(inside: &dyn Inside, rules: Rules, is_read_only: bool) -> Result<Sc
     Ok(ScriptRules { refuses_writes, allows_oom: rules.allows_oom, has_written: false })
 }
 
-fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
+fn run(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
     let script = call.script.take().expect("invariant: a script is found before it is run");
     let rules = admit(inside, script.rules, is_read_only)?;
     let keys_count = check_numkeys(call)?;

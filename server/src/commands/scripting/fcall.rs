@@ -57,7 +57,7 @@ fn fcall_read_only(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn In
     run(call, client, inside, true)
 }
 
-fn run(call: &mut Call<'_>, client: &Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
+fn run(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
     let called = call.function.take().expect("invariant: a function is found before it is run");
     let function = called.function();
     let rules = Rules {

@@ -72,10 +72,7 @@ static FUNCTION_FLUSH: Command = Command::client("FLUSH", function_flush)
 
 fn function_flush(call: &mut Call<'_>, _: &mut Client) -> Done {
     if call.args.len() > 1 {
-        return Err(Error::unknown_subcommand_or_arity(
-            "FUNCTION",
-            call.request().arg(1).unwrap_or_default(),
-        ));
+        return Err(Error::unknown_subcommand_or_arity("FUNCTION", call.subcommand()));
     }
     take_flush_mode(call, Error::FUNCTION_FLUSH_MODE)?;
     call.state.functions.clear();
@@ -227,8 +224,12 @@ fn function_load(call: &mut Call<'_>, _: &mut Client, inside: &mut dyn Inside) -
         return Err(Error::library_exists(&name));
     }
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
-    let loaded = engine.with_function_engine(inside.state(), |engine| engine.load(functions, code));
-    functions.load(loaded.ok_or(Error::NO_ENGINE)??, replaces)?;
+    let loaded = engine.with_function_engine(inside.state(), |engine| {
+        let loaded = engine.load(functions, code).and_then(|library| functions.load(library, replaces));
+        engine.forget(functions);
+        loaded
+    });
+    loaded.ok_or(Error::NO_ENGINE)??;
     call.bulk(name.as_bytes())
 }
 
@@ -256,11 +257,14 @@ fn function_restore(call: &mut Call<'_>, _: &mut Client, inside: &mut dyn Inside
     };
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
     let functions = &call.state.functions;
-    let loaded = engine.with_function_engine(inside.state(), |engine| -> Result<Vec<_>, Error> {
-        let texts = payload::decode(payload, call.dialect())?;
-        texts.map(|text| engine.load(functions, &text?)).collect()
+    let texts = payload::decode(payload, call.dialect())?;
+    let restored = engine.with_function_engine(inside.state(), |engine| {
+        let libraries: Result<Vec<_>, Error> = texts.map(|text| engine.load(functions, &text?)).collect();
+        let restored = libraries.and_then(|libraries| functions.restore(libraries, policy));
+        engine.forget(functions);
+        restored
     });
-    functions.restore(loaded.ok_or(Error::NO_ENGINE)??, policy)?;
+    restored.ok_or(Error::NO_ENGINE)??;
     call.ok()
 }
 

@@ -125,10 +125,7 @@ fn load(call: &mut Call<'_>, _: &mut Client, inside: &mut dyn Inside) -> Done {
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
     let script = super::eval::keep(call.state, call.args.take()?)?;
     let compiled = engine.with(inside.state(), |engine| engine.compile(call.state, &script).map(drop));
-    if let Some(Err(error)) = compiled {
-        call.state.scripts.remove(&script.sum);
-        return Err(error);
-    }
+    compiled.transpose()?;
     call.bulk(script.name.as_bytes())
 }
 

@@ -59,7 +59,7 @@ impl FunctionEngine {
         self.sandbox.personality
     }
 
-    /// Loads a library, which is not yet one of the server's.
+    /// Loads a library, which is not yet one of the server's: should it not become one, it is to be forgotten.
     pub fn load(&mut self, functions: &Functions, source: &[u8]) -> Result<Arc<Library>, Error> {
         let shebang::Library { name, body } =
             shebang::library(source).map_err(|error| Error::library_shebang(&error))?;
@@ -93,11 +93,14 @@ impl FunctionEngine {
         &mut self,
         called: &Called,
         invocation: &Invocation<'_>,
-        client: &Client,
+        client: &mut Client,
         inside: &mut dyn Inside,
         reply: &mut Reply,
     ) -> Result<(), Failure> {
-        self.forget(&inside.state().functions);
+        let functions = &inside.state().functions;
+        if self.generation != functions.generation() {
+            self.forget(functions);
+        }
         let callback = self.callback(called).map_err(|error| Failure::of(&error))?;
         self.sandbox.call(&callback, invocation, client, inside, reply)
     }
@@ -114,14 +117,11 @@ impl FunctionEngine {
         callback.cloned().ok_or(Error::NO_FUNCTION)
     }
 
-    /// Forgets libraries that are no more.
-    fn forget(&mut self, functions: &Functions) {
-        let generation = functions.generation();
-        if self.generation != generation {
-            self.generation = generation;
-            let collection = functions.collection();
-            let ids: HashSet<u64> = collection.libraries().map(|library| library.id).collect();
-            self.callbacks.retain(|id, _| ids.contains(id));
-        }
+    /// Forgets libraries that are not among the server's.
+    pub fn forget(&mut self, functions: &Functions) {
+        self.generation = functions.generation();
+        let collection = functions.collection();
+        let ids: HashSet<u64> = collection.libraries().map(|library| library.id).collect();
+        self.callbacks.retain(|id, _| ids.contains(id));
     }
 }

@@ -15,6 +15,8 @@ mod walk;
 
 use mlua::Lua;
 
+pub use self::arguments::truncated;
+
 use crate::config::Dialect;
 
 pub use self::raised::{Raised, protect_calls};

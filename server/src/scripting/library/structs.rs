@@ -7,6 +7,7 @@ use mlua::{Lua, LuaString, MultiValue, Table, Value};
 
 use super::STACK_MAX;
 use super::arguments::{Arguments, Refusal, function, truncated};
+use crate::command::args::until_zero;
 
 /// The widest integer, in bytes.
 const INTEGER_BYTES_MAX: usize = 32;
@@ -38,7 +39,7 @@ struct Format<'a> {
 
 impl<'a> Format<'a> {
     fn new(text: &'a [u8]) -> Format<'a> {
-        let rest = text.split(|&byte| byte == 0).next().unwrap_or_default();
+        let rest = until_zero(text);
         Format { rest, is_big_endian: cfg!(target_endian = "big"), alignment: 1 }
     }
 

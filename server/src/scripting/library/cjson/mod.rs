@@ -14,6 +14,7 @@ use std::rc::Rc;
 use mlua::{Function, LightUserData, Lua, Table, Value};
 
 use super::arguments::{Arguments, Refusal, function};
+use crate::command::args::until_zero;
 
 /// How many values that lie in each other are taken unless a script asks for more.
 const DEPTH_MAX_DEFAULT: i32 = 1000;
@@ -163,7 +164,7 @@ fn word(arguments: &Arguments<'_>, words: &[&str]) -> Result<usize, Refusal> {
     let text = arguments.string(1)?;
     let bytes = text.as_bytes();
     // C compares and repeats a string up to its first zero byte.
-    let seen = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+    let seen = until_zero(&bytes);
     let found = words.iter().position(|word| word.as_bytes() == seen);
     found.ok_or_else(|| Refusal::argument(1, [b"invalid option '", seen, b"'"].concat()))
 }
