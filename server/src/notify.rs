@@ -62,7 +62,7 @@ impl Told<'_> {
         let (state, Change { db, key, .. }) = (self.state, self.change);
         let mut publish = |kind: &str, of: &[u8], message: &[u8]| {
             let channel = [format!("__{kind}@{}__:", db.0).as_bytes(), of].concat();
-            state.pubsub.publish_in_turn(state, &channel, message, wakes);
+            state.pubsub.publish(state, &channel, message, wakes);
         };
         if self.classes.has(EventClasses::BY_KEY) {
             publish("keyspace", key, name.as_bytes());

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use super::is_plain;
 use super::user::{Surroundings, User, join_selectors};
 use crate::command::args::until_zero;
 use crate::command::error::RuleFault;
@@ -119,7 +120,7 @@ fn configured_user(line: &UserLine, around: Surroundings<'_>) -> io::Result<User
     let [_, name, rules @ ..] = line.words.as_slice() else {
         unreachable!("a line without a name was refused when it was read")
     };
-    if name.iter().any(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+    if !is_plain(name) {
         return Err(io::Error::other("Spaces not allowed in ACL usernames"));
     }
     let wrong = |at: usize, reason: &str| {

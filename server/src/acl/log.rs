@@ -43,8 +43,6 @@ pub enum Context {
     Transaction,
     /// In a script.
     Script,
-    /// In a module.
-    Module,
 }
 
 /// What was refused to whom: that of which more is the same.
@@ -97,7 +95,6 @@ impl Context {
             Context::TopLevel => "toplevel",
             Context::Transaction => "multi",
             Context::Script => "lua",
-            Context::Module => "module",
         }
     }
 }

@@ -31,7 +31,7 @@ use shardis_protocol::Request;
 use shardis_storage::Db;
 
 use self::log::{AccessLog, Context, Event, Reason};
-pub use self::selector::Selector;
+pub use self::selector::{Selector, is_plain};
 pub use self::user::{Surroundings, User, join_selectors};
 use crate::client::{Client, ClientInfo, Gate, Registry, line};
 use crate::command::Error;

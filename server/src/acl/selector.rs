@@ -317,8 +317,8 @@ fn databases(numbers: &[u8]) -> Result<Vec<i32>, RuleFault> {
     Ok(databases)
 }
 
-/// Whether a pattern can stand in a line of rules.
-fn is_plain(pattern: &[u8]) -> bool {
+/// Whether a pattern, or the name of a user, can stand in a line of rules.
+pub fn is_plain(pattern: &[u8]) -> bool {
     !pattern.iter().any(|byte| matches!(byte, 0 | b' ' | b'\t'..=b'\r'))
 }
 

@@ -1,7 +1,8 @@
 //! What holds the calls of a client to more than everybody's: a bit each. Most clients have none, so that all of these checks
 //! cost them one branch together.
 //!
-//! Only [`Gate::Rules`] is put up and taken down by other threads, when they change the client's user.
+//! Other threads put up and take down [`Gate::Rules`], when they change the client's user, and put up [`Gate::Inbox`], when it is to
+//! hear in the place of another client.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 

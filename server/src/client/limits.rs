@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::sync::atomic::Ordering;
 
+use super::gates::Gate;
 use super::inbox::INBOX_BYTES_MAX;
 use super::registry::{ClientInfo, Mode, Waiting};
 use crate::config::{ClientClass, OutputLimit};
@@ -65,15 +66,14 @@ pub fn close_overdue(state: &State) {
     for client in state.clients.all() {
         if timeout_ms > 0
             && client.is_waiting(Waiting::No)
-            && !client.is_monitor.load(Ordering::Relaxed)
+            && !client.gates.has(Gate::Monitor)
             && !client.subscriptions.is_any()
             && now_ms - client.active_ms.load(Ordering::Relaxed) > timeout_ms
         {
             state.log.verbose("Closing idle client");
             state.clients.close(&client);
         } else if is_over_soft_limit(&client, limits[usize::from(client.subscriptions.is_any())], now_ms) {
-            warn_of_output(state, &client);
-            state.clients.close(&client);
+            close_for_output(state, &client);
         }
     }
 }
@@ -93,8 +93,14 @@ fn is_over_soft_limit(client: &ClientInfo, limit: OutputLimit, now_ms: i64) -> b
     now_ms / 1000 - since_ms / 1000 > limit.soft_seconds
 }
 
+/// Closes a client for what it has not read.
+pub fn close_for_output(state: &State, client: &ClientInfo) {
+    warn_of_output(state, client);
+    state.clients.close(client);
+}
+
 /// Tells the log, and whoever counts, that a client is closed for what it has not read.
-pub fn warn_of_output(state: &State, client: &ClientInfo) {
+fn warn_of_output(state: &State, client: &ClientInfo) {
     state.stats.over_output_limit.fetch_add(1, Ordering::Relaxed);
     state.log.warning(format_args!(
         "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
 use super::ClientInfo;
+use super::gates::Gate;
 use super::registry::{Mode, NO_COMMAND, Waiting};
 use crate::command::args::until_zero;
 use crate::state::State;
@@ -92,7 +93,7 @@ fn last_command<'s>(state: &'s State, info: &ClientInfo) -> &'s str {
 pub fn flags(info: &ClientInfo) -> String {
     let is_tracking = info.tracking.has(Modes::ON);
     let states = [
-        ('O', info.is_monitor.load(Ordering::Relaxed)),
+        ('O', info.gates.has(Gate::Monitor)),
         ('P', info.subscriptions.is_any()),
         ('x', info.queue().is_some()),
         ('b', info.is_waiting(Waiting::Blocked)),

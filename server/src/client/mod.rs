@@ -236,14 +236,12 @@ impl Client {
         let Some(registry) = self.registry.clone().filter(|_| self.open_inbox()) else { return false };
         registry.monitors.add(self.info.clone());
         self.info.gates.set(Gate::Monitor, true);
-        self.info.is_monitor.store(true, Ordering::Relaxed);
         true
     }
 
     fn stop_monitoring(&mut self) {
         if let Some(registry) = self.registry.as_ref().filter(|_| self.info.gates.has(Gate::Monitor)) {
             self.info.gates.set(Gate::Monitor, false);
-            self.info.is_monitor.store(false, Ordering::Relaxed);
             registry.monitors.remove(&self.info);
         }
     }

@@ -42,8 +42,7 @@ impl Monitors {
             }
         }
         for monitor in full {
-            limits::warn_of_output(state, &monitor);
-            state.clients.close(&monitor);
+            limits::close_for_output(state, &monitor);
         }
     }
 

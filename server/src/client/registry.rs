@@ -57,8 +57,6 @@ pub struct ClientInfo {
     pub commands: AtomicU64,
     /// What its calls are held to beyond everybody's.
     pub gates: Gates,
-    /// Whether it sees the commands of all clients.
-    pub is_monitor: AtomicBool,
     /// What other threads have for it.
     pub inbox: Inbox,
     /// How many commands it has gathered for a transaction, and one more; 0 without a transaction.
@@ -155,7 +153,6 @@ impl ClientInfo {
             sent: Counter::default(),
             commands: 0.into(),
             gates: Gates::default(),
-            is_monitor: AtomicBool::default(),
             inbox: Inbox::default(),
             queued: 0.into(),
             queue_bytes: 0.into(),

@@ -176,7 +176,7 @@ static PUBLISH: Command = Command::client("PUBLISH", publish)
 
 fn publish(call: &mut Call<'_>, client: &mut Client) -> Done {
     let (channel, message) = (call.args.take()?, call.args.take()?);
-    let receivers = call.state.pubsub.publish_in_turn(call.state, channel, message, &mut client.wakes);
+    let receivers = call.state.pubsub.publish(call.state, channel, message, &mut client.wakes);
     answer(call, client, receivers)
 }
 

@@ -15,6 +15,7 @@ use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Scalar};
 use super::shape::Shape;
 use super::{Config, Dialect};
+use crate::command::args::until_zero;
 
 /// What the values of a parameter look like.
 #[derive(Clone, Copy, Debug)]
@@ -233,11 +234,6 @@ fn not_one_of(words: &[&str]) -> Reason {
 fn position(words: &[&str], text: &[u8]) -> Option<i64> {
     let text = until_zero(text);
     words.iter().position(|word| word.as_bytes().eq_ignore_ascii_case(text)).map(|index| index as i64)
-}
-
-/// Words and memory values are C strings in Redis and end at a zero byte; plain numbers are not.
-pub(super) fn until_zero(text: &[u8]) -> &[u8] {
-    text.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 fn parse_octal(text: &[u8]) -> Option<i128> {

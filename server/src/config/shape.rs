@@ -4,7 +4,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::{self, FromStr};
 
-use super::kind::{Reason, until_zero};
+use super::kind::Reason;
+use crate::command::args::until_zero;
 
 /// How a text of some form is checked and brought into the form in which it is shown.
 pub type Shape = fn(&[u8]) -> Result<Vec<u8>, Reason>;

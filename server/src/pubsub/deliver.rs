@@ -92,8 +92,7 @@ impl<'m> Delivery<'m> {
     /// Closes those who had no room; how many have got it.
     pub fn finish(self) -> usize {
         for listener in &self.full {
-            limits::warn_of_output(self.state, listener);
-            self.state.clients.close(listener);
+            limits::close_for_output(self.state, listener);
         }
         self.receivers
     }

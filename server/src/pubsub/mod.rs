@@ -101,14 +101,10 @@ impl PubSub {
         }
     }
 
-    /// Sends a message to all who listen to a channel, and says how many do; from any thread, whatever it has locked.
-    pub fn publish(&self, state: &State, channel: &[u8], message: &[u8]) -> usize {
-        self.publish_in_turn(state, channel, message, &mut Wakes::default())
-    }
-
-    /// The same, for one who publishes more at once and then wakes those who sleep.
+    /// Sends a message to all who listen to a channel, and says how many do; from any thread, whatever it has locked. Those who
+    /// sleep are noted, to be woken when the locks are gone.
     #[inline]
-    pub fn publish_in_turn(&self, state: &State, channel: &[u8], message: &[u8], wakes: &mut Wakes) -> usize {
+    pub fn publish(&self, state: &State, channel: &[u8], message: &[u8], wakes: &mut Wakes) -> usize {
         let has_patterns = self.patterns.is_any();
         if !has_patterns && !self.channels.is_any() {
             return 0;

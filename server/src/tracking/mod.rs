@@ -40,7 +40,7 @@ use self::table::KeyTable;
 use self::teller::Content;
 pub use self::teller::Teller;
 pub use self::terms::{Modes, Options, Terms};
-use crate::client::ClientInfo;
+use crate::client::{ClientInfo, Gate};
 use crate::command::table::Entry;
 use crate::interest;
 use crate::state::State;
@@ -71,6 +71,7 @@ impl Tracking {
         }
         if let Some(target) = options.redirect.and_then(|id| state.clients.client(id)) {
             target.inbox.open_for_others();
+            target.gates.set(Gate::Inbox, true);
         }
         client.tracking.agree(options);
         if options.modes.contains(Modes::BROADCAST) {

@@ -1,5 +1,5 @@
-//! Messages of changes on their way into the inboxes of those who are to hear of them: of what they track, and of events. Nobody is woken and nobody closed before
-//! the locks are gone, that is before `finish`.
+//! Messages of changes on their way into the inboxes of those who track; nobody is woken and nobody closed before the locks are gone,
+//! that is before `finish`. Events are passed on to be published; who has no room for one is closed at once.
 
 use std::sync::Arc;
 
@@ -140,8 +140,7 @@ impl Teller {
 
     fn close_full(&mut self, state: &State) {
         for target in self.full.drain(..) {
-            limits::warn_of_output(state, &target);
-            state.clients.close(&target);
+            limits::close_for_output(state, &target);
         }
     }
 }

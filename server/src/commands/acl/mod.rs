@@ -56,7 +56,7 @@ fn cat(call: &mut Call<'_>, _: &mut Client) -> Done {
         return Ok(Flow::Done);
     };
     if !call.args.is_empty() {
-        return Err(Error::unknown_subcommand_or_arity("ACL", call.request().arg(1).unwrap_or_default()));
+        return Err(Error::unknown_subcommand_or_arity("ACL", call.subcommand()));
     }
     let category = Category::from_name(name).ok_or_else(|| Error::unknown_category(name))?;
     let start = call.reply.mark();
@@ -80,7 +80,7 @@ static GENPASS: Command = Command::client("GENPASS", genpass)
 fn genpass(call: &mut Call<'_>, _: &mut Client) -> Done {
     let bits = if call.args.is_empty() { PASSWORD_BITS } else { call.args.integer()? };
     if !call.args.is_empty() {
-        return Err(Error::unknown_subcommand_or_arity("ACL", call.request().arg(1).unwrap_or_default()));
+        return Err(Error::unknown_subcommand_or_arity("ACL", call.subcommand()));
     }
     let bits = usize::try_from(bits).ok().filter(|bits| (1..=PASSWORD_BITS_MAX).contains(bits));
     let digits = bits.ok_or(Error::PASSWORD_BITS)?.div_ceil(4);

@@ -139,7 +139,7 @@ pub static SETUSER: Command = Command::client("SETUSER", set_user)
 
 fn set_user(call: &mut Call<'_>, client: &mut Client) -> Done {
     let name = call.args.take()?;
-    if name.iter().any(|byte| byte.is_ascii_whitespace() || *byte == 0) {
+    if !acl::is_plain(name) {
         return Err(Error::USER_NAME);
     }
     // Each client has to be looked at.
