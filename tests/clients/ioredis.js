@@ -6,6 +6,7 @@
 
 const assert = require("node:assert/strict");
 const Redis = require("ioredis");
+const { start } = require("./harness");
 
 const [url, socket] = process.argv.slice(2);
 
@@ -163,7 +164,4 @@ async function overASocket() {
   await client.quit();
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+start(main);

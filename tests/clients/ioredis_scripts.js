@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const Redis = require("ioredis");
+const { eventually, start } = require("./harness");
 
 const [url] = process.argv.slice(2);
 
@@ -151,15 +152,4 @@ async function events(client, protocol) {
   await listener.quit();
 }
 
-async function eventually(condition) {
-  const deadline = Date.now() + 30_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, "it does not come true");
-    await new Promise(setImmediate);
-  }
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+start(main);

@@ -6,6 +6,7 @@
 
 const assert = require("node:assert/strict");
 const { createClient, createClientPool } = require("redis");
+const { start } = require("./harness");
 
 const [url, socket] = process.argv.slice(2);
 
@@ -91,7 +92,4 @@ async function overASocket() {
   await client.close();
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+start(main);

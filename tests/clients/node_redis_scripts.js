@@ -4,6 +4,7 @@
 
 const assert = require("node:assert/strict");
 const { WatchError, createClient, createClientPool, defineScript } = require("redis");
+const { eventually, start } = require("./harness");
 
 const [url] = process.argv.slice(2);
 
@@ -161,15 +162,4 @@ async function events(client) {
   await listener.close();
 }
 
-async function eventually(condition) {
-  const deadline = Date.now() + 30_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, "it does not come true");
-    await new Promise(setImmediate);
-  }
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+start(main);

@@ -5,6 +5,7 @@
 
 const assert = require("node:assert/strict");
 const readline = require("node:readline");
+const { start } = require("./harness");
 
 const [library, url] = process.argv.slice(2);
 
@@ -53,7 +54,4 @@ async function patiently(work) {
   }
 }
 
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+start(main);

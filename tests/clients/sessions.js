@@ -8,6 +8,7 @@ const http = require("node:http");
 const { RedisStore } = require("connect-redis");
 const session = require("express-session");
 const { createClient } = require("redis");
+const { eventually, start } = require("./harness");
 
 const [url] = process.argv.slice(2);
 
@@ -155,15 +156,4 @@ async function many(site, store, client) {
   assert.equal(await store.length(), 0);
 }
 
-async function eventually(condition) {
-  const deadline = Date.now() + 30_000;
-  while (!condition()) {
-    assert.ok(Date.now() < deadline, "it does not come true");
-    await new Promise(setImmediate);
-  }
-}
-
-main().catch((error) => {
-  console.error(error);
-  process.exit(1);
-});
+start(main);

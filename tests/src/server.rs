@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -164,6 +164,16 @@ pub fn eventually(patience: Duration, mut condition: impl FnMut() -> bool) -> bo
         thread::park_timeout(POLL_INTERVAL);
     }
     true
+}
+
+/// Tells the other threads of a test to end when it is dropped, also because an assertion has failed: nobody else would.
+#[derive(Debug)]
+pub struct Over<'a>(pub &'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The personality of the real server that stands in for ours, if one does.

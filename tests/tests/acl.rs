@@ -10,7 +10,7 @@ use shardis_server::config::file::Loader;
 use shardis_server::{Server, Value};
 use shardis_tests::client::{Client, PATIENCE, encode};
 use shardis_tests::reply::Reply;
-use shardis_tests::server::eventually;
+use shardis_tests::server::{Over, eventually};
 
 /// Changes of a user while another client does what they are about.
 const CHANGES: usize = 200;
@@ -33,6 +33,7 @@ fn what_is_admitted_after_a_change_was_answered_obeys_it() {
             }
         });
         let mut admin = client(&server);
+        let _over = Over(&is_over);
         let mut number = || match admin.call(&["INCRBY", "n", "0"]).expect("a reply") {
             Reply::Integer(number) => number,
             other => panic!("{other:?}"),
@@ -47,7 +48,6 @@ fn what_is_admitted_after_a_change_was_answered_obeys_it() {
             // One may have been on its way.
             assert!(later - at_once <= 1, "change {change}: {at_once} became {later}");
         }
-        is_over.store(true, Ordering::Relaxed);
     });
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use shardis_server::{Clock, Server, Session, Value};
 use shardis_tests::client::{Client, PATIENCE};
-use shardis_tests::server::eventually;
+use shardis_tests::server::{Over, eventually};
 
 /// Hashes that nobody touches while they are computed over.
 const HASHES: usize = 100_000;
@@ -89,10 +89,11 @@ fn a_run_ends_when_its_time_is_up() {
                 clock.advance(Duration::from_millis(10));
             }
         });
+        let over = Over(&is_over);
         let failed = aggregate(&mut session, "order:*", &["TIMEOUT", "1"]);
         let partial = aggregate(&mut session, "order:*", &["TIMEOUT", "1", "ONTIMEOUT", "PARTIAL"]);
         let unlimited = aggregate(&mut session, "order:*", &["TIMEOUT", "0"]);
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         let Value::Error(text) = failed else { panic!("{failed:?}") };
         let scanned = text.strip_prefix("DEADLINE the computation has reached its TIMEOUT of 1 ms, scanned=");
         let scanned: usize = scanned.and_then(|scanned| scanned.parse().ok()).unwrap_or(HASHES);
@@ -227,15 +228,6 @@ fn fill(server: &Server) {
         let words = ["HSET", &key, "total", &total, "region", "eu", "discount", &discount];
         let fields = session.execute(if has_discount(n) { &words[..] } else { &words[..6] });
         assert!(!fields.is_error(), "{fields:?}");
-    }
-}
-
-/// Tells the other threads of a test to end, also when an assertion fails: nobody else would.
-struct Over<'a>(&'a AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use shardis_server::{Clock, Server, ServerBuilder, Value};
 use shardis_tests::client::{Client, PATIENCE, encode};
 use shardis_tests::reply::Reply;
-use shardis_tests::server::eventually;
+use shardis_tests::server::{Over, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime::Builder;
 
@@ -100,6 +100,7 @@ fn nobody_hears_what_was_published_before_it_listened_or_after() {
                 publisher.call(&["SET", "answered", &number.to_string()]).expect("a reply");
             }
         });
+        let over = Over(&is_over);
         let mut listener = Client::connect(address).expect("it listens");
         let mut witness = Client::connect(address).expect("it listens");
         let mut heard = 0;
@@ -122,7 +123,7 @@ fn nobody_hears_what_was_published_before_it_listened_or_after() {
             // Anything that came now would be taken for the reply.
             assert_eq!(listener.call(&["ECHO", "x"]).expect("a reply"), Reply::Bulk(b"x".to_vec()));
         }
-        is_over.store(true, Ordering::Relaxed);
+        drop(over);
         assert!(heard > 0, "the two never met");
     });
     assert_eq!(server.execute(&["PUBSUB", "CHANNELS"]), Value::Array(Vec::new()));
@@ -220,6 +221,8 @@ fn what_a_client_listens_to_counts_as_its_memory() {
     let address = server.addr().expect("it listens");
     let mut hoarder = Client::connect(address).expect("it listens");
     let names: Vec<String> = (0..20_000).map(|number| format!("channel:{number}")).collect();
+    // So that it is there: else nobody would be there from the beginning.
+    hoarder.call(&["PING"]).expect("a reply");
     let words: Vec<&str> = ["SUBSCRIBE"].into_iter().chain(names.iter().map(String::as_str)).collect();
     hoarder.send_raw(&encode(&words)).expect("it is read");
     let is_evicted = eventually(PATIENCE, || {

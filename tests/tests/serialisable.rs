@@ -18,7 +18,7 @@ const CHECK_PATIENCE: Duration = Duration::from_secs(30);
 #[test]
 fn what_clients_see_has_an_order() {
     let server = start();
-    let carriers = Carrier::of(server.address());
+    let carriers = vec![Carrier::Exec, Carrier::Script];
     let time = number("SERIALISABLE_SECONDS").map_or(Duration::from_secs(5), Duration::from_secs);
     let report = go(&server, carriers, true, time).unwrap_or_else(|fault| panic!("{}", fault.text));
     eprintln!("{report:?}");
@@ -41,7 +41,7 @@ fn changes_and_looks_that_nothing_holds_together_have_none() {
 #[test]
 fn changing_what_was_read_without_watching_has_none() {
     let server = start();
-    let carriers = Carrier::of(server.address());
+    let carriers = vec![Carrier::Exec, Carrier::Script];
     let fault = go(&server, carriers, false, FAULT_PATIENCE).expect_err("a fault");
     eprintln!("{}", fault.text);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use shardis_server::{Clock, Server};
 use shardis_tests::client::{Client, encode};
 use shardis_tests::reply::{Kind, Reply};
-use shardis_tests::server::eventually;
+use shardis_tests::server::{Over, eventually};
 
 const KEYS: u64 = 40;
 const WRITERS: u64 = 3;
@@ -44,8 +44,9 @@ fn nothing_that_is_cached_is_stale_once_all_has_been_told() {
                 })
             })
             .collect();
+        let over = Over(&are_written);
         writers.into_iter().for_each(|writer| writer.join().expect("a writer"));
-        are_written.store(true, Ordering::Relaxed);
+        drop(over);
         let mut witness = Client::connect_speaking(address, 3).expect("it listens");
         let mut readers: Vec<_> =
             readers.into_iter().map(|reader| reader.join().expect("a reader")).collect();
@@ -240,6 +241,7 @@ fn whoever_leaves_while_others_change_keys_is_forgotten() {
                 call(&mut writer, &["SET", &dice.key(), "1"]);
             }
         });
+        let _over = Over(&is_over);
         let mut dice = Dice(2);
         for round in 0..200 {
             let mut target = Client::connect_speaking(address, 3).expect("it listens");
@@ -249,11 +251,11 @@ fn whoever_leaves_while_others_change_keys_is_forgotten() {
             let mut reader = Client::connect_speaking(address, 3).expect("it listens");
             let id = id.to_string();
             let way: &[&str] = if round % 2 == 0 { &["REDIRECT", &id] } else { &["REDIRECT", &id, "BCAST"] };
-            reader.call(&[&["CLIENT", "TRACKING", "ON"], way].concat()).expect("a reply");
+            let began = reader.call(&[&["CLIENT", "TRACKING", "ON"], way].concat()).expect("a reply");
+            assert_eq!(began, Reply::Simple("OK".into()));
             reader.call(&["MGET", &dice.key(), &dice.key()]).expect("a reply");
             drop(target);
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     let mut witness = Client::connect(address).expect("it listens");
     for figure in ["tracking_clients", "tracking_total_prefixes", "tracking_total_keys"] {

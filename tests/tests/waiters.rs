@@ -15,7 +15,7 @@ use fastrand::Rng;
 use shardis_server::{Server, Value};
 use shardis_tests::client::{Client, PATIENCE, encode};
 use shardis_tests::reply::Reply;
-use shardis_tests::server::eventually;
+use shardis_tests::server::{Over, eventually};
 
 /// Few, so that everybody meets everybody.
 const QUEUES: usize = 4;
@@ -159,7 +159,8 @@ impl Arena {
 
     /// Pops, and keeps what it gets. Every call has one behind it, whose reply must come second.
     fn pop(&self, number: usize) {
-        let _ends = EndsRun(self);
+        // A thread that ends ends the run.
+        let _over = Over(&self.is_over);
         let mut random = self.random(number);
         let (mut client, id) = self.enter(&mut random).expect("it accepts");
         self.poppers.lock().expect("no panic").push(id);
@@ -187,7 +188,8 @@ impl Arena {
 
     /// Moves elements from queue to queue, and is closed now and then; it also leaves by itself.
     fn move_along(&self, number: usize) {
-        let _ends = EndsRun(self);
+        // A thread that ends ends the run.
+        let _over = Over(&self.is_over);
         let mut random = self.random(number);
         while self.goes_on() {
             let Ok((mut client, id)) = self.enter(&mut random) else { continue };
@@ -205,7 +207,8 @@ impl Arena {
     }
 
     fn produce(&self, number: usize) {
-        let _ends = EndsRun(self);
+        // A thread that ends ends the run.
+        let _over = Over(&self.is_over);
         let mut random = self.random(number);
         let (mut client, _) = self.enter(&mut random).expect("it accepts");
         let mut call = |call: &[String]| match client.call(call).expect("a reply") {
@@ -274,7 +277,8 @@ impl Arena {
 
     /// Ends waits and connections, and holds a shard for long now and then.
     fn disturb(&self, number: usize) {
-        let _ends = EndsRun(self);
+        // A thread that ends ends the run.
+        let _over = Over(&self.is_over);
         let mut random = self.random(number);
         let mut session = self.server.session();
         let one_of = |ids: &Mutex<Vec<i64>>, random: &mut Rng| {
@@ -332,15 +336,6 @@ impl Arena {
         assert!(wrong.is_empty(), "elements and in how many places they are: {found:?}");
         assert_eq!(self.ended.load(Ordering::Relaxed), self.ends.load(Ordering::Relaxed), "a wait ends once");
         eprintln!("{elements} elements, {} of them popped, {left} left", popped.len());
-    }
-}
-
-/// A thread that ends ends the run.
-struct EndsRun<'a>(&'a Arena);
-
-impl Drop for EndsRun<'_> {
-    fn drop(&mut self) {
-        self.0.is_over.store(true, Ordering::Relaxed);
     }
 }
 

@@ -66,15 +66,6 @@ pub struct Report {
     pub aborted: usize,
 }
 
-impl Carrier {
-    /// Those that a server has.
-    pub fn of(address: SocketAddr) -> Vec<Self> {
-        let info = connect(address, 2).call(&["COMMAND", "INFO", "EVAL"]).expect("a reply");
-        let has_scripts = !info.items()[0].items().is_empty();
-        [Self::Exec].into_iter().chain(has_scripts.then_some(Self::Script)).collect()
-    }
-}
-
 /// Runs clients until the time is over or something is wrong.
 pub fn run(address: SocketAddr, settings: &Settings) -> Result<Report, Fault> {
     let start = Instant::now();
