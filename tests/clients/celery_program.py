@@ -18,8 +18,8 @@ import celery
 import redis
 from celery.exceptions import ChordError, TaskRevokedError
 from celery_app import add, app, hold, insist, refuse, total
+from harness import PATIENCE_SECONDS, eventually, refuses
 
-PATIENCE_SECONDS = 40
 
 
 class Worker:
@@ -153,21 +153,6 @@ def takes_over(server, in_hand):
 
 def result(promise):
     return promise.get(timeout=PATIENCE_SECONDS)
-
-
-def refuses(error, call):
-    try:
-        call()
-    except error:
-        return
-    raise AssertionError(f"no {error.__name__}")
-
-
-def eventually(condition):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come true"
-        time.sleep(0.005)
 
 
 if __name__ == "__main__":

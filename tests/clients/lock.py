@@ -11,13 +11,11 @@ import time
 import redis
 import redis.asyncio
 from redis.exceptions import LockError, LockNotOwnedError
-from redis.maint_notifications import MaintNotificationsConfig
 
-# What redis-py asks every server at connecting, to learn whether it has a feature of Redis 8; a refusal is expected.
-NO_PROBE = MaintNotificationsConfig(enabled=False)
+from harness import NO_PROBE, PATIENCE_SECONDS, eventually, refuses
+
 COMPETITORS = 32
 ROUNDS = 5
-PATIENCE_SECONDS = 60
 
 
 def main():
@@ -162,22 +160,6 @@ def together(works, meanwhile=lambda: None):
         thread.join()
     if failures:
         raise failures[0]
-
-
-def refuses(error, call):
-    try:
-        call()
-    except error as refusal:
-        assert type(refusal) is error, repr(refusal)
-    else:
-        raise AssertionError(f"no {error.__name__}")
-
-
-def eventually(condition):
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come true"
-        time.sleep(0.002)
 
 
 if __name__ == "__main__":

@@ -10,10 +10,9 @@ import time
 import redis
 import redis.asyncio
 from redis.cache import CacheConfig
-from redis.maint_notifications import MaintNotificationsConfig
 
-# What redis-py asks every server at connecting, to learn whether it has a feature of Redis 8; a refusal is expected.
-NO_PROBE = MaintNotificationsConfig(enabled=False)
+from harness import NO_PROBE, eventually
+
 
 
 def main():
@@ -165,22 +164,16 @@ def caches(url):
     for number in range(20):
         writer.set("cached", number)
         writer.hset("fields", "number", number)
-        until(lambda: reader.get("cached") == str(number).encode())
-        until(lambda: reader.hget("fields", "number") == str(number).encode())
+        eventually(lambda: reader.get("cached") == str(number).encode())
+        eventually(lambda: reader.hget("fields", "number") == str(number).encode())
         asked = writer.info("commandstats")["cmdstat_get"]["calls"]
         assert all(reader.get("cached") == str(number).encode() for _ in range(50))
         assert writer.info("commandstats")["cmdstat_get"]["calls"] == asked
     assert reader.get_cache().size == 2 and writer.info("stats")["tracking_total_keys"] == 2
     writer.flushall()
-    until(lambda: reader.get("cached") is None)
+    eventually(lambda: reader.get("cached") is None)
     reader.close()
     writer.close()
-
-
-def until(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it does not come about"
 
 
 def over_a_socket(path):
