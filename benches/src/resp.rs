@@ -28,6 +28,14 @@ pub fn array(items: &[String]) -> Vec<u8> {
     out
 }
 
+/// The reply that is an array of replies.
+pub fn array_of(replies: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut out = Vec::new();
+    append_header(&mut out, b'*', replies.len());
+    replies.iter().for_each(|reply| out.extend_from_slice(reply));
+    out
+}
+
 /// The reply that is one integer.
 pub fn integer(value: i64) -> Vec<u8> {
     format!(":{value}\r\n").into_bytes()
@@ -36,6 +44,11 @@ pub fn integer(value: i64) -> Vec<u8> {
 /// The reply to a command that has nothing to say.
 pub fn ok() -> Vec<u8> {
     b"+OK\r\n".to_vec()
+}
+
+/// The reply to a command that waits for EXEC.
+pub fn queued() -> Vec<u8> {
+    b"+QUEUED\r\n".to_vec()
 }
 
 fn append_bulk(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -58,6 +58,17 @@ pub struct Depth {
     pub cpu: Target,
 }
 
+/// What surrounds a request.
+#[derive(Clone, Copy)]
+pub enum Setting {
+    /// Nothing.
+    Plain,
+    /// The server knows this script, which the request calls by its digest.
+    Script(&'static str),
+    /// So many of the request, for items far apart, stand between MULTI and EXEC and count as one.
+    Transaction(u64),
+}
+
 /// One kind of request.
 pub struct Workload {
     /// Names the row; the first word is the command.
@@ -70,6 +81,8 @@ pub struct Workload {
     pub request: fn(Pick) -> Words,
     /// Its answer.
     pub reply: Reply,
+    /// What surrounds it.
+    pub setting: Setting,
     /// The depths at which it runs.
     pub depths: &'static [Depth],
 }
@@ -93,6 +106,26 @@ pub const WORKLOADS: &[Workload] = &[
         |_| resp::ok(),
         SEVERAL,
     ),
+    Workload {
+        setting: Setting::Script(GET_SCRIPT),
+        ..workload(
+            "EVALSHA of one GET",
+            &STRINGS,
+            |p| words(["EVALSHA", GET_SCRIPT_SHA1, "1", &key(p.item)]),
+            value_reply,
+            PROGRAMS,
+        )
+    },
+    Workload {
+        setting: Setting::Transaction(5),
+        ..workload(
+            "MULTI of 5 SET",
+            &STRINGS,
+            |p| words(["SET", &key(p.item), &value(p.item)]),
+            |_| resp::ok(),
+            PROGRAMS,
+        )
+    },
     workload("EXPIRE", &STRINGS, |p| words(["EXPIRE", &key(p.item), "100000"]), |_| resp::integer(1), SINGLE),
     workload(
         "GET of a tenth of the keys",
@@ -135,6 +168,7 @@ pub const WORKLOADS: &[Workload] = &[
         visits: 1,
         request: |p| words(["INCR", &key(p.item)]),
         reply: Reply::Integer { min: 1, max: i64::MAX },
+        setting: Setting::Plain,
         depths: SINGLE,
     },
     Workload {
@@ -143,6 +177,7 @@ pub const WORKLOADS: &[Workload] = &[
         visits: SHORT_LIST,
         request: |p| words(["LPUSH", &format!("list:{}", p.item), LIST_ITEM]),
         reply: Reply::Integer { min: SHORT_LIST as i64 + 1, max: 2 * SHORT_LIST as i64 },
+        setting: Setting::Plain,
         depths: SINGLE,
     },
     Workload {
@@ -162,6 +197,7 @@ pub const WORKLOADS: &[Workload] = &[
         visits: 2 * SMALL_SET,
         request: |p| words(["SADD", &format!("set:{}", p.item), &format!("member:{}", p.visit)]),
         reply: Reply::Integer { min: 0, max: 1 },
+        setting: Setting::Plain,
         depths: SINGLE,
     },
     workload(
@@ -223,6 +259,32 @@ pub const WORKLOADS: &[Workload] = &[
     ),
 ];
 
+impl Workload {
+    /// The commands of one request.
+    pub fn commands(&self, pick: Pick) -> Vec<Words> {
+        match self.setting {
+            Setting::Plain | Setting::Script(_) => vec![(self.request)(pick)],
+            Setting::Transaction(count) => {
+                let queued = far_apart(pick, count).map(self.request);
+                std::iter::once(words(["MULTI"])).chain(queued).chain([words(["EXEC"])]).collect()
+            }
+        }
+    }
+
+    /// The replies to the commands of one request, where `reply` is that to each that is not of the setting.
+    pub fn replies(&self, reply: fn(Pick) -> Vec<u8>, pick: Pick) -> Vec<u8> {
+        match self.setting {
+            Setting::Plain | Setting::Script(_) => reply(pick),
+            Setting::Transaction(count) => {
+                let mut replies = resp::ok();
+                far_apart(pick, count).for_each(|_| replies.extend(resp::queued()));
+                replies.extend(resp::array_of(far_apart(pick, count).map(reply).collect()));
+                replies
+            }
+        }
+    }
+}
+
 /// A key of sixteen bytes.
 pub fn key(number: u64) -> String {
     format!("key:{number:012}")
@@ -245,7 +307,15 @@ const fn workload(
     reply: fn(Pick) -> Vec<u8>,
     depths: &'static [Depth],
 ) -> Workload {
-    Workload { name, dataset, visits: 1, request, reply: Reply::Exact(reply), depths }
+    Workload {
+        name,
+        dataset,
+        visits: 1,
+        request,
+        reply: Reply::Exact(reply),
+        setting: Setting::Plain,
+        depths,
+    }
 }
 
 fn value_reply(pick: Pick) -> Vec<u8> {
@@ -260,9 +330,15 @@ fn long_value(number: u64) -> String {
     format!("v{number:01023}")
 }
 
-/// Ten different items far apart, so that neither keys nor allocations are neighbours.
+/// Ten different items far apart.
 fn ten_keys(pick: Pick) -> impl Iterator<Item = u64> {
-    (0..10).map(move |step| (pick.item + step * (pick.items / 10)) % pick.items)
+    far_apart(pick, 10).map(|pick| pick.item)
+}
+
+/// So many different items far apart, so that neither keys nor allocations are neighbours.
+fn far_apart(pick: Pick, count: u64) -> impl Iterator<Item = Pick> {
+    let item = move |step| (pick.item + step * (pick.items / count)) % pick.items;
+    (0..count).map(move |step| Pick { item: item(step), ..pick })
 }
 
 fn hundred(prefix: &str, item: u64) -> Words {
@@ -366,10 +442,17 @@ const SEVERAL: &[Depth] = &[
     Depth { pipeline: 1, cpu: Target { goal: None, ..Target::ratio(Against::BestPeer, 0.90, 0.90) } },
     Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 0.75, 0.50) },
 ];
+const PROGRAMS: &[Depth] = &[Depth {
+    pipeline: 16,
+    cpu: Target { goal: None, ..Target::ratio(Against::Peer("valkey"), 0.75, 0.75) },
+}];
 const UNJUDGED: &[Depth] = &[Depth { pipeline: 16, cpu: Target::NONE }];
 
 /// A batch must not touch an item twice, so there are at least as many items as requests in the longest one.
 const ITEMS_MIN: u64 = 100;
+/// A script of one call, and its digest.
+const GET_SCRIPT: &str = "return redis.call('GET', KEYS[1])";
+const GET_SCRIPT_SHA1: &str = "d3c21d0c2b9ca22f82737626a27bcaf5d288f99f";
 /// Items in the lists that are pushed to and popped from; all alike, so that the order of pops does not matter.
 const SHORT_LIST: u64 = 20;
 const LIST_ITEM: &str = "item:0000000000";
@@ -399,8 +482,8 @@ mod tests {
     #[test]
     fn names_begin_with_the_command_that_is_sent() {
         for workload in WORKLOADS {
-            let request = (workload.request)(Pick { item: 3, visit: 0, items: ITEMS_MIN });
-            assert_eq!(workload.name.split(' ').next(), request.first().map(String::as_str));
+            let commands = workload.commands(Pick { item: 3, visit: 0, items: ITEMS_MIN });
+            assert_eq!(workload.name.split(' ').next(), commands[0].first().map(String::as_str));
         }
     }
 

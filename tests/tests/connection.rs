@@ -18,6 +18,8 @@ use shardis_tests::server::eventually;
 const BIG_BYTES: usize = 30_000_000;
 /// Less than the timeout, which is one second; twice as long is more.
 const MOST_OF_TIMEOUT: Duration = Duration::from_millis(700);
+/// So many that one is caught which leaves after its reply.
+const LEAVING_CLIENTS: usize = 100;
 /// Longer than any test: it ends with its server.
 const FOREVER_SECONDS: &str = "1000";
 
@@ -180,9 +182,35 @@ fn the_list_of_clients_counts_what_each_has_sent_taken_and_run() {
         client.call(command).expect("a reply");
     }
     assert_eq!(counted(&client)[2], "4");
+    client.call(&["EVAL", "redis.call('ping'); redis.call('ping')", "0"]).expect("a reply");
+    assert_eq!(counted(&client)[2], "7", "the calls of a script are its caller's");
     let own = client.call(&["CLIENT", "INFO"]).expect("a reply");
     let own = String::from_utf8_lossy(own.text().expect("a line")).into_owned();
-    assert_eq!(field(&own, "tot-cmds"), "4", "without the one under way");
+    assert_eq!(field(&own, "tot-cmds"), "7", "without the one under way");
+}
+
+#[test]
+fn whoever_has_read_the_reply_to_quit_is_gone_for_all_others() {
+    let server = start(builder());
+    for round in 0..LEAVING_CLIENTS {
+        let mut client = connect(&server);
+        client.call(&["SUBSCRIBE", "news"]).expect("a confirmation");
+        assert_eq!(client.call(&["QUIT"]).expect("a reply"), Reply::simple("OK"));
+        assert_eq!(server.execute(&["PUBLISH", "news", "x"]), Value::Integer(0), "round {round}");
+        assert_eq!(list(&server, &client), None, "round {round}");
+    }
+}
+
+#[test]
+fn who_quits_but_does_not_read_is_listed_and_can_be_closed() {
+    let server = start(builder());
+    let mut client = connect(&server);
+    ask_for_much(&server, &mut client);
+    client.send_raw(&encode(&["QUIT"])).expect("it is read");
+    let has_quit = || list(&server, &client).is_some_and(|line| field(&line, "cmd") == "quit");
+    assert!(eventually(PATIENCE, has_quit), "{:?}", list(&server, &client));
+    let killed = server.execute(&["CLIENT", "KILL", "ADDR", &address(&client)]);
+    assert_eq!((killed, list(&server, &client)), (Value::Integer(1), None));
 }
 
 #[test]

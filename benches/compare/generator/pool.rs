@@ -19,12 +19,13 @@ impl Pool {
         let mut order: Vec<u64> = (0..items * workload.visits).collect();
         fastrand::Rng::with_seed(SEED).shuffle(&mut order);
         let picks = || order.iter().map(|number| Pick { item: number % items, visit: number / items, items });
-        let requests =
-            Stretches::collect(picks(), |out, pick| resp::append_command(out, &(workload.request)(pick)));
+        let requests = Stretches::collect(picks(), |out, pick| {
+            workload.commands(pick).iter().for_each(|command| resp::append_command(out, command));
+        });
         let answers = match workload.reply {
-            Reply::Exact(reply) => {
-                Answers::Exact(Stretches::collect(picks(), |out, pick| out.extend(reply(pick))))
-            }
+            Reply::Exact(reply) => Answers::Exact(Stretches::collect(picks(), |out, pick| {
+                out.extend(workload.replies(reply, pick))
+            })),
             Reply::Integer { min, max } => Answers::Integers(min..=max),
         };
         Self { requests, answers }

@@ -9,7 +9,7 @@ use crate::generator::{Bounds, closed, open, pool::Pool};
 use crate::results::{OURS, OURS_AGAIN, Section};
 use crate::server::RunningServer;
 use shardis_benches::target::Target;
-use shardis_benches::workload::{Dataset, Depth, Pick, WORKLOADS, Workload};
+use shardis_benches::workload::{Dataset, Depth, Pick, Setting, WORKLOADS, Workload};
 use std::net::TcpStream;
 
 /// Measures every selected workload at each of its depths.
@@ -68,7 +68,14 @@ impl Lane {
     }
 
     fn can_run(&mut self, workload: &Workload, items: u64) -> Result<bool, Failure> {
-        Ok(self.loaded && self.control.knows(&(workload.request)(Pick { item: 0, visit: 0, items }))?)
+        if let Setting::Script(text) = workload.setting {
+            self.control.demand(&["SCRIPT", "LOAD", text])?;
+        }
+        let mut knows_all = self.loaded;
+        for command in workload.commands(Pick { item: 0, visit: 0, items }) {
+            knows_all = knows_all && self.control.knows(&command)?;
+        }
+        Ok(knows_all)
     }
 }
 

@@ -21,6 +21,7 @@ use self::inbox::Wakes;
 pub use self::monitors::Monitors;
 pub use self::queue::Queue;
 pub use self::registry::{ClientInfo, Mode, Registry};
+use crate::command::Flags;
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
 use crate::pubsub::Topic;
@@ -277,9 +278,15 @@ impl Client {
     }
 
     /// Gathers one more command; gives the memory behind all of them.
-    pub fn gather(&mut self, entry: &Entry, first_key: Option<FirstKey>, request: Request<'_>) -> usize {
+    pub fn gather(
+        &mut self,
+        entry: &Entry,
+        flags: Flags,
+        first_key: Option<FirstKey>,
+        request: Request<'_>,
+    ) -> usize {
         let Some(queue) = &mut self.queue else { return 0 };
-        queue.push(entry, first_key, request);
+        queue.push(entry, flags, first_key, request);
         self.info.show_queue(Some((queue.calls.len(), queue.bytes)));
         queue.bytes
     }
@@ -319,20 +326,31 @@ impl Client {
         }
         unsent
     }
-}
 
-impl Drop for Client {
-    fn drop(&mut self) {
-        // What a script shares with its caller stays the caller's.
-        if self.is_script {
-            return;
-        }
+    /// Is gone for all others: hears nothing more and is not listed.
+    pub fn leave(&mut self) {
         self.stop_monitoring();
         self.stop_listening();
         self.stop_tracking();
         self.info.inbox.close();
         if let Some(registry) = &self.registry {
             registry.remove(self.id);
+        }
+    }
+
+    /// Is listed although it has left.
+    pub fn stay_listed(&self) {
+        if let Some(registry) = &self.registry {
+            registry.insert(self.info.clone());
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        // What a script shares with its caller stays the caller's.
+        if !self.is_script {
+            self.leave();
         }
     }
 }

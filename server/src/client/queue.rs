@@ -35,11 +35,11 @@ pub struct QueuedCall {
 }
 
 impl Queue {
-    /// Appends a call.
-    pub fn push(&mut self, entry: &Entry, first_key: Option<FirstKey>, request: Request<'_>) {
+    /// Appends a call, which is what `flags` tells.
+    pub fn push(&mut self, entry: &Entry, flags: Flags, first_key: Option<FirstKey>, request: Request<'_>) {
         let request = request.to_owned();
         self.bytes += size_of::<QueuedCall>() + request.memory_bytes();
-        self.flags = self.flags | entry.flags;
+        self.flags = self.flags | flags;
         self.has_programs |= matches!(entry.command.run, Run::Program(_));
         self.has_functions |= entry.command.is_with_functions;
         self.calls.push(QueuedCall { id: entry.id, first_key, request });

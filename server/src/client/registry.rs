@@ -387,8 +387,8 @@ impl Registry {
     }
 
     pub(super) fn insert(&self, info: Arc<ClientInfo>) {
-        self.clients.insert(info.id, info);
-        self.count.fetch_add(1, Ordering::Relaxed);
+        let is_new = self.clients.insert(info.id, info).is_none();
+        self.count.fetch_add(usize::from(is_new), Ordering::Relaxed);
     }
 
     /// Closes a client, whatever it is doing; whether it was there. Nobody sees it from here on, although its thread may

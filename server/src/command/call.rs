@@ -1,5 +1,6 @@
 //! One invocation of a command: its arguments, its reply and what it may know of its caller.
 
+use std::cell::Cell;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct Call<'c> {
     pub may_discover: bool,
     /// Whether the call can be run once more by somebody who may take long; false with him, so that offloading ends there.
     pub may_offload: bool,
+    /// The program that runs it, if one does.
+    pub(crate) program: Option<Caller<'c>>,
     /// The script that it runs, once it has been found.
     pub(crate) script: Option<Arc<Script>>,
     /// The function that it calls, once it has been found.
@@ -74,6 +77,15 @@ pub struct Call<'c> {
     pub(crate) ready_key: Option<usize>,
     /// What the client is to wait for, once the handler has said so.
     pub(crate) block: Option<Block>,
+}
+
+/// The program that a call is part of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Caller<'c> {
+    /// Whether it is a script or a function, not a transaction.
+    pub is_script: bool,
+    /// The instant of all calls that ask for one, once the first has asked: Unix microseconds.
+    pub time_us: &'c Cell<Option<i64>>,
 }
 
 /// The first key of a call: its word, which is not the name, and its hash.
@@ -285,6 +297,16 @@ impl<'c> Call<'c> {
         if self.reply.version() == Version::Resp3 {
             self.reply.array(2);
         }
+    }
+
+    /// The instant of this call: Unix microseconds.
+    pub fn instant_us(&self) -> i64 {
+        let now_us = || self.state.clock.now_us();
+        let frozen = self.program.filter(|_| self.dialect().time_is_frozen);
+        let Some(Caller { time_us, .. }) = frozen else { return now_us() };
+        let instant = time_us.get().unwrap_or_else(now_us);
+        time_us.set(Some(instant));
+        instant
     }
 
     /// What the imitated server answers where others answer something else.

@@ -29,6 +29,7 @@ pub use self::program::{Inside, Need, Presence, ScriptRules};
 use crate::client::Client;
 use crate::config::Personality;
 use crate::jobs::Job;
+use crate::state::State;
 
 /// The declaration of a command. Build one with [`Command::read`], [`Command::write`], [`Command::blocking`],
 /// [`Command::client`], [`Command::fanout`] or [`Command::container`]; the constructor fixes what the handler may touch.
@@ -52,6 +53,8 @@ pub struct Command {
     pub discovers: fn(Request<'_>) -> bool,
     /// What a program does before it locks anything: it tells what it needs, or why it cannot run.
     pub prepare: Option<fn(&mut Call<'_>) -> Result<Need, Error>>,
+    /// Of a program that says what it is: what a call then is, instead of the flags here.
+    pub call_flags: Option<fn(&State, Request<'_>, Flags) -> Flags>,
     /// The event that its changes are, if that does not have its name.
     pub event: &'static str,
     /// Whether a program runs where functions do.
@@ -217,6 +220,11 @@ impl Flags {
         Flags(self.0 | other.0)
     }
 
+    /// What is in here but not in the other set.
+    pub const fn without(self, other: Flags) -> Flags {
+        Flags(self.0 & !other.0)
+    }
+
     /// Whether all of `other` is in here.
     pub const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
@@ -264,6 +272,7 @@ impl Command {
             reach: Reach::Keys,
             discovers: |_| false,
             prepare: None,
+            call_flags: None,
             event: "",
             is_with_functions: false,
             flags: Flags::NONE,
@@ -389,6 +398,12 @@ impl Command {
     /// What a program does before it locks anything.
     pub const fn prepared(mut self, prepare: fn(&mut Call<'_>) -> Result<Need, Error>) -> Command {
         self.prepare = Some(prepare);
+        self
+    }
+
+    /// A call of this program may say what it is.
+    pub const fn flagged(mut self, flags: fn(&State, Request<'_>, Flags) -> Flags) -> Command {
+        self.call_flags = Some(flags);
         self
     }
 

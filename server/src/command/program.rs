@@ -28,9 +28,6 @@ pub trait Inside {
     /// elsewhere.
     fn is_too_long(&self) -> bool;
 
-    /// Whether another program runs this one.
-    fn is_nested(&self) -> bool;
-
     /// Runs a call that was let in before, and appends its reply. One that would have to wait is answered as if its time were
     /// over.
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply);

@@ -121,7 +121,7 @@ static TIME: Command = Command::client("TIME", time)
     .tips(&["nondeterministic_output"]);
 
 fn time(call: &mut Call<'_>, _client: &mut Client) -> Done {
-    let now_us = call.state.clock.now_us();
+    let now_us = call.instant_us();
     call.reply.array(2);
     call.reply.bulk_integer(now_us.div_euclid(MICROSECONDS));
     call.reply.bulk_integer(now_us.rem_euclid(MICROSECONDS));

@@ -240,8 +240,9 @@ fn in_order(
 ) -> Result<Vec<Vec<u8>>, Error> {
     let range = options.range(elements.len());
     let is_stored = options.store.is_some();
-    // A set has no order that could be stored.
-    let is_reordered = kind == Kind::Set && is_stored && options.order == Order::AsIs;
+    // A set has no order that could be stored, or that a script could rely on.
+    let needs_order = is_stored || call.program.is_some_and(|program| program.is_script);
+    let is_reordered = kind == Kind::Set && needs_order && options.order == Order::AsIs;
     if options.order == Order::AsIs && !is_reordered {
         if options.is_descending && kind != Kind::Set {
             elements.reverse();

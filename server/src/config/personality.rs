@@ -174,6 +174,8 @@ pub struct Dialect {
     /// Whether doubles are read by C's own parser: they may be hexadecimal; the ends of ranges and the weights of SORT may
     /// have leading space, and an empty weight is zero.
     pub doubles_of_c: bool,
+    /// Whether TIME is the same for all calls of a script or a transaction.
+    pub time_is_frozen: bool,
     /// Whether LTRIM that cuts nothing off is a change all the same.
     pub ltrim_always_changes: bool,
     /// Whether a negative offset of LIMIT in a large sorted set counts from the other end; else nothing is there.
@@ -275,6 +277,7 @@ const REDIS_70: Dialect = Dialect {
     sets_without_listpacks: true,
     rdb_version: 10,
     reads_rdb_version: |version| version <= 10,
+    time_is_frozen: false,
     ..REDIS_72
 };
 
@@ -342,6 +345,7 @@ const REDIS_72: Dialect = Dialect {
     no_script: &"NOSCRIPT No matching script. Please use EVAL.",
     doubles: DoubleStyle::Shortest,
     doubles_of_c: true,
+    time_is_frozen: true,
     ltrim_always_changes: true,
     negative_offset_counts_back: false,
     zadd_counts_first: true,

@@ -12,6 +12,7 @@ use crate::client::{Client, Gate};
 use crate::command::table::Entry;
 use crate::command::{Error, Flags, Reach, Run, ScriptRules};
 use crate::eviction::Room;
+use crate::state::State;
 
 /// What the call invokes, or why it may not.
 #[inline(always)]
@@ -42,7 +43,7 @@ pub fn admit<'s>(
     if client.info.gates.any() {
         pass(ctx, client, request, entry)?;
     } else if ctx.state.config.maxmemory.value() != 0 {
-        within_memory(ctx, client, entry)?;
+        within_memory(ctx, client, request, entry)?;
     }
     if ctx.state.watchdog.is_busy() && !entry.flags.contains(Flags::ALLOW_BUSY) {
         busy(ctx)?;
@@ -59,9 +60,14 @@ fn busy(ctx: &Context<'_>) -> Result<(), Error> {
 
 /// Makes room where there is none: for whatever is called, as memory may have grown in other ways.
 #[inline(never)]
-fn within_memory(ctx: &Context<'_>, client: &Client, entry: &Entry) -> Result<(), Error> {
+fn within_memory(
+    ctx: &Context<'_>,
+    client: &Client,
+    request: Request<'_>,
+    entry: &Entry,
+) -> Result<(), Error> {
     let is_gathered = gathers(client, entry) && ctx.state.config.dialect().transactions_need_memory;
-    let needs_more = is_gathered || flags(client, entry).contains(Flags::DENY_OOM);
+    let needs_more = is_gathered || flags(ctx.state, client, request, entry).contains(Flags::DENY_OOM);
     match ctx.state.memory_limit.make_room(ctx.state, ctx.stats, needs_more) {
         Room::None if needs_more => Err(Error::OUT_OF_MEMORY),
         Room::None | Room::Soon | Room::Enough => Ok(()),
@@ -96,7 +102,9 @@ pub fn admit_in_script<'s>(
     if is_denied && (!is_for_tests || matches!(entry.command.run, Run::Program(_))) {
         return Err(Error::not_in_script(dialect));
     }
-    if rules.refuses_writes && entry.flags.contains(Flags::WRITE) {
+    // What may be replicated must wait for the end of a pause, while scripts that only read do not.
+    let counts_as_write = entry.flags.contains(Flags::WRITE) || entry.flags.contains(Flags::MAY_REPLICATE);
+    if rules.refuses_writes && counts_as_write {
         return Err(Error::SCRIPT_WRITES);
     }
     let may_grow = rules.allows_oom || rules.has_written || !entry.flags.contains(Flags::DENY_OOM);
@@ -131,7 +139,7 @@ fn pass(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry)
         checked.map_err(|refused| refused.error(&attempt))?;
     }
     if ctx.state.config.maxmemory.value() != 0 {
-        within_memory(ctx, client, entry)?;
+        within_memory(ctx, client, request, entry)?;
     }
     if gates.has(Gate::Monitor) {
         no_data(entry)?;
@@ -149,10 +157,10 @@ pub fn gathers(client: &Client, entry: &Entry) -> bool {
 }
 
 /// What a call is; one that runs what has been gathered is all that this is.
-#[inline]
-pub fn flags(client: &Client, entry: &Entry) -> Flags {
-    match &client.queue {
-        Some(queue) if entry.command.reach == Reach::Queued => entry.flags | queue.flags,
+pub fn flags(state: &State, client: &Client, request: Request<'_>, entry: &Entry) -> Flags {
+    match (&client.queue, entry.command.call_flags) {
+        (Some(queue), _) if entry.command.reach == Reach::Queued => entry.flags | queue.flags,
+        (_, Some(call_flags)) => call_flags(state, request, entry.flags),
         _ => entry.flags,
     }
 }

@@ -11,7 +11,7 @@ use crate::blocking::{Blocked, Waiter};
 use crate::client::{Client, Gate};
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::{CommandId, Entry};
-use crate::command::{Args, Call, Done, Error, Flow, Run};
+use crate::command::{Call, Done, Error, Flow, Run};
 use crate::tracking::Teller;
 
 /// How a handler ended; its reply is complete, or gone again.
@@ -36,24 +36,8 @@ pub fn execute(
 ) -> Outcome {
     let mark = reply.mark();
     reply.set_version(client.version);
-    let words_before_args = 1 + usize::from(entry.container.is_some());
-    let mut call = Call {
-        command: entry.command,
-        args: Args::new(request, words_before_args),
-        reply,
-        state: ctx.state,
-        db: client.db,
-        now_ms: ctx.now_ms,
-        notes_accesses: client.notes_accesses,
-        may_discover: true,
-        may_offload: ctx.runner != Runner::Executor,
-        script: None,
-        function: None,
-        totals: None,
-        first_key,
-        ready_key: None,
-        block: None,
-    };
+    let mut call = ctx.call(entry, request, reply, client.db, client.notes_accesses);
+    call.first_key = first_key;
     let handled = match entry.command.run {
         Run::Read(_) | Run::Write(_) | Run::Blocking(..) => data_command(ctx, client, &mut call, entry, mark),
         Run::Program(run) => program::execute(ctx, client, &mut call, entry, mark, run),
@@ -235,23 +219,8 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     }
     let mut reply = Reply::new(waiter.version);
     let mark = reply.mark();
-    let mut call = Call {
-        command: entry.command,
-        args: Args::new(request, 1),
-        reply: &mut reply,
-        state,
-        db: waiter.db,
-        now_ms: ctx.now_ms,
-        notes_accesses: waiter.notes_accesses,
-        may_discover: true,
-        may_offload: ctx.runner != Runner::Executor,
-        script: None,
-        function: None,
-        totals: None,
-        first_key: None,
-        ready_key,
-        block: None,
-    };
+    let mut call = ctx.call(entry, request, &mut reply, waiter.db, waiter.notes_accesses);
+    call.ready_key = ready_key;
     let done = run(&mut call, txn);
     // Where it counts when it blocks, what it changes then is part of the change that has woken it.
     if txn.take_changed() && !ctx.state.config.dialect().counts_blocked_calls {

@@ -16,14 +16,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use shardis_protocol::{ProtocolError, Reply, Request};
-use shardis_storage::KeyHash;
+use shardis_storage::{Db, KeyHash};
 
 pub use self::execute::count_answered;
 use crate::blocking::Blocked;
 use crate::client::{Answers, Client, Gate};
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
-use crate::command::{Error, Flags, Reach};
+use crate::command::{Args, Call, Error, Flags, Reach};
 use crate::jobs::Ticket;
 use crate::jobs::executor::{Task, Worker};
 use crate::observe::stats::ThreadStats;
@@ -89,6 +89,36 @@ impl<'c> Context<'c> {
         let Worker { stats, engine } = worker;
         let now_ms = state.clock.now_ms();
         Context { state, stats, runner: Runner::Executor, engine: Some(engine), now_ms }
+    }
+
+    /// One invocation of a command, as nobody's part.
+    #[inline(always)]
+    fn call<'r>(
+        &'r self,
+        entry: &Entry,
+        request: Request<'r>,
+        reply: &'r mut Reply,
+        db: Db,
+        notes_accesses: bool,
+    ) -> Call<'r> {
+        Call {
+            command: entry.command,
+            args: Args::new(request, 1 + usize::from(entry.container.is_some())),
+            reply,
+            state: self.state,
+            db,
+            now_ms: self.now_ms,
+            notes_accesses,
+            may_discover: true,
+            may_offload: self.runner != Runner::Executor,
+            program: None,
+            script: None,
+            function: None,
+            totals: None,
+            first_key: None,
+            ready_key: None,
+            block: None,
+        }
     }
 }
 
@@ -214,7 +244,7 @@ fn run_answered(
         }
     };
     // The host of a server is not held back, because it would have to wait where it stands; nor is what has begun already.
-    if ctx.state.pause.may_be() && is_held_back(ctx, client, entry) {
+    if ctx.state.pause.may_be() && is_held_back(ctx, client, request, entry) {
         return Outcome::Paused;
     }
     if admit::gathers(client, entry) {
@@ -229,8 +259,8 @@ fn run_answered(
 }
 
 #[cold]
-fn is_held_back(ctx: &Context<'_>, client: &Client, entry: &Entry) -> bool {
-    let flags = admit::flags(client, entry);
+fn is_held_back(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry) -> bool {
+    let flags = admit::flags(ctx.state, client, request, entry);
     ctx.runner == Runner::Network && ctx.state.pause.holds_back(flags, &ctx.state.clock)
 }
 
@@ -245,7 +275,8 @@ fn gather(
     reply: &mut Reply,
 ) {
     let limit = ctx.state.config.client_query_buffer_limit.value();
-    let bytes = client.gather(entry, first_key, request);
+    let flags = admit::flags(ctx.state, client, request, entry);
+    let bytes = client.gather(entry, flags, first_key, request);
     if i64::try_from(bytes).is_ok_and(|bytes| bytes <= limit) {
         reply.set_version(client.version);
         reply.simple("QUEUED");

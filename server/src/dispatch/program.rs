@@ -2,6 +2,7 @@
 //! Messages of what they change are written call by call, in one order with those that they publish themselves; who watches or
 //! waits for keys hears at the end. Nobody is woken before the locks are gone, so that to everybody else they are one command.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,8 +15,9 @@ use super::route::Route;
 use super::{Context, Outcome, Runner, admit, answer_error, cost, settle, show};
 use crate::acl::{Attempt, Refused, log};
 use crate::client::{Client, Gate};
+use crate::command::call::Caller;
 use crate::command::table::{CommandId, Entry};
-use crate::command::{Args, Call, Done, Error, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
+use crate::command::{Call, Done, Error, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
 use crate::interest;
 use crate::observe::thresholds::Cost;
 use crate::scripting::engine::EngineSlot;
@@ -76,7 +78,8 @@ pub(super) fn execute(
     call.reply.keep_whole();
     call.may_offload = false;
     show_first(ctx, client, call.request(), entry);
-    let mut inside = Running::new(ctx, &mut txn, is_out_of_memory, Teller::of(&client.info));
+    let time_us = Cell::new(None);
+    let mut inside = Running::new(ctx, &mut txn, is_out_of_memory, Teller::of(&client.info), &time_us);
     let done = run(call, client, &mut inside);
     inside.count_failure(entry, &done);
     let teller = inside.teller;
@@ -149,12 +152,12 @@ struct Running<'r, 'c, 'k> {
     has_effects: bool,
     /// Whether a call has turned out to take too long for this thread.
     is_too_long: bool,
-    /// Whether a program runs that another has called.
-    is_nested: bool,
     /// Whether the program that has run last answers an error.
     has_failed: bool,
     /// When the last call ended, and the next begins.
     last_ended: Instant,
+    /// What its calls of TIME answer.
+    time_us: &'r Cell<Option<i64>>,
 }
 
 impl Inside for Running<'_, '_, '_> {
@@ -172,10 +175,6 @@ impl Inside for Running<'_, '_, '_> {
 
     fn is_too_long(&self) -> bool {
         self.is_too_long
-    }
-
-    fn is_nested(&self) -> bool {
-        self.is_nested
     }
 
     fn run(&mut self, client: &mut Client, id: CommandId, request: Request<'_>, reply: &mut Reply) {
@@ -249,6 +248,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         txn: &'r mut Transaction<'k>,
         is_out_of_memory: bool,
         teller: Teller,
+        time_us: &'r Cell<Option<i64>>,
     ) -> Running<'r, 'c, 'k> {
         let last_ended = ctx.state.clock.tick();
         Running {
@@ -258,9 +258,9 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             teller,
             has_effects: false,
             is_too_long: false,
-            is_nested: false,
             has_failed: false,
             last_ended,
+            time_us,
         }
     }
 
@@ -324,23 +324,10 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         let mark = reply.mark();
         let replied_before = reply.len();
         reply.set_version(client.version);
-        let mut call = Call {
-            command: entry.command,
-            args: Args::new(request, 1 + usize::from(entry.container.is_some())),
-            reply,
-            state: ctx.state,
-            db: client.db,
-            now_ms: ctx.now_ms,
-            notes_accesses: client.notes_accesses,
-            may_discover: execute::may_discover(ctx, client, entry, request),
-            may_offload: false,
-            script: None,
-            function: None,
-            totals: None,
-            first_key: None,
-            ready_key: None,
-            block: None,
-        };
+        let mut call = ctx.call(entry, request, reply, client.db, client.notes_accesses);
+        call.may_discover = execute::may_discover(ctx, client, entry, request);
+        call.may_offload = false;
+        call.program = Some(Caller { is_script: client.is_script, time_us: self.time_us });
         let done = self.invoke(client, entry, &mut call);
         match done {
             Ok(Flow::Done) => {}
@@ -392,7 +379,6 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                     prepare(call)?;
                 }
                 show_first(self.ctx, client, call.request(), entry);
-                self.is_nested = true;
                 let done = run(call, client, self);
                 self.count_failure(entry, &done);
                 done

@@ -183,6 +183,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.wake_others();
         self.publish();
+        if matches!(ended, Ended::Close) {
+            self.leave();
+        }
     }
 
     /// Lets others see what this connection holds and has done.
@@ -371,10 +374,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.info.sent.add(written as u64);
     }
 
+    /// Leaves before the last reply is sent: as with Redis, who reads it finds the client gone.
+    fn leave(&mut self) {
+        if let Some(client) = &mut self.client {
+            client.leave();
+        }
+    }
+
     /// Sends what is left and closes.
     async fn say_goodbye(&mut self) {
+        self.leave();
         // A peer that has gone does not want it any more.
-        let _ = poll_fn(|cx| self.poll_flush(cx)).await;
+        let _ = poll_fn(|cx| {
+            let polled = self.poll_flush(cx);
+            if polled.is_pending() {
+                // A peer that does not read may take forever: others must be able to see and close its connection.
+                self.client().stay_listed();
+            }
+            polled
+        })
+        .await;
         let _ = poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx)).await;
     }
 

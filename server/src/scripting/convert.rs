@@ -57,6 +57,13 @@ fn read(lua: &Lua, rest: &mut &[u8]) -> mlua::Result<Value> {
         b',' => tagged(lua, "double", Value::Number(number::parse_f64(line).unwrap_or(f64::NAN)))?,
         b'#' => Value::Boolean(line == b"t"),
         b'(' => single(lua, "big_number", line)?,
+        // What is said about a reply scripts do not see.
+        b'|' => {
+            for _ in 0..2 * length().unwrap_or_default() {
+                read(lua, rest)?;
+            }
+            read(lua, rest)?
+        }
         b'=' => verbatim(lua, bulk(rest, length().unwrap_or_default()))?,
         _ => Value::Nil,
     })

@@ -167,6 +167,7 @@ impl Sandbox {
         let version = of_script.version;
         // Whom it has messages for is woken when its caller's turn is over.
         client.wakes.append(&mut of_script.wakes);
+        client.commands += of_script.commands;
         self.scratch = scratch.trimmed();
         let (succeeded, value) = ended?;
         if !succeeded {

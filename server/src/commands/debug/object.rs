@@ -17,7 +17,7 @@ use crate::state::State;
 
 pub(super) fn object(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
-    let entry = txn.inspect(&key).ok_or(Error::NO_SUCH_KEY)?;
+    let entry = txn.inspect_stored(&key).ok_or(Error::NO_SUCH_KEY)?;
     // Values have no address that stays. What stands for it tells one value from another, and nothing of the secret hash
     // of the key: whoever knew that could choose keys and fields that collide.
     let mut address = DefaultHasher::new();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use shardis_protocol::Request;
 use smallvec::SmallVec;
 
 use crate::client::Client;
@@ -32,6 +33,7 @@ pub const NOTED_KEYS_RO: &[KeySpec] = &[numbered(2, 1)
 
 pub static EVAL: Command = Command::program("EVAL", eval)
     .prepared(find_by_text)
+    .flagged(flags_by_text)
     .syntax("script numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
     .arity(AtLeast(3))
     .keys(NOTED_KEYS)
@@ -42,6 +44,7 @@ pub static EVAL: Command = Command::program("EVAL", eval)
 
 pub static EVALSHA: Command = Command::program("EVALSHA", eval)
     .prepared(find_by_sum)
+    .flagged(flags_by_sum)
     .syntax("sha1 numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
     .arity(AtLeast(3))
     .keys(KEYS)
@@ -52,6 +55,7 @@ pub static EVALSHA: Command = Command::program("EVALSHA", eval)
 
 pub static EVALSHA_RO: Command = Command::program("EVALSHA_RO", eval_read_only)
     .prepared(find_by_sum)
+    .flagged(flags_by_sum)
     .syntax("sha1 numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
     .arity(AtLeast(3))
     .keys(KEYS_RO)
@@ -62,6 +66,7 @@ pub static EVALSHA_RO: Command = Command::program("EVALSHA_RO", eval_read_only)
 
 pub static EVAL_RO: Command = Command::program("EVAL_RO", eval_read_only)
     .prepared(find_by_text)
+    .flagged(flags_by_text)
     .syntax("script numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
     .arity(AtLeast(3))
     .keys(NOTED_KEYS_RO)
@@ -111,6 +116,28 @@ fn find_by_sum(call: &mut Call<'_>) -> Result<Need, Error> {
     Ok(found(call, script))
 }
 
+fn flags_by_text(state: &State, request: Request<'_>, flags: Flags) -> Flags {
+    let said = request.arg(1).and_then(|text| rules(state, text).ok());
+    flags_of(said, flags)
+}
+
+fn flags_by_sum(state: &State, request: Request<'_>, flags: Flags) -> Flags {
+    let sum = request.arg(1).and_then(script::parse_sum);
+    let script = sum.and_then(|sum| state.scripts.find(&sum));
+    flags_of(script.map(|script| script.rules), flags)
+}
+
+/// What a call of a command is that runs something with these rules. What has said nothing may be anything.
+pub fn flags_of(rules: Option<Rules>, flags: Flags) -> Flags {
+    let Some(rules) = rules.filter(|rules| rules.has_shebang) else { return flags };
+    let flags = flags.without(Flags::MAY_REPLICATE);
+    match (rules.refuses_writes, rules.allows_oom) {
+        (true, _) => flags,
+        (false, true) => flags | Flags::WRITE,
+        (false, false) => flags | Flags::WRITE | Flags::DENY_OOM,
+    }
+}
+
 /// Notes the script that a call runs, and tells what that needs.
 fn found(call: &mut Call<'_>, script: Arc<Script>) -> Need {
     let Outline { keeps_to_its_keys, is_bounded } = script.outline;
@@ -148,15 +175,10 @@ fn eval_read_only(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Ins
 /// Checks what has said what it is, and tells what its calls are held to.
 pub fn admit(inside: &dyn Inside, rules: Rules, is_read_only: bool) -> Result<ScriptRules, Error> {
     let may_write = rules.has_shebang && !rules.refuses_writes;
-    let lacks_memory = may_write && !rules.allows_oom && inside.is_out_of_memory();
-    // What somebody calls is looked at first as any command is.
-    if lacks_memory && !inside.is_nested() {
-        return Err(Error::OUT_OF_MEMORY);
-    }
     if is_read_only && may_write {
         return Err(Error::SCRIPT_NOT_READ_ONLY);
     }
-    if lacks_memory {
+    if may_write && !rules.allows_oom && inside.is_out_of_memory() {
         return Err(Error::SCRIPT_OUT_OF_MEMORY);
     }
     let refuses_writes = is_read_only || rules.refuses_writes;
