@@ -119,7 +119,8 @@ impl Connection {
         Ok(value)
     }
 
-    fn wrong(&self, request: &[u8], expected: &str, received: &Value) -> Failure {
+    /// The failure of a server that has answered this to that.
+    pub fn wrong(&self, request: &[u8], expected: &str, received: &Value) -> Failure {
         Failure::WrongReply {
             server: self.server.clone(),
             command: excerpt(request),

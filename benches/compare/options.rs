@@ -166,7 +166,7 @@ compare: the same workloads on this server and on real ones, as ratios in a Mark
                        also as target/reference/valkey-server
   --out DIR            report, plots and logs (default: target/compare)
   --only WORDS         measure only figures whose section (load, pubsub, memory, start, compute,
-                       waiting) and name contain these words, for example 'GET P16' or 'memory'
+                       scripts, waiting) and name contain these words, for example 'GET P16' or 'memory'
                        (may be repeated)
   --keys N             strings in the largest dataset (1000000)
   --seconds S          length of one load measurement (1)

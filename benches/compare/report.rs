@@ -53,7 +53,7 @@ pub fn shown(value: f64) -> String {
 }
 
 /// The figures that are plotted and told, with their titles.
-pub const SECTIONS: [(Section, &str, &str); 9] = [
+pub const SECTIONS: [(Section, &str, &str); 10] = [
     (
         Section::Cpu,
         "Server CPU per request, µs",
@@ -81,6 +81,11 @@ pub const SECTIONS: [(Section, &str, &str); 9] = [
         Section::Compute,
         "Computing",
         "A sum over one field of every hash; the peers run a Lua loop of SCAN and HGET.",
+    ),
+    (
+        Section::Scripts,
+        "Long scripts",
+        "Two at once on two cores, and GET of keys that a script does not touch while it runs for two seconds.",
     ),
     (
         Section::Waiting,

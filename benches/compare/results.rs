@@ -25,6 +25,7 @@ pub enum Section {
     Start,
     InProcess,
     Compute,
+    Scripts,
     Waiting,
 }
 

@@ -20,6 +20,15 @@ pub struct Program {
     pub path: PathBuf,
 }
 
+/// Where a server runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Cores {
+    /// On one core, with the load on another.
+    One,
+    /// On that of the load, too.
+    All,
+}
+
 /// A process that answers, until this is dropped.
 pub struct RunningServer {
     pub name: String,
@@ -30,8 +39,13 @@ pub struct RunningServer {
 }
 
 impl RunningServer {
-    /// Starts `program` and waits for its first PONG. Its output goes to a log file in `out`.
+    /// Starts `program` on its core and waits for its first PONG. Its output goes to a log file in `out`.
     pub fn start(program: &Program, out: &Path) -> Result<Self, Failure> {
+        Self::start_on(program, out, Cores::One)
+    }
+
+    /// The same on other cores.
+    pub fn start_on(program: &Program, out: &Path, cores: Cores) -> Result<Self, Failure> {
         let log_path = out.join(format!("{}.log", program.name));
         let log = File::create(&log_path).map_err(system(format!("cannot write {}", log_path.display())))?;
         let errors = log.try_clone().map_err(system("cannot share a log file"))?;
@@ -41,9 +55,12 @@ impl RunningServer {
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         let begun = Instant::now();
         // A child inherits the affinity of the thread that starts it.
-        pin_to(SERVER_CORE);
+        match cores {
+            Cores::One => pin_to(&[SERVER_CORE]),
+            Cores::All => pin_to(&[SERVER_CORE, LOAD_CORE]),
+        };
         let child = command.spawn();
-        pin_to(LOAD_CORE);
+        pin_to(&[LOAD_CORE]);
         let child = child.map_err(system(format!("cannot start {}", program.path.display())))?;
         let name = program.name.clone();
         let mut server = Self { name, port, ready_after: Duration::ZERO, child };
@@ -117,13 +134,13 @@ impl Drop for RunningServer {
 
 /// Whether this machine has a core for the server and another for the load.
 pub fn cores_are_apart() -> bool {
-    pin_to(SERVER_CORE) && pin_to(LOAD_CORE)
+    pin_to(&[SERVER_CORE]) && pin_to(&[LOAD_CORE])
 }
 
 /// Moves the calling thread; on a machine without that core it stays where it is.
-fn pin_to(core: usize) -> bool {
+fn pin_to(cores: &[usize]) -> bool {
     let mut set = CpuSet::new();
-    set.set(core);
+    cores.iter().for_each(|core| set.set(*core));
     sched_setaffinity(None, &set).is_ok()
 }
 

@@ -7,6 +7,7 @@ pub mod load;
 pub mod memory;
 pub mod pubsub;
 mod reads;
+pub mod scripts;
 pub mod start;
 pub mod waiting;
 

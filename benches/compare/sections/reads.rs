@@ -18,9 +18,13 @@ pub struct Reads<'s> {
 impl<'s> Reads<'s> {
     /// Loads a share of the keys of a run and connects.
     pub fn prepare(server: &'s RunningServer, keys: u64) -> Result<Reads<'s>, Failure> {
+        Reads::of(server, (keys / KEYS_SHARE).max(KEYS_MIN))
+    }
+
+    /// The same with exactly so many keys.
+    pub fn of(server: &'s RunningServer, keys: u64) -> Result<Reads<'s>, Failure> {
         let reads =
             WORKLOADS.iter().find(|workload| workload.name == "GET").expect("invariant: GET is a workload");
-        let keys = (keys / KEYS_SHARE).max(KEYS_MIN);
         server.connect()?.load((0..keys).map(reads.dataset.load))?;
         let pool = Pool::build(reads, keys);
         let connections = (0..CONNECTIONS).map(|_| dial(server.port)).collect::<Result<Vec<_>, _>>();

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use shardis_protocol::{Mark, Reply, Request};
-use shardis_storage::{Db, Transaction};
+use shardis_storage::{Db, Key, Transaction};
 
 use super::execute::{self, Handled};
 use super::route::Route;
 use super::{Context, Outcome, Runner, admit, answer_error, cost, settle, show};
 use crate::acl::{Attempt, Refused, log};
 use crate::client::{Client, Gate};
-use crate::command::call::Caller;
+use crate::command::call::{Caller, FirstKey};
 use crate::command::table::{CommandId, Entry};
 use crate::command::{Call, Done, Error, Flags, Flow, Inside, Need, Presence, Reach, Run, ScriptRules};
 use crate::interest;
@@ -186,7 +186,7 @@ impl Inside for Running<'_, '_, '_> {
             log::Context::Transaction,
             Refused::error_in_transaction,
         ) {
-            Ok(()) => self.carry_out(client, entry, request, reply),
+            Ok(()) => self.carry_out(client, entry, request, None, reply),
             Err(error) => {
                 self.ctx.stats.command(entry.id).rejected.add(1);
                 answer_error(self.ctx, &error, reply);
@@ -208,11 +208,14 @@ impl Inside for Running<'_, '_, '_> {
             });
         match admitted {
             Ok(entry) => {
-                if let Err(error) = self.check_keys(client, entry, request) {
-                    reply.error(error.text());
-                    return false;
-                }
-                self.carry_out(client, entry, request, reply);
+                let first_key = match self.check_keys(client, entry, request) {
+                    Ok(first_key) => first_key,
+                    Err(error) => {
+                        reply.error(error.text());
+                        return false;
+                    }
+                };
+                self.carry_out(client, entry, request, first_key, reply);
                 entry.flags.contains(Flags::WRITE)
             }
             Err(error) => {
@@ -289,36 +292,60 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
     }
 
     /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
-    /// keep to them; should that ever be wrong, it hears so.
-    fn check_keys(&mut self, client: &Client, entry: &Entry, request: Request<'_>) -> Result<(), Error> {
+    /// keep to them; should that ever be wrong, it hears so. Gives the first one, if it
+    /// is the only one.
+    fn check_keys(
+        &mut self,
+        client: &Client,
+        entry: &Entry,
+        request: Request<'_>,
+    ) -> Result<Option<FirstKey>, Error> {
         if self.is_too_long {
             return Err(Error::SCRIPT_MOVES);
         }
         if self.txn.discovers() {
-            return Ok(());
+            return Ok(None);
         }
         if entry.command.reach != Reach::Keys || (entry.command.discovers)(request) {
             return Err(Error::SCRIPT_LEFT_ITS_KEYS);
         }
         self.txn.select(client.db);
-        let mut bytes = 0;
-        for key in entry.keys(request) {
-            let key = self.ctx.state.keyspace.key(key);
-            if !self.txn.holds(&key) {
-                return Err(Error::SCRIPT_LEFT_ITS_KEYS);
+        let keyspace = &self.ctx.state.keyspace;
+        let first_key = entry.first_key.filter(|_| entry.has_one_key(request)).and_then(|at| {
+            let word = request.arg(usize::from(at.get()))?;
+            Some((word, FirstKey { at, hash: keyspace.hash(word) }))
+        });
+        let bytes = match first_key {
+            Some((word, first)) => self.check_key(entry, &Key::with_hash(word, first.hash))?,
+            None => {
+                let keys = entry.keys(request).map(|word| self.check_key(entry, &keyspace.key(word)));
+                keys.sum::<Result<usize, Error>>()?
             }
-            if !entry.is_short {
-                bytes += self.txn.inspect(&key).map_or(0, |found| found.memory_bytes());
-            }
-        }
+        };
         if bytes > VALUES_BYTES_MAX && self.ctx.runner == Runner::Network && !self.has_effects {
             self.is_too_long = true;
             return Err(Error::SCRIPT_MOVES);
         }
-        Ok(())
+        Ok(first_key.map(|(_, first)| first))
     }
 
-    fn carry_out(&mut self, client: &mut Client, entry: &Entry, request: Request<'_>, reply: &mut Reply) {
+    /// Looks at one of them: how many bytes its value takes, if the call may have to go through all of it.
+    fn check_key(&mut self, entry: &Entry, key: &Key<'_>) -> Result<usize, Error> {
+        if !self.txn.holds(key) {
+            return Err(Error::SCRIPT_LEFT_ITS_KEYS);
+        }
+        let value = if entry.is_short { None } else { self.txn.inspect(key) };
+        Ok(value.map_or(0, |value| value.memory_bytes()))
+    }
+
+    fn carry_out(
+        &mut self,
+        client: &mut Client,
+        entry: &Entry,
+        request: Request<'_>,
+        first_key: Option<FirstKey>,
+        reply: &mut Reply,
+    ) {
         let ctx = self.ctx;
         self.has_effects |= !entry.only_reads();
         let mark = reply.mark();
@@ -327,6 +354,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         let mut call = ctx.call(entry, request, reply, client.db, client.notes_accesses);
         call.may_discover = execute::may_discover(ctx, client, entry, request);
         call.may_offload = false;
+        call.first_key = first_key;
         call.program = Some(Caller { is_script: client.is_script, time_us: self.time_us });
         let done = self.invoke(client, entry, &mut call);
         match done {

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 
+use super::hashing::Plain;
 use super::outline::Outline;
 use super::script::{Rules, Script, Sum, format_sum};
 
 /// All scripts of a server.
 #[derive(Debug, Default)]
 pub struct Scripts {
-    scripts: DashMap<Sum, Arc<Script>>,
+    scripts: DashMap<Sum, Arc<Script>, Plain>,
     /// Raised when all are forgotten, so that engines forget what they have compiled.
     generation: AtomicU64,
     next_id: AtomicU64,

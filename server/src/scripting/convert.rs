@@ -124,6 +124,10 @@ pub fn write(
     reply: &mut Reply,
     on_error: OnError<'_>,
 ) -> mlua::Result<Result<(), Failure>> {
+    if !value.is_table() {
+        write_scalar(&value, knows_booleans, reply);
+        return Ok(Ok(()));
+    }
     let mut open = vec![Open::Value(value)];
     let mut depth = 0_usize;
     while let Some(next) = open.pop() {

@@ -13,6 +13,7 @@ pub mod cache;
 mod convert;
 pub mod engine;
 pub mod functions;
+mod hashing;
 pub mod library;
 pub mod outline;
 pub mod payload;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use mlua::state::{GcIncParams, GcMode};
-use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use mlua::{Either, Function, HookTriggers, IntoLua, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use shardis_protocol::{OwnedRequest, Reply, Request, Version};
 
 use super::bridge::{self, Bridge};
@@ -138,10 +138,9 @@ impl Sandbox {
         inside: &mut dyn Inside,
         reply: &mut Reply,
     ) -> Result<(), Failure> {
-        let state = inside.state().clone();
         self.guard.status.begin(invocation);
         let done = self.enter(callee, invocation, client, inside, reply);
-        self.guard.status.end(&state.watchdog, self.lua.used_memory());
+        self.guard.status.end(&inside.state().watchdog, self.lua.used_memory());
         self.calm_down();
         done.unwrap_or_else(|error| Err(Failure::of_lua(&error)))
     }
@@ -198,11 +197,18 @@ impl Sandbox {
     }
 
     fn table(&self, words: &[&[u8]]) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(words.len(), 0)?;
-        for (at, word) in words.iter().enumerate() {
-            table.raw_set(at + 1, self.lua.create_string(word)?)?;
-        }
-        Ok(table)
+        // Text goes in at once; anything else has to be made a string first.
+        let value = |word| str::from_utf8(word).map_or(Either::Right(Bytes(word)), Either::Left);
+        self.lua.create_sequence_from(words.iter().copied().map(value))
+    }
+}
+
+/// A word that is no text.
+struct Bytes<'w>(&'w [u8]);
+
+impl IntoLua for Bytes<'_> {
+    fn into_lua(self, lua: &Lua) -> mlua::Result<Value> {
+        lua.create_string(self.0).map(Value::String)
     }
 }
 

@@ -193,8 +193,8 @@ fn run(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside, is_rea
     let (keys, arguments) = words.split_at(keys_count);
     let invocation = Invocation { name: &script.name, request: call.request(), keys, arguments, rules };
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
-    let state = inside.state().clone();
-    let done = engine.with(&state, |engine| engine.run(&script, &invocation, client, inside, call.reply));
+    let done =
+        engine.with(inside, |engine, inside| engine.run(&script, &invocation, client, inside, call.reply));
     if inside.is_too_long() {
         return Ok(Flow::Offload);
     }

@@ -84,8 +84,8 @@ fn run(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside, is_rea
     let (keys, arguments) = words.split_at(keys_count);
     let invocation = Invocation { name: &function.name, request: call.request(), keys, arguments, rules };
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
-    let state = inside.state().clone();
-    let done = engine
-        .with_function_engine(&state, |engine| engine.call(&called, &invocation, client, inside, call.reply));
+    let done = engine.with_function_engine(inside, |engine, inside| {
+        engine.call(&called, &invocation, client, inside, call.reply)
+    });
     answer(call, inside, done, &function.name)
 }

@@ -224,7 +224,7 @@ fn function_load(call: &mut Call<'_>, _: &mut Client, inside: &mut dyn Inside) -
         return Err(Error::library_exists(&name));
     }
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
-    let loaded = engine.with_function_engine(inside.state(), |engine| {
+    let loaded = engine.with_function_engine(inside, |engine, _| {
         let loaded = engine.load(functions, code).and_then(|library| functions.load(library, replaces));
         engine.forget(functions);
         loaded
@@ -258,7 +258,7 @@ fn function_restore(call: &mut Call<'_>, _: &mut Client, inside: &mut dyn Inside
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
     let functions = &call.state.functions;
     let texts = payload::decode(payload, call.dialect())?;
-    let restored = engine.with_function_engine(inside.state(), |engine| {
+    let restored = engine.with_function_engine(inside, |engine, _| {
         let libraries: Result<Vec<_>, Error> = texts.map(|text| engine.load(functions, &text?)).collect();
         let restored = libraries.and_then(|libraries| functions.restore(libraries, policy));
         engine.forget(functions);

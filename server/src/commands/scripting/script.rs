@@ -124,7 +124,7 @@ static LOAD: Command = Command::program("LOAD", load)
 fn load(call: &mut Call<'_>, _: &mut Client, inside: &mut dyn Inside) -> Done {
     let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
     let script = super::eval::keep(call.state, call.args.take()?)?;
-    let compiled = engine.with(inside.state(), |engine| engine.compile(call.state, &script).map(drop));
+    let compiled = engine.with(inside, |engine, _| engine.compile(call.state, &script));
     compiled.transpose()?;
     call.bulk(script.name.as_bytes())
 }
