@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +19,9 @@ use crate::config::Config;
 /// Instead of an instant: a script runs, and is so young that nobody has looked yet. A look at the clock costs as much as a
 /// short script.
 const UNSEEN: u64 = 1;
+
+/// A script that has been running for so long lets others have its core when it is looked at.
+const LONG: Duration = Duration::from_millis(1);
 
 /// Looks after the scripts of a server.
 #[derive(Debug)]
@@ -252,6 +256,10 @@ impl Status {
         {
             self.any_is_busy.store(true, Ordering::SeqCst);
             (self.on_busy)();
+        }
+        if ran >= LONG {
+            // Where cores are few, the threads of the network need this one.
+            thread::yield_now();
         }
         self.is_killed()
     }
