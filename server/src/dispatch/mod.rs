@@ -91,6 +91,11 @@ impl<'c> Context<'c> {
         Context { state, stats, runner: Runner::Executor, engine: Some(engine), now_ms }
     }
 
+    /// The same at the present instant.
+    fn now(&self) -> Context<'c> {
+        Context { now_ms: self.state.clock.now_ms(), ..*self }
+    }
+
     /// One invocation of a command, as nobody's part.
     #[inline(always)]
     fn call<'r>(

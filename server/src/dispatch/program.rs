@@ -85,7 +85,12 @@ pub(super) fn execute(
     let teller = inside.teller;
     let handled = execute::end(ctx, client, entry, mark, call, done);
     // What has been told already is still in the log.
-    let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, teller));
+    let aftermath = txn.has_leftovers().then(|| {
+        // A program may take long. Who is served by what it leaves finds what has expired since it began.
+        let ctx = ctx.now();
+        txn.advance(ctx.now_ms);
+        settle::settle(&ctx, &mut txn, teller)
+    });
     drop(txn);
     drop(guard);
     if let Some(aftermath) = aftermath {

@@ -130,6 +130,12 @@ impl<'k> View<'k> {
         self.keeps_expired = true;
     }
 
+    /// Goes on at a later instant: Unix milliseconds.
+    pub fn advance(&mut self, now_ms: i64) {
+        self.now_ms = now_ms;
+        self.clock = self.access.new_at(now_ms);
+    }
+
     /// The instant of this transaction: Unix milliseconds.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
