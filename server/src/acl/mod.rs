@@ -312,13 +312,15 @@ impl Acl {
         users.insert(user.name.clone(), user);
     }
 
-    /// Whether a client may make a call; if not, that is remembered, with the context in which it was to be made.
+    /// Whether a client may make a call; if not, that is remembered, with the context in which it was to be made and with what
+    /// the client has called.
     pub fn check(
         &self,
         state: &State,
         client: &ClientInfo,
         attempt: &Attempt<'_>,
         context: Context,
+        called: &str,
     ) -> Result<(), Refused> {
         let Some(user) = client.rules() else { return Ok(()) };
         let Err(denied) = user.check(attempt) else { return Ok(()) };
@@ -329,7 +331,7 @@ impl Acl {
         };
         let event =
             Event { reason: denied.reason(), context, object: object.into(), user: user.name.clone() };
-        self.note(state, client, event, &attempt.entry.full_name);
+        self.note(state, client, event, called);
         Err(Refused { user, denied })
     }
 

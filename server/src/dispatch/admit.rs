@@ -135,7 +135,8 @@ fn pass(ctx: &Context<'_>, client: &Client, request: Request<'_>, entry: &Entry)
     }
     if gates.has(Gate::Rules) {
         let attempt = Attempt::new(ctx.state, client.db, entry, request);
-        let checked = ctx.state.acl.check(ctx.state, &client.info, &attempt, log::Context::of(client));
+        let (acl, context) = (&ctx.state.acl, log::Context::of(client));
+        let checked = acl.check(ctx.state, &client.info, &attempt, context, &entry.full_name);
         checked.map_err(|refused| refused.error(&attempt))?;
     }
     if ctx.state.config.maxmemory.value() != 0 {

@@ -246,10 +246,13 @@ fn still_allowed(
         return Ok(());
     }
     let attempt = Attempt::new(ctx.state, waiter.db, entry, request);
-    ctx.state.acl.check(ctx.state, &waiter.client, &attempt, log::Context::TopLevel).map_err(|refused| {
-        ctx.stats.command(entry.id).rejected.add(1);
-        refused.error(&attempt)
-    })
+    ctx.state
+        .acl
+        .check(ctx.state, &waiter.client, &attempt, log::Context::TopLevel, &entry.full_name)
+        .map_err(|refused| {
+            ctx.stats.command(entry.id).rejected.add(1);
+            refused.error(&attempt)
+        })
 }
 
 /// Completes the reply to what a handler answered. At once, while that is in registers: memory that is written in halves and

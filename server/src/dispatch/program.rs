@@ -79,7 +79,8 @@ pub(super) fn execute(
     call.may_offload = false;
     show_first(ctx, client, call.request(), entry);
     let time_us = Cell::new(None);
-    let mut inside = Running::new(ctx, &mut txn, is_out_of_memory, Teller::of(&client.info), &time_us);
+    let mut inside =
+        Running::new(ctx, &mut txn, &entry.full_name, is_out_of_memory, Teller::of(&client.info), &time_us);
     let done = run(call, client, &mut inside);
     inside.count_failure(entry, &done);
     let teller = inside.teller;
@@ -151,6 +152,8 @@ struct Running<'r, 'c, 'k> {
     ctx: &'r Context<'c>,
     txn: &'r mut Transaction<'k>,
     is_out_of_memory: bool,
+    /// What the client has called.
+    called: &'r str,
     /// Tells those who track keys, and the events.
     teller: Teller,
     /// Whether it has run anything but commands that read.
@@ -254,6 +257,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
     fn new(
         ctx: &'r Context<'c>,
         txn: &'r mut Transaction<'k>,
+        called: &'r str,
         is_out_of_memory: bool,
         teller: Teller,
         time_us: &'r Cell<Option<i64>>,
@@ -263,6 +267,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             ctx,
             txn,
             is_out_of_memory,
+            called,
             teller,
             has_effects: false,
             is_too_long: false,
@@ -293,7 +298,8 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         }
         let state = self.ctx.state;
         let attempt = Attempt::new(state, client.db, entry, request);
-        state.acl.check(state, &client.info, &attempt, context).map_err(|refused| told(&refused, &attempt))
+        let checked = state.acl.check(state, &client.info, &attempt, context, self.called);
+        checked.map_err(|refused| told(&refused, &attempt))
     }
 
     /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
