@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hex::FromHex;
 use sha2::{Digest as _, Sha256};
 
 use super::selector::Selector;
@@ -200,7 +201,7 @@ impl User {
 
     /// The sums of the passwords, in hexadecimal digits.
     pub fn passwords(&self) -> impl ExactSizeIterator<Item = String> {
-        self.passwords.iter().map(|sum| sum.iter().map(|byte| format!("{byte:02x}")).collect())
+        self.passwords.iter().map(hex::encode)
     }
 
     /// The user's own selector.
@@ -231,23 +232,9 @@ pub fn sum(password: &[u8]) -> PasswordSum {
     Sha256::digest(password).into()
 }
 
+/// The sum that was written down, in lower case as it is always.
 fn parse_sum(digits: &[u8]) -> Option<PasswordSum> {
-    let mut sum = PasswordSum::default();
-    if digits.len() != 2 * sum.len() {
-        return None;
-    }
-    for (byte, pair) in sum.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(sum)
-}
-
-fn digit(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        _ => None,
-    }
+    PasswordSum::from_hex(digits).ok().filter(|_| !digits.iter().any(u8::is_ascii_uppercase))
 }
 
 /// Joins the words of each selector in parentheses, which are separate words of a call or a line; or the first word of the

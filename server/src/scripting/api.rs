@@ -106,7 +106,7 @@ pub fn server_table(lua: &Lua, dialect: &'static Dialect) -> mlua::Result<Table>
             (1, Some(value)) => {
                 let text = lua.coerce_string(value.clone())?;
                 let bytes = text.as_ref().map(|text| text.as_bytes().to_vec()).unwrap_or_default();
-                Ok(Value::String(lua.create_string(script::format_sum(&script::sum(&bytes)))?))
+                Ok(Value::String(lua.create_string(hex::encode(script::sum(&bytes)))?))
             }
             _ => refused(lua, Error::SCRIPT_ARGUMENTS),
         })?,

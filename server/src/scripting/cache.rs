@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
+use hex::FromHex;
 
 use super::hashing::Plain;
 use super::outline::Outline;
-use super::script::{Rules, Script, Sum, format_sum};
+use super::script::{Rules, Script, Sum};
 
 /// All scripts of a server.
 #[derive(Debug, Default)]
@@ -27,13 +28,18 @@ impl Scripts {
         self.scripts.get(sum).map(|script| script.clone())
     }
 
+    /// The script of a sum in hexadecimal digits.
+    pub fn named(&self, name: &[u8]) -> Option<Arc<Script>> {
+        Sum::from_hex(name).ok().and_then(|sum| self.find(&sum))
+    }
+
     /// Keeps a script, unless it is there already.
     pub fn insert(&self, sum: Sum, text: &[u8], rules: Rules, outline: Outline) -> Arc<Script> {
         let entry = self.scripts.entry(sum).or_insert_with(|| {
             let script = Script {
                 id: self.next_id.fetch_add(1, Ordering::Relaxed),
                 sum,
-                name: format_sum(&sum),
+                name: hex::encode(sum),
                 text: text.into(),
                 rules,
                 outline,

@@ -14,7 +14,7 @@ pub struct Script {
     pub id: u64,
     /// The sum of its text.
     pub sum: Sum,
-    /// The same in forty hexadecimal digits.
+    /// The same in hexadecimal digits.
     pub name: String,
     /// Its text.
     pub text: Box<[u8]>,
@@ -49,44 +49,4 @@ impl Script {
 /// The sum of a text.
 pub fn sum(text: &[u8]) -> Sum {
     Sha1::digest(text).into()
-}
-
-/// The sum that a name stands for, if it is one.
-pub fn parse_sum(name: &[u8]) -> Option<Sum> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    };
-    let mut sum = Sum::default();
-    if name.len() != 2 * sum.len() {
-        return None;
-    }
-    for (byte, pair) in sum.iter_mut().zip(name.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(sum)
-}
-
-/// A sum as forty hexadecimal digits.
-pub fn format_sum(sum: &Sum) -> String {
-    sum.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_sum_is_what_its_name_says() {
-        let sum = sum(b"a");
-        let name = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
-        assert_eq!(format_sum(&sum), name);
-        assert_eq!(parse_sum(name.as_bytes()), Some(sum));
-        assert_eq!(parse_sum(name.to_ascii_uppercase().as_bytes()), Some(sum));
-        for bad in ["", "86", "zzf7e437faa5a7fce15d1ddcb9eaeaea377667b8"] {
-            assert_eq!(parse_sum(bad.as_bytes()), None);
-        }
-    }
 }

@@ -89,7 +89,7 @@ fn genpass(call: &mut Call<'_>, _: &mut Client) -> Done {
         // A password is nothing that our own generator should know.
         let mut random = [0_u8; 32];
         let got = getrandom(&mut random, GetRandomFlags::empty()).map_err(|_| Error::NO_RANDOM)?;
-        text.extend(random[..got].iter().map(|byte| format!("{byte:02x}")));
+        text.push_str(&hex::encode(&random[..got]));
     }
     call.bulk(&text.as_bytes()[..digits])
 }

@@ -28,7 +28,7 @@ pub(super) fn of_everything(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> D
             digest.combine(&whole.sum);
         });
     }
-    call.simple(&digest.to_hex())
+    call.simple(&hex::encode(digest.sum))
 }
 
 /// The data, with this database as the current one.
@@ -48,7 +48,7 @@ pub(super) fn of_values(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done 
         if let Some(entry) = txn.inspect(&call.state.keyspace.key(key)) {
             digest.add_value(entry);
         }
-        call.reply.simple(&digest.to_hex());
+        call.reply.simple(&hex::encode(digest.sum));
     }
     Ok(Flow::Done)
 }
@@ -147,9 +147,5 @@ impl Digest {
             Element::Bytes(bytes) => self.mix(bytes),
             Element::Int(value) => self.mix(itoa::Buffer::new().format(value).as_bytes()),
         }
-    }
-
-    fn to_hex(&self) -> String {
-        self.sum.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

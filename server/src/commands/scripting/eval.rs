@@ -110,8 +110,7 @@ fn find_by_text(call: &mut Call<'_>) -> Result<Need, Error> {
 
 fn find_by_sum(call: &mut Call<'_>) -> Result<Need, Error> {
     check_numkeys(call)?;
-    let sum = script::parse_sum(call.request().arg(1).unwrap_or_default());
-    let script = sum.and_then(|sum| call.state.scripts.find(&sum));
+    let script = call.request().arg(1).and_then(|name| call.state.scripts.named(name));
     let script = script.ok_or_else(|| Error::no_such_script(call.dialect()))?;
     Ok(found(call, script))
 }
@@ -122,8 +121,7 @@ fn flags_by_text(state: &State, request: Request<'_>, flags: Flags) -> Flags {
 }
 
 fn flags_by_sum(state: &State, request: Request<'_>, flags: Flags) -> Flags {
-    let sum = request.arg(1).and_then(script::parse_sum);
-    let script = sum.and_then(|sum| state.scripts.find(&sum));
+    let script = request.arg(1).and_then(|name| state.scripts.named(name));
     flags_of(script.map(|script| script.rules), flags)
 }
 

@@ -5,7 +5,6 @@ use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside};
-use crate::scripting::script;
 use crate::scripting::watchdog::{Killed, Kind};
 
 pub static SCRIPT: Command =
@@ -44,8 +43,7 @@ static EXISTS: Command = Command::client("EXISTS", exists)
 fn exists(call: &mut Call<'_>, _: &mut Client) -> Done {
     call.reply.array(call.args.len());
     for name in call.args.rest() {
-        let is_there = script::parse_sum(name).is_some_and(|sum| call.state.scripts.find(&sum).is_some());
-        call.reply.integer(is_there.into());
+        call.reply.integer(call.state.scripts.named(name).is_some().into());
     }
     Ok(Flow::Done)
 }
@@ -138,8 +136,7 @@ static SHOW: Command = Command::client("SHOW", show)
     .summary("Shows a script of the script cache.");
 
 fn show(call: &mut Call<'_>, _: &mut Client) -> Done {
-    let sum = script::parse_sum(call.args.take()?);
-    let script = sum.and_then(|sum| call.state.scripts.find(&sum));
+    let script = call.state.scripts.named(call.args.take()?);
     let script = script.ok_or_else(|| Error::no_such_script(call.dialect()))?;
     call.bulk(&script.text)
 }
