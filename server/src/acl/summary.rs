@@ -38,9 +38,12 @@ fn sign(is_allowed: bool) -> &'static str {
 
 /// The category, not used yet, most of whose commands have to be said, with the fewest that must not be.
 fn best(left: &CommandRules, adds: bool, used: Category, table: &Table) -> Option<(Category, &'static str)> {
-    let unused = Category::NAMES.iter().enumerate().map(|(bit, name)| (Category(1 << bit), *name));
+    let categories = Category::NAMES.iter().enumerate().map(|(bit, name)| (Category(1 << bit), *name));
+    // Ours is none that the imitated server could say anything with.
+    let unused =
+        categories.filter(|(category, _)| !used.contains(*category) && *category != Category::COMPUTE);
     let mut best = None;
-    for (category, name) in unused.filter(|(category, _)| !used.contains(*category)) {
+    for (category, name) in unused {
         let members = table.entries().iter().filter(|entry| entry.categories.contains(category));
         let (right, wrong) = members.fold((0, 0), |(right, wrong), entry| match left.has(entry.id) == adds {
             true => (right + 1, wrong),

@@ -20,7 +20,9 @@ pub fn parameters() -> String {
         let _ = writeln!(text, "  --{name} {hint}\n      {summary} {word} {}.", shown(parameter));
     }
     text.push_str("\nThese have no other value:\n\n");
-    for alike in refused::PARAMETERS.chunk_by(|one, next| one.why() == next.why()) {
+    let refused: Vec<_> =
+        refused::PARAMETERS.iter().filter(|parameter| named.insert(parameter.name)).collect();
+    for alike in refused.chunk_by(|one, next| one.why() == next.why()) {
         for parameter in alike {
             let _ = writeln!(text, "  --{} {}", parameter.name, shown(parameter));
         }

@@ -103,7 +103,7 @@ for _, name in pairs(names) do
     globals[name] = face
     if not loading then globals['__' .. name .. '__err__handler'] = handle end
 end
-getmetatable('').__metatable = protect(getmetatable(''))
+getmetatable('').__metatable = protect({ __index = globals.string })
 
 local strict = {
     __index = function(_, name)

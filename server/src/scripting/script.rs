@@ -3,6 +3,7 @@
 use sha1::{Digest, Sha1};
 
 use super::outline::Outline;
+use super::shebang::ScriptFlags;
 
 /// The SHA-1 sum of a script, which names it.
 pub type Sum = [u8; 20];
@@ -33,6 +34,18 @@ pub struct Rules {
     pub refuses_writes: bool,
     /// Whether it may take memory where there is none left.
     pub allows_oom: bool,
+}
+
+impl Rules {
+    /// From the flags that it says of itself, if it does.
+    pub fn of(said: Option<ScriptFlags>) -> Rules {
+        let says = |flag| said.is_some_and(|flags| flags.contains(flag));
+        Rules {
+            has_shebang: said.is_some(),
+            refuses_writes: says(ScriptFlags::NO_WRITES),
+            allows_oom: says(ScriptFlags::ALLOW_OOM),
+        }
+    }
 }
 
 impl Script {

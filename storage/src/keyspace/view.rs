@@ -182,10 +182,8 @@ impl<'k> View<'k> {
 
     /// The entry at a key, even one whose time has come and that nobody has removed yet; neither counted nor noted.
     pub fn inspect_stored(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        let shard = self.keyspace.shard_of(key.hash);
-        self.touch(shard);
-        let entry = self.held.shard(shard).database(self.db).table.find(key.hash, key.bytes)?;
-        Some(EntryRef::new(entry, self.clock))
+        self.touch(self.keyspace.shard_of(key.hash));
+        self.stored(key).map(|entry| EntryRef::new(entry, self.clock))
     }
 
     /// Makes sure that the shard of a key is locked, where whichever is touched is.
@@ -196,16 +194,19 @@ impl<'k> View<'k> {
     /// The entry at a key that has been looked up before, so that its shard is locked; this time neither counted nor
     /// noted. Several such entries may be borrowed at once.
     pub fn looked_up(&self, key: &Key<'_>) -> Option<EntryRef<'_>> {
-        let shard = self.held.shard(self.keyspace.shard_of(key.hash));
-        let entry = shard.database(self.db).table.find(key.hash, key.bytes)?;
-        (!self.is_expired(entry)).then_some(EntryRef::new(entry, self.clock))
+        let live = self.stored(key).filter(|entry| !self.is_expired(entry));
+        live.map(|entry| EntryRef::new(entry, self.clock))
     }
 
     /// Whether there is something at a key whose time has come, and that nobody has removed yet.
     pub fn has_expired(&self, key: &Key<'_>) -> bool {
+        self.stored(key).is_some_and(|entry| self.is_expired(entry))
+    }
+
+    /// The entry at a key whose shard is locked, even one whose time has come.
+    fn stored(&self, key: &Key<'_>) -> Option<&Entry> {
         let shard = self.held.shard(self.keyspace.shard_of(key.hash));
-        let entry = shard.database(self.db).table.find(key.hash, key.bytes);
-        entry.is_some_and(|entry| self.is_expired(entry))
+        shard.database(self.db).table.find(key.hash, key.bytes)
     }
 
     /// The string at a key.

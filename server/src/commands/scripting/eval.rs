@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use shardis_protocol::Request;
+use shardis_protocol::{Reply, Request};
 use smallvec::SmallVec;
 
 use crate::client::Client;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside, KeySpec, Need, ScriptRules, numbered};
+use crate::scripting::engine::EngineSlot;
+use crate::scripting::functions::Called;
 use crate::scripting::outline::{Outline, outline};
 use crate::scripting::sandbox::{Failure, Invocation};
 use crate::scripting::script::{self, Rules, Script};
-use crate::scripting::shebang::{self, ScriptFlags};
+use crate::scripting::shebang;
 use crate::state::State;
 
 const FLAGS: Flags =
@@ -53,7 +55,7 @@ pub static EVALSHA: Command = Command::program("EVALSHA", eval)
     .complexity(COMPLEXITY)
     .summary("Executes a server-side Lua script by SHA1 digest.");
 
-pub static EVALSHA_RO: Command = Command::program("EVALSHA_RO", eval_read_only)
+pub static EVALSHA_RO: Command = Command::program("EVALSHA_RO", eval)
     .prepared(find_by_sum)
     .flagged(flags_by_sum)
     .syntax("sha1 numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
@@ -64,7 +66,7 @@ pub static EVALSHA_RO: Command = Command::program("EVALSHA_RO", eval_read_only)
     .complexity(COMPLEXITY)
     .summary("Executes a read-only server-side Lua script by SHA1 digest.");
 
-pub static EVAL_RO: Command = Command::program("EVAL_RO", eval_read_only)
+pub static EVAL_RO: Command = Command::program("EVAL_RO", eval)
     .prepared(find_by_text)
     .flagged(flags_by_text)
     .syntax("script numkeys:integer [key [key ...]] [arg:string [arg:string ...]]")
@@ -76,7 +78,7 @@ pub static EVAL_RO: Command = Command::program("EVAL_RO", eval_read_only)
     .summary("Executes a read-only server-side Lua script.");
 
 /// Keys and arguments that are listed without allocating.
-pub const WORDS_INLINE: usize = 16;
+const WORDS_INLINE: usize = 16;
 
 /// Keeps a script, whatever Lua will say of it.
 pub fn keep(state: &State, text: &[u8]) -> Result<Arc<Script>, Error> {
@@ -94,12 +96,7 @@ pub fn keep(state: &State, text: &[u8]) -> Result<Arc<Script>, Error> {
 fn rules(state: &State, text: &[u8]) -> Result<Rules, Error> {
     let dialect = state.config.dialect();
     let said = shebang::script(text, dialect).map_err(|error| Error::script_shebang(&error, dialect))?;
-    let says = |flag| said.flags.is_some_and(|flags| flags.contains(flag));
-    Ok(Rules {
-        has_shebang: said.flags.is_some(),
-        refuses_writes: says(ScriptFlags::NO_WRITES),
-        allows_oom: says(ScriptFlags::ALLOW_OOM),
-    })
+    Ok(Rules::of(said.flags))
 }
 
 fn find_by_text(call: &mut Call<'_>) -> Result<Need, Error> {
@@ -163,15 +160,85 @@ pub fn numkeys(count: i64, words: usize) -> Result<usize, Error> {
 }
 
 fn eval(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Done {
-    run(call, client, inside, false)
+    let script = call.script.take().expect("invariant: a script is found before it is run");
+    let keys = check_numkeys(call)?;
+    run(call, client, inside, Callee::Script(&script), keys)
 }
 
-fn eval_read_only(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Done {
-    run(call, client, inside, true)
+/// What is to run.
+#[derive(Clone, Copy)]
+pub enum Callee<'c> {
+    /// A script.
+    Script(&'c Script),
+    /// A function of a library.
+    Function(&'c Called),
+}
+
+impl Callee<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Callee::Script(script) => &script.name,
+            Callee::Function(called) => &called.function().name,
+        }
+    }
+
+    fn rules(&self) -> Rules {
+        match self {
+            Callee::Script(script) => script.rules,
+            Callee::Function(called) => Rules::of(Some(called.function().flags)),
+        }
+    }
+
+    /// Runs it, unless its engine cannot be had.
+    fn enter(
+        &self,
+        engines: &EngineSlot,
+        invocation: &Invocation<'_>,
+        client: &mut Client,
+        inside: &mut dyn Inside,
+        reply: &mut Reply,
+    ) -> Option<Result<(), Failure>> {
+        match self {
+            Callee::Script(script) => {
+                engines.with(inside, |engine, inside| engine.run(script, invocation, client, inside, reply))
+            }
+            Callee::Function(called) => engines.with_function_engine(inside, |engine, inside| {
+                engine.call(called, invocation, client, inside, reply)
+            }),
+        }
+    }
+}
+
+/// Runs a script or function with so many keys, and answers what it returns or raises.
+pub fn run(
+    call: &mut Call<'_>,
+    client: &mut Client,
+    inside: &mut dyn Inside,
+    callee: Callee<'_>,
+    keys: usize,
+) -> Done {
+    let rules = admit(inside, callee.rules(), call.command.flags.contains(Flags::READONLY))?;
+    let words: SmallVec<[&[u8]; WORDS_INLINE]> = call.args.behind(2)?.rest().collect();
+    let (keys, arguments) = words.split_at(keys);
+    let invocation = Invocation { name: callee.name(), request: call.request(), keys, arguments, rules };
+    let Some(engines) = inside.engine() else { return Ok(Flow::Offload) };
+    let done = callee.enter(&engines, &invocation, client, inside, call.reply);
+    if inside.is_too_long() {
+        return Ok(Flow::Offload);
+    }
+    let Err(failure) = done.ok_or(Error::NO_ENGINE)? else { return Ok(Flow::Done) };
+    let name = if call.dialect().scripts_name_redis { callee.name() } else { "" };
+    let error = Error::new(failure.describe(name));
+    if !failure.is_counted {
+        return Err(error);
+    }
+    call.reply.error(error.text());
+    inside.note_failure(None);
+    Ok(Flow::Done)
 }
 
 /// Checks what has said what it is, and tells what its calls are held to.
-pub fn admit(inside: &dyn Inside, rules: Rules, is_read_only: bool) -> Result<ScriptRules, Error> {
+fn admit(inside: &dyn Inside, rules: Rules, is_read_only: bool) -> Result<ScriptRules, Error> {
     let may_write = rules.has_shebang && !rules.refuses_writes;
     if is_read_only && may_write {
         return Err(Error::SCRIPT_NOT_READ_ONLY);
@@ -181,43 +248,4 @@ pub fn admit(inside: &dyn Inside, rules: Rules, is_read_only: bool) -> Result<Sc
     }
     let refuses_writes = is_read_only || rules.refuses_writes;
     Ok(ScriptRules { refuses_writes, allows_oom: rules.allows_oom, has_written: false })
-}
-
-fn run(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside, is_read_only: bool) -> Done {
-    let script = call.script.take().expect("invariant: a script is found before it is run");
-    let rules = admit(inside, script.rules, is_read_only)?;
-    let keys_count = check_numkeys(call)?;
-    let words: SmallVec<[&[u8]; WORDS_INLINE]> = call.args.behind(2)?.rest().collect();
-    let (keys, arguments) = words.split_at(keys_count);
-    let invocation = Invocation { name: &script.name, request: call.request(), keys, arguments, rules };
-    let Some(engine) = inside.engine() else { return Ok(Flow::Offload) };
-    let done =
-        engine.with(inside, |engine, inside| engine.run(&script, &invocation, client, inside, call.reply));
-    if inside.is_too_long() {
-        return Ok(Flow::Offload);
-    }
-    answer(call, inside, done, &script.name)
-}
-
-/// What a call answers whose script or function of this name has ended so.
-pub fn answer(
-    call: &mut Call<'_>,
-    inside: &mut dyn Inside,
-    done: Option<Result<(), Failure>>,
-    name: &str,
-) -> Done {
-    match done {
-        Some(Ok(())) => Ok(Flow::Done),
-        Some(Err(failure)) => {
-            let name = if call.dialect().scripts_name_redis { name } else { "" };
-            let error = Error::new(failure.describe(name));
-            if !failure.is_counted {
-                return Err(error);
-            }
-            call.reply.error(error.text());
-            inside.note_failure(None);
-            Ok(Flow::Done)
-        }
-        None => Err(Error::NO_ENGINE),
-    }
 }
