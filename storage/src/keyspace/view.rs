@@ -8,10 +8,9 @@ use super::change::{Change, Notice, Observers, What};
 use super::entry::Entry;
 use super::entry_ref::{EntryRef, seconds_between};
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
-use super::shard::{Database, Shard, ShardTotals};
+use super::shard::{Database, Shard};
 use super::{Db, Key, Keyspace};
-use crate::random::Random;
-use crate::table::{KeyHash, Position, TableEntry};
+use crate::table::{KeyHash, Position};
 use crate::types::string::StringRef;
 use crate::types::{Collection, Kind, WrongType};
 
@@ -33,7 +32,7 @@ pub struct View<'k> {
     /// Whether lookups are noted as accesses.
     pub(super) notes_accesses: bool,
     /// Whether keys whose time has come stay where they are.
-    keeps_expired: bool,
+    pub(super) keeps_expired: bool,
     /// Whether anything was changed since somebody asked, by more than time or want of memory.
     pub(super) has_changed: bool,
     /// Who makes the changes.
@@ -43,10 +42,6 @@ pub struct View<'k> {
     /// Rarely there, so behind one word: most transactions leave nothing behind.
     leftovers: Option<Box<Leftovers>>,
 }
-
-/// A key by chance was not found among many that have expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ManyExpired;
 
 /// What a transaction gathers for its end.
 #[derive(Default)]
@@ -248,86 +243,6 @@ impl<'k> View<'k> {
         self.held.holds(self.keyspace.shard_of(key.hash))
     }
 
-    /// Keys in the current database, expired ones that nobody has met yet included.
-    pub fn len(&self) -> usize {
-        self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.len()).sum()
-    }
-
-    /// Counters and sizes of all shards, each of which becomes locked.
-    pub fn totals(&mut self) -> ShardTotals {
-        let mut totals = ShardTotals::new(self.keyspace.databases);
-        for index in 0..self.keyspace.slots.len() {
-            self.shard_at(index).add_to(&mut totals);
-        }
-        self.keyspace.complete(totals)
-    }
-
-    /// Keys that the tables of the current database have room for without growing.
-    pub fn room(&self) -> usize {
-        self.held.all().iter().map(|(_, shard)| shard.database(self.db).table.room()).sum()
-    }
-
-    /// Whether the current database has no key.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// A key by chance, each as likely as any other. Expired ones that come up are removed, so that it ends; but that
-    /// may take long, and no more than `expired_max` are. Where they are to stay and there may be no other, one of them is
-    /// given after some tries, as Redis does.
-    pub fn random_key(
-        &mut self,
-        random: &mut Random,
-        expired_max: usize,
-    ) -> Result<Option<Vec<u8>>, ManyExpired> {
-        let mut tries = 0;
-        for _ in 0..expired_max {
-            let Some(entry) = self.random_entry(random) else { return Ok(None) };
-            let (key, is_expired) = (entry.key().to_vec(), self.is_expired(entry));
-            if !is_expired {
-                return Ok(Some(key));
-            }
-            if self.keeps_expired {
-                tries += 1;
-                if tries >= KEPT_TRIES_MAX && self.are_all_mortal() {
-                    return Ok(Some(key));
-                }
-                continue;
-            }
-            let hash = self.keyspace.hash(&key);
-            self.expire(&Key { bytes: &key, hash });
-        }
-        Err(ManyExpired)
-    }
-
-    /// Every live key of the current database.
-    pub fn for_each_key(&self, visit: &mut dyn FnMut(&[u8], EntryRef<'_>)) {
-        for (_, shard) in self.held.all() {
-            for entry in shard.database(self.db).table.iter().filter(|entry| !self.is_expired(entry)) {
-                visit(entry.key(), EntryRef::new(entry, self.clock));
-            }
-        }
-    }
-
-    /// Whether every key of the current database has a deadline.
-    fn are_all_mortal(&self) -> bool {
-        let databases = || self.held.all().iter().map(|(_, shard)| shard.database(self.db));
-        databases().all(|database| database.deadlines as usize == database.table.len())
-    }
-
-    fn random_entry(&self, random: &mut Random) -> Option<&Entry> {
-        let shards = self.held.all();
-        let mut at = random.below(self.len().max(1) as u64) as usize;
-        for (_, shard) in shards {
-            let table = &shard.database(self.db).table;
-            match at.checked_sub(table.len()) {
-                Some(rest) => at = rest,
-                None => return table.random(random),
-            }
-        }
-        None
-    }
-
     /// The live entry at a key; counts the hit or miss, and notes an expired one for removal.
     #[inline]
     fn counted(&mut self, key: &Key<'_>) -> Option<&mut Entry> {
@@ -497,7 +412,5 @@ fn note_missed(leftovers: &mut Option<Box<Leftovers>>, db: Db, cause: u16, key: 
     leftovers.get_or_insert_default().changes.push(change);
 }
 
-/// Keys that are looked at for one that has not expired, where those that have are to stay.
-const KEPT_TRIES_MAX: usize = 100;
 /// Entries heavier than this are freed in the background: freeing them may take more than some ten microseconds.
 const DISCARD_BYTES_MAX: usize = 64 * 1024;
