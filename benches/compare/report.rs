@@ -85,7 +85,7 @@ pub const SECTIONS: [(Section, &str, &str); 10] = [
     (
         Section::Scripts,
         "Long scripts",
-        "Two at once on two cores, and GET of keys that a script does not touch while it runs for two seconds.",
+        "Two at once on two cores; and GET of keys in other shards than a script's, while that runs for two seconds on the same core.",
     ),
     (
         Section::Waiting,

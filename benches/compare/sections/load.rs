@@ -68,7 +68,9 @@ impl Lane {
     }
 
     fn can_run(&mut self, workload: &Workload, items: u64) -> Result<bool, Failure> {
-        if let Setting::Script(text) = workload.setting {
+        if let Setting::Script(text) = workload.setting
+            && self.loaded
+        {
             self.control.demand(&["SCRIPT", "LOAD", text])?;
         }
         let mut knows_all = self.loaded;

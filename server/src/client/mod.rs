@@ -329,6 +329,7 @@ impl Client {
 
     /// Is gone for all others: hears nothing more and is not listed.
     pub fn leave(&mut self) {
+        self.watches = None;
         self.stop_monitoring();
         self.stop_listening();
         self.stop_tracking();
@@ -338,9 +339,9 @@ impl Client {
         }
     }
 
-    /// Is listed although it has left.
+    /// Is listed although it has left, unless somebody has closed it.
     pub fn stay_listed(&self) {
-        if let Some(registry) = &self.registry {
+        if let Some(registry) = self.registry.as_ref().filter(|_| !self.info.is_closed()) {
             registry.insert(self.info.clone());
         }
     }

@@ -311,6 +311,11 @@ impl ClientInfo {
         }
     }
 
+    /// Whether somebody has ended the connection.
+    pub(super) fn is_closed(&self) -> bool {
+        matches!(*self.task.lock(), Task::Closed)
+    }
+
     /// Ends the connection, whatever it is doing. What it waits for is for others from here on, although its task is still
     /// there.
     pub(super) fn close(&self) {

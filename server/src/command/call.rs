@@ -304,7 +304,8 @@ impl<'c> Call<'c> {
         let now_us = || self.state.clock.now_us();
         let frozen = self.program.filter(|_| self.dialect().time_is_frozen);
         let Some(Caller { time_us, .. }) = frozen else { return now_us() };
-        let instant = time_us.get().unwrap_or_else(now_us);
+        // In the millisecond in which deadlines begin.
+        let instant = time_us.get().unwrap_or_else(|| now_us().min(self.now_ms * 1000 + 999));
         time_us.set(Some(instant));
         instant
     }

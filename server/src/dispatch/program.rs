@@ -87,10 +87,8 @@ pub(super) fn execute(
     let handled = execute::end(ctx, client, entry, mark, call, done);
     // What has been told already is still in the log.
     let aftermath = txn.has_leftovers().then(|| {
-        // A program may take long. Who is served by what it leaves finds what has expired since it began.
-        let ctx = ctx.now();
-        txn.advance(ctx.now_ms);
-        settle::settle(&ctx, &mut txn, teller)
+        // A program may take long.
+        settle::settle(&ctx.now(), &mut txn, teller)
     });
     drop(txn);
     drop(guard);
@@ -303,8 +301,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
     }
 
     /// Looks at the keys of a script's call, where those that it has declared are locked and no others. The script was found to
-    /// keep to them; should that ever be wrong, it hears so. Gives the first one, if it
-    /// is the only one.
+    /// keep to them; should that ever be wrong, it hears so. Gives the key, if there is just one.
     fn check_keys(
         &mut self,
         client: &Client,

@@ -96,13 +96,18 @@ impl Settling<'_, '_, '_> {
             self.aftermath.garbage.push(garbage);
             self.aftermath.teller.tell(self.ctx.state, &changes);
             self.aftermath.teller.turn_page();
+            let (state, txn) = (self.ctx.state, &mut *self.txn);
+            for change in &changes {
+                state.watchers.note(change, |db, key| program::presence(state, txn, db, key));
+            }
+            // Who is served finds what has expired since the transaction began.
+            txn.advance(self.ctx.now_ms);
             changes.iter().for_each(|change| self.follow(change));
         }
     }
 
+    /// Offers what a change has made ready.
     fn follow(&mut self, change: &Change) {
-        let (state, txn) = (self.ctx.state, &mut *self.txn);
-        state.watchers.note(change, |db, key| program::presence(state, txn, db, key));
         match change.what {
             What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
             What::Swapped => {

@@ -183,8 +183,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.wake_others();
         self.publish();
-        if matches!(ended, Ended::Close) {
-            self.leave();
+        if matches!(ended, Ended::Close) && self.pending.is_empty() {
+            // As with Redis, who reads the last reply finds the client gone.
+            self.client.iter_mut().for_each(|client| client.leave());
         }
     }
 
@@ -374,16 +375,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.info.sent.add(written as u64);
     }
 
-    /// Leaves before the last reply is sent: as with Redis, who reads it finds the client gone.
-    fn leave(&mut self) {
-        if let Some(client) = &mut self.client {
-            client.leave();
-        }
-    }
-
     /// Sends what is left and closes.
     async fn say_goodbye(&mut self) {
-        self.leave();
         // A peer that has gone does not want it any more.
         let _ = poll_fn(|cx| {
             let polled = self.poll_flush(cx);

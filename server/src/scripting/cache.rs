@@ -86,3 +86,27 @@ impl Scripts {
 fn script_bytes(script: &Script) -> usize {
     script.text.len() + script.name.len() + size_of::<Script>() + size_of::<(Sum, Arc<Script>)>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scripting::script::sum;
+
+    #[test]
+    fn scripts_are_found_by_their_names_in_either_case() {
+        let scripts = Scripts::default();
+        scripts.insert(sum(b"a"), b"a", Rules::default(), Outline::default());
+        let name = "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8";
+        let found = |name: &str| scripts.named(name.as_bytes()).map(|script| script.name.clone());
+        assert_eq!(found(name).as_deref(), Some(name));
+        assert_eq!(found(&name.to_ascii_uppercase()).as_deref(), Some(name));
+        for bad in [
+            "",
+            "86",
+            "zzf7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+            "86f7e437faa5a7fce15d1ddcb9eaeaea377667b80",
+        ] {
+            assert_eq!(found(bad), None);
+        }
+    }
+}

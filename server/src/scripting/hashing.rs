@@ -1,5 +1,6 @@
 //! How scripts are found by what needs no hashing: a sum is as good as random, and numbers are given one after the other. Texts
-//! whose sums have their first bits in common can be searched for, but they only make the finding of themselves slower.
+//! whose sums begin alike can be searched for; what they slow down, themselves and their neighbours, is far less than the search
+//! takes.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

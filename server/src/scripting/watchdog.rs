@@ -16,10 +16,6 @@ use super::sandbox::Invocation;
 use crate::clock::Clock;
 use crate::config::Config;
 
-/// Instead of an instant: a script runs, and is so young that nobody has looked yet. A look at the clock costs as much as a
-/// short script.
-const UNSEEN: u64 = 1;
-
 /// A script that has been running for so long lets others have its core when it is looked at.
 const LONG: Duration = Duration::from_millis(1);
 
@@ -62,7 +58,7 @@ pub struct Status {
     called: Mutex<Option<(String, OwnedRequest)>>,
     /// What the engine takes.
     memory_bytes: AtomicUsize,
-    /// When its script was first seen running, in nanoseconds of the clock, and [`UNSEEN`] more; 0 while none runs.
+    /// When its script has begun, in nanoseconds of the clock, and one more; 0 while none runs.
     began_ns: AtomicU64,
     /// Whether its script has called a command that writes.
     has_written: AtomicBool,
@@ -123,7 +119,7 @@ impl Watchdog {
         let engines = self.engines.lock();
         engines.iter().filter(|status| status.is_busy.load(Ordering::Acquire)).find_map(|status| {
             let (name, request) = status.called.lock().clone()?;
-            let began_ns = status.began_ns.load(Ordering::Acquire).saturating_sub(UNSEEN);
+            let began_ns = status.began_ns.load(Ordering::Acquire).saturating_sub(1);
             let took = status.clock.elapsed().saturating_sub(Duration::from_nanos(began_ns));
             Some(Running { name, request, took })
         })
@@ -203,9 +199,10 @@ impl Status {
         if self.kind == Kind::Function {
             *self.called.lock() = Some((invocation.name.to_owned(), invocation.request.to_owned()));
         }
+        let began = self.clock.elapsed().as_nanos() as u64;
         self.has_written.store(false, Ordering::Relaxed);
         self.is_killed.store(false, Ordering::Relaxed);
-        self.began_ns.store(UNSEEN, Ordering::Release);
+        self.began_ns.store(began + 1, Ordering::Release);
     }
 
     /// It has ended, and its engine takes so many bytes now.
@@ -239,17 +236,12 @@ impl Status {
 
     /// A look at what others want, from inside the script: whether it must end.
     pub fn look(&self) -> bool {
-        let now = self.clock.elapsed();
-        let began_ns = match self.began_ns.load(Ordering::Relaxed) {
-            0 => return false,
-            UNSEEN => {
-                self.began_ns.store(now.as_nanos() as u64 + UNSEEN, Ordering::Release);
-                now.as_nanos() as u64
-            }
-            seen => seen - UNSEEN,
-        };
+        let began = self.began_ns.load(Ordering::Relaxed);
+        if began == 0 {
+            return false;
+        }
         let limit_ms = u64::try_from(self.config.busy_reply_threshold.value()).unwrap_or_default();
-        let ran = now.saturating_sub(Duration::from_nanos(began_ns));
+        let ran = self.clock.elapsed().saturating_sub(Duration::from_nanos(began - 1));
         if limit_ms > 0
             && ran >= Duration::from_millis(limit_ms)
             && !self.is_busy.swap(true, Ordering::SeqCst)

@@ -125,10 +125,10 @@ impl<'k> View<'k> {
         self.keeps_expired = true;
     }
 
-    /// Goes on at a later instant: Unix milliseconds.
+    /// Goes on at a later instant: Unix milliseconds. It never goes back, whatever the clock does.
     pub fn advance(&mut self, now_ms: i64) {
-        self.now_ms = now_ms;
-        self.clock = self.access.new_at(now_ms);
+        self.now_ms = self.now_ms.max(now_ms);
+        self.clock = self.access.new_at(self.now_ms);
     }
 
     /// The instant of this transaction: Unix milliseconds.
