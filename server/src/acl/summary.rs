@@ -36,14 +36,24 @@ fn sign(is_allowed: bool) -> &'static str {
     if is_allowed { "+" } else { "-" }
 }
 
-/// The category, not used yet, most of whose commands have to be said, with the fewest that must not be.
+/// The category, not used yet, most of whose commands have to be said, with the fewest that must not be. Ours is taken when
+/// no other fits: the imitated server does not have it.
 fn best(left: &CommandRules, adds: bool, used: Category, table: &Table) -> Option<(Category, &'static str)> {
     let categories = Category::NAMES.iter().enumerate().map(|(bit, name)| (Category(1 << bit), *name));
-    // Ours is none that the imitated server could say anything with.
-    let unused =
-        categories.filter(|(category, _)| !used.contains(*category) && *category != Category::COMPUTE);
+    let (ours, others): (Vec<_>, Vec<_>) = categories
+        .filter(|(category, _)| !used.contains(*category))
+        .partition(|(category, _)| *category == Category::COMPUTE);
+    best_of(others, left, adds, table).or_else(|| best_of(ours, left, adds, table))
+}
+
+fn best_of(
+    categories: Vec<(Category, &'static str)>,
+    left: &CommandRules,
+    adds: bool,
+    table: &Table,
+) -> Option<(Category, &'static str)> {
     let mut best = None;
-    for (category, name) in unused {
+    for (category, name) in categories {
         let members = table.entries().iter().filter(|entry| entry.categories.contains(category));
         let (right, wrong) = members.fold((0, 0), |(right, wrong), entry| match left.has(entry.id) == adds {
             true => (right + 1, wrong),
