@@ -78,6 +78,8 @@ def main():
         canvases()
         remote_control(server)
         refuses(TaskRevokedError, lambda: result(revoked))
+        # The worker keeps hold of it until its time, however early that is known.
+        eventually(lambda: server.zcard("unacked_index") == 0)
         in_hand = hold.delay("killed")
         eventually(lambda: server.llen("begun:killed") == 1)
         worker.kill()
