@@ -183,9 +183,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.wake_others();
         self.publish();
-        if matches!(ended, Ended::Close) && self.pending.is_empty() {
+        if matches!(ended, Ended::Close)
+            && self.pending.is_empty()
+            && let Some(client) = &mut self.client
+        {
             // As with Redis, who reads the last reply finds the client gone.
-            self.client.iter_mut().for_each(|client| client.leave());
+            client.leave();
         }
     }
 

@@ -7,11 +7,11 @@
 
 use mlua::{Lua, MultiValue, Table, Value};
 use scoped_tls_hkt::scoped_thread_local;
-use shardis_protocol::{DoubleStyle, Version, number};
+use shardis_protocol::{DoubleStyle, OwnedRequest, Version, number};
 
 use super::convert;
 use super::library::Raised;
-use super::sandbox::Scratch;
+use super::sandbox::{Invocation, Scratch};
 use super::watchdog::Status;
 use crate::client::Client;
 use crate::command::{Error, Inside, ScriptRules};
@@ -22,6 +22,8 @@ use crate::log::Log;
 pub struct Bridge<'b> {
     /// The client that the script is to commands.
     pub client: Client,
+    /// What the script was called with.
+    pub invocation: &'b Invocation<'b>,
     pub inside: &'b mut dyn Inside,
     pub rules: ScriptRules,
     pub status: &'b Status,
@@ -33,6 +35,9 @@ scoped_thread_local!(static mut CURRENT: for<'b> &'b mut (dyn Asked + 'b));
 /// What the functions of the server's table find.
 trait Asked {
     fn answer(&mut self, question: Question, lua: &Lua, values: &MultiValue) -> mlua::Result<Value>;
+
+    /// What runs: its name, and the words of the call.
+    fn called(&self) -> (String, OwnedRequest);
 }
 
 /// The functions that ask.
@@ -68,6 +73,11 @@ pub fn install(lua: &Lua, table: &Table) -> mlua::Result<()> {
     Ok(())
 }
 
+/// What runs on this thread, unless it has just asked the server something.
+pub fn called() -> Option<(String, OwnedRequest)> {
+    CURRENT.is_set().then(|| CURRENT.with(|bridge| bridge.called()))
+}
+
 impl Asked for Bridge<'_> {
     fn answer(&mut self, question: Question, lua: &Lua, values: &MultiValue) -> mlua::Result<Value> {
         let done = match question {
@@ -81,6 +91,10 @@ impl Asked for Bridge<'_> {
             Ok(value) => Ok(value),
             Err(error) => Err(raise(lua, &error)?),
         }
+    }
+
+    fn called(&self) -> (String, OwnedRequest) {
+        (self.invocation.name.to_owned(), self.invocation.request.to_owned())
     }
 }
 

@@ -1,6 +1,4 @@
-//! How scripts are found by what needs no hashing: a sum is as good as random, and numbers are given one after the other. Texts
-//! whose sums begin alike can be searched for; what they slow down, themselves and their neighbours, is far less than the search
-//! takes.
+//! How scripts are found by what needs no hashing: a sum is as good as random, and numbers are given one after the other.
 
 use std::hash::{BuildHasherDefault, Hasher};
 

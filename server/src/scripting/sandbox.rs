@@ -138,7 +138,7 @@ impl Sandbox {
         inside: &mut dyn Inside,
         reply: &mut Reply,
     ) -> Result<(), Failure> {
-        self.guard.status.begin(invocation);
+        self.guard.status.begin();
         let done = self.enter(callee, invocation, client, inside, reply);
         self.guard.status.end(&inside.state().watchdog, self.lua.used_memory());
         self.calm_down();
@@ -154,6 +154,7 @@ impl Sandbox {
         reply: &mut Reply,
     ) -> mlua::Result<Result<(), Failure>> {
         let mut bridge = Bridge {
+            invocation,
             client: Client::of_script(client),
             inside,
             rules: invocation.rules,
@@ -264,7 +265,7 @@ impl Guard {
             Some(deadline) => {
                 (self.clock.elapsed() > deadline).then(|| Error::FUNCTION_LOAD_TIMEOUT.text().to_vec())
             }
-            None => self.status.look().then(|| self.killed.as_bytes().to_vec()),
+            None => self.status.look(bridge::called).then(|| self.killed.as_bytes().to_vec()),
         }
     }
 }

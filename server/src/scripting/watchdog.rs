@@ -12,7 +12,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use shardis_protocol::OwnedRequest;
 
-use super::sandbox::Invocation;
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -54,7 +53,7 @@ pub struct Running {
 /// What an engine does.
 pub struct Status {
     kind: Kind,
-    /// Which function runs, and the words of its call.
+    /// Which function is busy, and the words of its call.
     called: Mutex<Option<(String, OwnedRequest)>>,
     /// What the engine takes.
     memory_bytes: AtomicUsize,
@@ -195,10 +194,7 @@ impl Watchdog {
 impl Status {
     /// A script begins.
     #[inline]
-    pub fn begin(&self, invocation: &Invocation<'_>) {
-        if self.kind == Kind::Function {
-            *self.called.lock() = Some((invocation.name.to_owned(), invocation.request.to_owned()));
-        }
+    pub fn begin(&self) {
         let began = self.clock.elapsed().as_nanos() as u64;
         self.has_written.store(false, Ordering::Relaxed);
         self.is_killed.store(false, Ordering::Relaxed);
@@ -210,10 +206,9 @@ impl Status {
     pub fn end(&self, watchdog: &Watchdog, memory_bytes: usize) {
         self.began_ns.store(0, Ordering::Release);
         self.note_memory(memory_bytes);
-        if self.kind == Kind::Function {
+        if self.is_busy.load(Ordering::Relaxed) {
+            self.is_busy.store(false, Ordering::SeqCst);
             *self.called.lock() = None;
-        }
-        if self.is_busy.swap(false, Ordering::SeqCst) {
             watchdog.calm_down();
         }
     }
@@ -234,18 +229,20 @@ impl Status {
         self.is_killed.load(Ordering::Acquire) || self.is_stopping.load(Ordering::Acquire)
     }
 
-    /// A look at what others want, from inside the script: whether it must end.
-    pub fn look(&self) -> bool {
+    /// A look at what others want, from inside the script: whether it must end. `called` tells what runs, should that be busy
+    /// from now on.
+    pub fn look(&self, called: impl FnOnce() -> Option<(String, OwnedRequest)>) -> bool {
         let began = self.began_ns.load(Ordering::Relaxed);
         if began == 0 {
             return false;
         }
         let limit_ms = u64::try_from(self.config.busy_reply_threshold.value()).unwrap_or_default();
         let ran = self.clock.elapsed().saturating_sub(Duration::from_nanos(began - 1));
-        if limit_ms > 0
-            && ran >= Duration::from_millis(limit_ms)
-            && !self.is_busy.swap(true, Ordering::SeqCst)
-        {
+        if limit_ms > 0 && ran >= Duration::from_millis(limit_ms) && !self.is_busy.load(Ordering::Relaxed) {
+            if self.kind == Kind::Function {
+                *self.called.lock() = called();
+            }
+            self.is_busy.store(true, Ordering::SeqCst);
             self.any_is_busy.store(true, Ordering::SeqCst);
             (self.on_busy)();
         }
