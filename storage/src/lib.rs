@@ -21,10 +21,10 @@ pub mod table;
 pub mod types;
 
 pub use self::keyspace::{
-    Access, Ahead, Change, Contended, CycleStep, DatabaseTotals, Db, Deadline, Detached, Edit, EntryRef,
-    Event, Evicted, Eviction, ExpiryCycle, Gauge, Hand, Hold, Interest, Key, Keyspace, KeyspaceOptions,
-    ManyExpired, Moved, Notice, Patience, Rank, Scope, Settled, ShardTotals, ShardVisit, Transaction, View,
-    What,
+    Access, Ahead, CUTS_MAX, Change, Contended, Cover, Cut, CutRefusal, CutVisit, CycleStep, DatabaseTotals,
+    Db, Deadline, Detached, Edit, EntryRef, Event, Evicted, Eviction, ExpiryCycle, Feed, Gauge, Hand, Hold,
+    Interest, Key, Keyspace, KeyspaceOptions, ManyExpired, Moved, Notice, Patience, Rank, Scope, Settled,
+    ShardTotals, ShardVisit, Transaction, View, What,
 };
 pub use self::random::Random;
 pub use self::table::{Frontier, Hasher, KeyHash};

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Keyspace;
-use super::entry::Entry;
+use super::shard::Touchable;
 use crate::table::KeyHash;
 
 /// How accesses are remembered.
@@ -118,7 +118,7 @@ pub(super) struct Toucher<'k> {
 
 impl Toucher<'_> {
     #[inline]
-    pub fn touch(self, entry: &mut Entry, hash: KeyHash) {
+    pub fn touch(self, entry: &mut Touchable<'_>, hash: KeyHash) {
         if !self.notes {
             return;
         }
@@ -126,7 +126,7 @@ impl Toucher<'_> {
     }
 
     #[cold]
-    fn count(self, entry: &mut Entry, hash: KeyHash) {
+    fn count(self, entry: &mut Touchable<'_>, hash: KeyHash) {
         let nth = self.keyspace.slots[self.keyspace.shard_of(hash)].count_access();
         let chance = hash.0 ^ u64::from(nth) << 32;
         entry.touch(self.access.accessed(entry.clock(), self.now_ms, chance));

@@ -1,6 +1,6 @@
 //! The change log: what a transaction did to keys, written only while somebody listens.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Db;
 use crate::types::Kind;
@@ -84,12 +84,25 @@ impl What {
 /// Who listens to changes: a bit for each kind of listener, whose meaning is the server's business, or for each type of
 /// value that somebody listens to. Read once per transaction, after its locks are taken, so that a listener which
 /// registered under those locks is always seen.
+///
+/// The same word says whether consistent cuts are open, and how many there have been: the epoch. The two change together,
+/// in one store, and a transaction reads them with its listeners. What they mean is told in `cut`.
+///
+/// ```text
+/// bit 63 ........ 32    31    30 ........ 16 15 ........ 0
+///      epoch         cuts open   by type       of any type
+/// ```
 #[derive(Debug, Default)]
-pub struct Interest(AtomicU32);
+pub struct Interest(AtomicU64);
 
 /// Bits from here on are about values of one type; those below are about all.
 const KIND_SHIFT: u32 = 16;
 const ALL_KINDS: u32 = Interest::MISSES - 1;
+/// Cuts are open.
+const CUTS_OPEN: u64 = 1 << 31;
+/// The bits of listeners are below that.
+const LISTENERS: u64 = CUTS_OPEN - 1;
+const EPOCH_SHIFT: u32 = 32;
 
 impl Interest {
     /// The bit of those who listen to lookups of keys that are not there.
@@ -102,12 +115,14 @@ impl Interest {
 
     /// Somebody of this kind listens now.
     pub fn raise(&self, bits: u32) {
-        self.0.fetch_or(bits, Ordering::SeqCst);
+        assert_eq!(u64::from(bits) & !LISTENERS, 0, "a bit of listeners");
+        self.0.fetch_or(bits.into(), Ordering::SeqCst);
     }
 
     /// Nobody of this kind listens any more.
     pub fn lower(&self, bits: u32) {
-        self.0.fetch_and(!bits, Ordering::SeqCst);
+        assert_eq!(u64::from(bits) & !LISTENERS, 0, "a bit of listeners");
+        self.0.fetch_and(!u64::from(bits), Ordering::SeqCst);
     }
 
     /// Whether anybody of these kinds listens now.
@@ -120,39 +135,126 @@ impl Interest {
     pub(super) fn observers(&self) -> Observers {
         Observers(self.0.load(Ordering::Relaxed))
     }
+
+    /// The next epoch begins, with a cut open.
+    pub(super) fn begin_epoch(&self) {
+        let begin = |word: u64| Some(word.wrapping_add(1 << EPOCH_SHIFT) | CUTS_OPEN);
+        let begun = self.0.fetch_update(Ordering::SeqCst, Ordering::Relaxed, begin);
+        debug_assert!(begun.is_ok(), "it always begins");
+    }
+
+    /// No cut is open any more.
+    pub(super) fn close_cuts(&self) {
+        self.0.fetch_and(!CUTS_OPEN, Ordering::SeqCst);
+    }
 }
 
-/// Who listens to the changes of one transaction.
+/// The number of a cut: how many there had been when it was the last one. It wraps, so two are compared by their distance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Epoch(u32);
+
+impl Epoch {
+    pub fn next(self) -> Epoch {
+        Epoch(self.0.wrapping_add(1))
+    }
+
+    /// Whether it is that one or a later one. No cut stays open for two billion others.
+    pub fn has_reached(self, other: Epoch) -> bool {
+        self.0.wrapping_sub(other.0) < 1 << 31
+    }
+}
+
+/// Who listens to the changes of one transaction, and after which cuts it is.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Observers(u32);
+pub(super) struct Observers(u64);
 
 impl Observers {
-    /// Whether there is any.
+    /// Whether anybody listens.
     #[inline]
     pub fn any(self) -> bool {
-        self.0 != 0
+        self.0 & LISTENERS != 0
     }
 
     /// Whether any of these listen.
     #[inline]
     pub fn include(self, bits: u32) -> bool {
-        self.0 & bits != 0
+        self.0 & u64::from(bits) != 0
     }
 
     /// Whether anybody listens to values of this type.
     #[inline]
     pub fn listen_to(self, kind: Kind) -> bool {
-        self.0 & (ALL_KINDS | Interest::in_kind(kind)) != 0
+        self.include(ALL_KINDS | Interest::in_kind(kind))
     }
 
     /// Whether anybody listens to lookups of keys that are not there.
     #[inline]
     pub fn listen_to_misses(self) -> bool {
-        self.0 & Interest::MISSES != 0
+        self.include(Interest::MISSES)
     }
 
-    /// These and those.
-    pub fn and(self, others: Observers) -> Observers {
-        Observers(self.0 | others.0)
+    /// Whether there may be cuts to which changes have to be shown.
+    #[inline]
+    pub fn cuts_are_open(self) -> bool {
+        self.0 & CUTS_OPEN != 0
+    }
+
+    /// How many cuts there had been.
+    pub fn epoch(self) -> Epoch {
+        Epoch((self.0 >> EPOCH_SHIFT) as u32)
+    }
+
+    /// These and those who listen now. What is under way stays before or after the cuts that it was before or after.
+    pub fn and_listeners_of(self, now: Observers) -> Observers {
+        Observers(self.0 | now.0 & LISTENERS)
+    }
+
+    /// These and those who listen now, after the cuts of now: for who has not changed anything yet.
+    pub fn and_all_of(self, now: Observers) -> Observers {
+        Observers(self.0 & LISTENERS | now.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_and_listeners_share_a_word_and_do_not_meet() {
+        let interest = Interest::default();
+        interest.raise(Interest::in_kind(Kind::Hash) | 1);
+        let before = interest.observers();
+        assert!(!before.cuts_are_open() && before.listen_to(Kind::List));
+        interest.begin_epoch();
+        interest.lower(1);
+        let after = interest.observers();
+        assert!(after.cuts_are_open() && after.listen_to(Kind::Hash) && !after.listen_to(Kind::List));
+        assert_eq!(after.epoch(), before.epoch().next());
+        assert!(after.epoch().has_reached(before.epoch()) && !before.epoch().has_reached(after.epoch()));
+
+        interest.raise(2);
+        let now = interest.observers();
+        let kept = before.and_listeners_of(now);
+        assert!(
+            kept.include(1) && kept.include(2) && !kept.cuts_are_open() && kept.epoch() == before.epoch()
+        );
+        let moved_on = before.and_all_of(now);
+        assert!(moved_on.include(1) && moved_on.include(2) && moved_on.epoch() == now.epoch());
+
+        interest.lower(2 | Interest::in_kind(Kind::Hash));
+        assert!(interest.observers().cuts_are_open() && !interest.observers().any());
+        interest.close_cuts();
+        assert!(!interest.observers().cuts_are_open());
+        assert_eq!(interest.observers().epoch(), now.epoch());
+    }
+
+    #[test]
+    fn epochs_are_in_order_where_their_number_wraps() {
+        let interest = Interest(AtomicU64::new(u64::from(u32::MAX) << EPOCH_SHIFT | 3));
+        let last = interest.observers().epoch();
+        interest.begin_epoch();
+        assert!(interest.observers().epoch().has_reached(last));
+        assert!(!last.has_reached(interest.observers().epoch()));
+        assert!(interest.is_raised(3));
     }
 }

@@ -8,6 +8,7 @@ use std::ops::Deref;
 
 use super::Key;
 use super::change::What;
+use super::cut::Fed;
 use super::view::View;
 use crate::table::{KeyHash, Position};
 use crate::types::{Collection, WrongType};
@@ -18,6 +19,7 @@ pub struct Edit<'t, 'k, T: Collection> {
     key: Box<[u8]>,
     hash: KeyHash,
     position: Position,
+    fed: Fed,
     /// Present until the guard drops.
     value: Option<T>,
     weight_bytes_before: usize,
@@ -35,10 +37,12 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
         what: What,
     ) -> Result<Edit<'t, 'k, T>, WrongType> {
         let is_observed = view.observers.listen_to(T::KIND);
-        let entry = view.database_mut(key.hash).table.at_mut(position);
-        if entry.kind() != T::KIND {
+        if view.database_mut(key.hash).table.at(position).kind() != T::KIND {
             return Err(WrongType);
         }
+        // Now, because the entry is without its value as long as the guard lives.
+        let fed = view.before_change(key.hash, position);
+        let entry = view.database_mut(key.hash).table.change(fed).at_mut(position);
         let weight_bytes_before = entry.weight_bytes();
         let value = entry.lend().and_then(T::from_object).expect("invariant: the kind was just compared");
         // The key is only needed for the log.
@@ -48,6 +52,7 @@ impl<'t, 'k, T: Collection> Edit<'t, 'k, T> {
             key: key_bytes,
             hash: key.hash,
             position,
+            fed,
             had_deadlines: value.has_deadlines(),
             value: Some(value),
             weight_bytes_before,
@@ -84,7 +89,7 @@ impl<T: Collection> Drop for Edit<'_, '_, T> {
         let Some(value) = self.value.take() else { return };
         let (is_empty, has_deadlines) = (value.is_empty(), value.has_deadlines());
         let database = self.view.database_mut(self.hash);
-        let entry = database.table.at_mut(self.position);
+        let entry = database.table.change(self.fed).at_mut(self.position);
         entry.give_back(value.into_object());
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - self.weight_bytes_before;
         database.timed_hashes =

@@ -123,9 +123,10 @@ impl Keyspace {
     /// What there is in all shards. A busy one counts as it was last time.
     pub fn measure(&self, gauge: &mut Gauge) -> Measure {
         let mut sum = Measure { bytes: size_of_val(&*self.slots), ..Measure::default() };
-        for (slot, known) in self.slots.iter().zip(&mut gauge.0) {
+        for (index, (slot, known)) in self.slots.iter().zip(&mut gauge.0).enumerate() {
             if let Some(shard) = slot.try_lock() {
                 *known = shard.measure();
+                known.bytes += self.cuts.memory_bytes(index);
             }
             sum.bytes += known.bytes;
             sum.keys += known.keys;

@@ -15,6 +15,7 @@
 mod access;
 mod ahead;
 mod change;
+mod cut;
 mod edit;
 #[expect(unsafe_code, reason = "key, value and deadline in one allocation: 43 bytes a small key, not 75")]
 mod entry;
@@ -31,8 +32,8 @@ mod transaction;
 mod view;
 mod visit;
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 
@@ -40,6 +41,8 @@ pub use self::access::Access;
 use self::access::AccessCell;
 pub use self::ahead::Ahead;
 pub use self::change::{Change, Event, Interest, Notice, What};
+use self::cut::Cuts;
+pub use self::cut::{CUTS_MAX, Cover, Cut, CutRefusal, CutVisit, Feed};
 pub use self::edit::Edit;
 pub use self::entry_ref::EntryRef;
 pub use self::eviction::{Evicted, Eviction, Gauge, Hand, Measure, Rank};
@@ -101,7 +104,8 @@ pub struct Keyspace {
     order: OrderLock,
     hasher: Hasher,
     databases: u16,
-    interest: Interest,
+    /// Also who listens to changes.
+    cuts: Arc<Cuts>,
     access: AccessCell,
     on_release: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Hits, misses and expired keys up to when they were last counted anew.
@@ -135,7 +139,7 @@ impl Keyspace {
             order: OrderLock::default(),
             hasher: Hasher::new(options.seed),
             databases: options.databases,
-            interest: Interest::default(),
+            cuts: Arc::default(),
             access: AccessCell::default(),
             on_release: OnceLock::new(),
             counted_before: Default::default(),
@@ -171,8 +175,9 @@ impl Keyspace {
     }
 
     /// Who listens to changes.
+    #[inline]
     pub fn interest(&self) -> &Interest {
-        &self.interest
+        &self.cuts.interest
     }
 
     /// Changes how accesses are remembered, from the next transaction on.
@@ -198,6 +203,8 @@ impl Keyspace {
     /// Adds what is in no shard, and takes away what is not to be counted any more.
     fn complete(&self, mut totals: ShardTotals) -> ShardTotals {
         totals.memory_bytes += self.slots.len() * size_of::<Slot>();
+        totals.memory_bytes +=
+            (0..self.slots.len()).map(|shard| self.cuts.memory_bytes(shard)).sum::<usize>();
         for (counter, base) in totals.counters_mut().into_iter().zip(&self.counted_before) {
             *counter = counter.saturating_sub(base.load(Ordering::Relaxed));
         }

@@ -272,8 +272,9 @@ impl<'k> View<'k> {
         if self.hold == Hold::Long {
             self.keyspace.slots[index].mark_held_long(true);
         }
-        // A listener may have registered under this very lock.
-        self.observers = self.observers.and(self.keyspace.interest.observers());
+        // A listener may have registered under this very lock. Of the cuts, the last look before the first change counts;
+        // `cut` tells why.
+        self.observers = self.observers.and_all_of(self.keyspace.interest().observers());
         (index, guard)
     }
 
@@ -291,7 +292,7 @@ impl<'k> View<'k> {
         }
     }
 
-    fn order_shared(&mut self) -> Result<(), Contended> {
+    pub(super) fn order_shared(&mut self) -> Result<(), Contended> {
         let order = &self.keyspace.order.lock;
         let guard = match self.patience {
             Patience::Wait => order.read(),

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::cut::Fed;
 use super::entry::Entry;
 use super::eviction::Measure;
 use super::{Db, EMPTY};
 use crate::random::Random;
-use crate::table::{Hasher, KeyHash, Published, Table, TableEntry, prefetch};
+use crate::table::{Hasher, KeyHash, Position, Published, Table, TableEntry, prefetch};
 
 /// A shard behind its lock. In its first line is what a lookup needs: the outline, and the table of database 0.
 #[derive(Default)]
@@ -103,7 +104,7 @@ impl Drop for Locked<'_> {
 #[derive(Default)]
 #[repr(C)]
 pub(super) struct Database {
-    pub table: Table<Entry>,
+    pub table: Entries,
     /// Keys that have a deadline.
     pub deadlines: u32,
     /// Hashes with fields that have one. In 32 bits, both leave the slot its two lines; four billion keys in one shard
@@ -115,7 +116,7 @@ pub(super) struct Database {
 
 impl Database {
     pub const fn new() -> Database {
-        Database { table: Table::new(), deadlines: 0, timed_hashes: 0, weight_bytes: 0 }
+        Database { table: Entries(Table::new()), deadlines: 0, timed_hashes: 0, weight_bytes: 0 }
     }
 
     /// Whether anything in it may expire.
@@ -126,6 +127,65 @@ impl Database {
     /// Bytes of the entries and the table.
     pub fn memory_bytes(&self) -> usize {
         self.weight_bytes + self.table.memory_bytes()
+    }
+}
+
+/// The entries of a database: to be read by anybody, and changed by who has fed the open cuts with what is about to change.
+#[derive(Default)]
+#[repr(transparent)]
+pub(super) struct Entries(Table<Entry>);
+
+impl Deref for Entries {
+    type Target = Table<Entry>;
+
+    #[inline]
+    fn deref(&self) -> &Table<Entry> {
+        &self.0
+    }
+}
+
+impl Entries {
+    /// The table, to be changed.
+    #[inline]
+    pub fn change(&mut self, _: Fed) -> &mut Table<Entry> {
+        &mut self.0
+    }
+
+    /// The entry with this key, for an access to be noted.
+    #[inline]
+    pub fn touchable(&mut self, hash: KeyHash, key: &[u8]) -> Option<Touchable<'_>> {
+        self.0.find_mut(hash, key).map(Touchable)
+    }
+
+    /// The entry at a position, for an access to be noted.
+    #[inline]
+    pub fn touchable_at(&mut self, position: Position) -> Touchable<'_> {
+        Touchable(self.0.at_mut(position))
+    }
+}
+
+/// An entry of which nothing can be changed but what it remembers of its accesses.
+pub(super) struct Touchable<'e>(&'e mut Entry);
+
+impl<'e> Touchable<'e> {
+    #[inline]
+    pub fn entry(self) -> &'e Entry {
+        self.0
+    }
+
+    #[inline]
+    pub fn deadline_ms(&self) -> Option<i64> {
+        self.0.deadline_ms()
+    }
+
+    #[inline]
+    pub fn clock(&self) -> u32 {
+        self.0.clock()
+    }
+
+    #[inline]
+    pub fn touch(&mut self, clock: u32) {
+        self.0.touch(clock);
     }
 }
 

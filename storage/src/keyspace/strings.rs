@@ -109,8 +109,9 @@ impl Transaction<'_> {
             self.insert(key, Entry::new(key.bytes(), value, deadline_ms, clock), What::Created);
             return self.log_deadline(key, deadline);
         };
+        let fed = self.0.before_change(key.hash(), position);
         let database = self.0.database_mut(key.hash());
-        let entry = database.table.at_mut(position);
+        let entry = database.table.change(fed).at_mut(position);
         let old_deadline = entry.deadline_ms();
         let deadline_ms = match deadline {
             Deadline::Keep => old_deadline,
@@ -148,8 +149,9 @@ impl Transaction<'_> {
     /// Lets `write` change the bytes of an existing string to `total` of them. A long one changes in its own buffer,
     /// which is copied first only if a reply still holds on to it.
     fn rewrite(&mut self, key: &Key<'_>, position: Position, total: usize, write: impl FnOnce(&mut Vec<u8>)) {
+        let fed = self.0.before_change(key.hash(), position);
         let database = self.0.database_mut(key.hash());
-        let entry = database.table.at_mut(position);
+        let entry = database.table.change(fed).at_mut(position);
         let old_weight = entry.weight_bytes();
         if let Some(shared) = entry.shared_mut() {
             write(Arc::make_mut(shared));

@@ -4,6 +4,7 @@
 //! log) cannot be forgotten. Strings are in `strings`.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use super::change::{Change, Event, Notice, What};
 use super::edit::Edit;
@@ -23,10 +24,11 @@ pub struct Transaction<'k>(pub(super) View<'k>);
 #[derive(Debug)]
 pub struct Moved(Entry);
 
-/// Databases that were emptied: dropping this frees them.
+/// Databases that were emptied: dropping this frees them, but for those in which a [`Cut`](super::Cut) goes on.
 #[derive(Default)]
 pub struct Detached {
-    databases: Vec<Database>,
+    /// Open cuts may go on in them; whoever is the last to let go of one frees it.
+    databases: Vec<Arc<Database>>,
     entries: Vec<Entry>,
 }
 
@@ -159,8 +161,9 @@ impl<'k> Transaction<'k> {
     /// Changes when a key expires; false if there is no such key.
     pub fn set_deadline(&mut self, key: &Key<'_>, deadline_ms: Option<i64>) -> bool {
         let Some(position) = self.live_position(key) else { return false };
+        let fed = self.0.before_change(key.hash, position);
         let database = self.0.database_mut(key.hash);
-        let entry = database.table.at_mut(position);
+        let entry = database.table.change(fed).at_mut(position);
         let (old_weight, old_deadline) = (entry.weight_bytes(), entry.deadline_ms());
         entry.set_deadline(deadline_ms);
         let kind = entry.kind();
@@ -201,9 +204,7 @@ impl<'k> Transaction<'k> {
         for db in databases {
             let mut keys = 0;
             for index in 0..self.0.keyspace.slots.len() {
-                let shard = self.0.shard_at(index);
-                if !shard.database(Db(db)).table.is_empty() {
-                    let taken = std::mem::take(shard.database_mut(Db(db)));
+                if let Some(taken) = self.0.detach(index, Db(db)) {
                     keys += taken.table.len();
                     detached.databases.push(taken);
                 }
@@ -219,7 +220,7 @@ impl<'k> Transaction<'k> {
             return;
         }
         for index in 0..self.0.keyspace.slots.len() {
-            self.0.shard_at(index).swap(a, b);
+            self.0.swap_in(index, a, b);
         }
         self.log_whole(a, What::Swapped, true);
         self.log_whole(b, What::Swapped, true);
@@ -273,14 +274,14 @@ impl<'k> Transaction<'k> {
     #[inline]
     pub(super) fn live_position(&mut self, key: &Key<'_>) -> Option<Position> {
         let (db, now_ms, toucher) = (self.0.db, self.0.now_ms, self.0.toucher());
-        let table = &mut self.0.shard_mut(key.hash).databases.existing_mut(db)?.table;
-        let position = table.position(key.hash, key.bytes)?;
-        let entry = table.at_mut(position);
+        let database = self.0.shard_mut(key.hash).databases.existing_mut(db)?;
+        let position = database.table.position(key.hash, key.bytes)?;
+        let mut entry = database.table.touchable_at(position);
         if entry.deadline_ms().is_some_and(|deadline| deadline <= now_ms) {
             self.0.expire(key);
             return None;
         }
-        toucher.touch(entry, key.hash);
+        toucher.touch(&mut entry, key.hash);
         Some(position)
     }
 
@@ -303,11 +304,12 @@ impl<'k> Transaction<'k> {
 
     fn add(&mut self, key: &Key<'_>, entry: Entry) {
         let hasher = self.0.keyspace.hasher;
+        let fed = self.0.before_creation(key);
         let database = self.0.database_mut(key.hash);
         database.weight_bytes += entry.weight_bytes();
         database.deadlines += u32::from(entry.deadline_ms().is_some());
         database.timed_hashes += u32::from(entry.has_field_deadlines());
-        database.table.insert(key.hash, entry, &hasher);
+        database.table.change(fed).insert(key.hash, entry, &hasher);
     }
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {

@@ -8,7 +8,7 @@ use super::change::{Change, Notice, Observers, What};
 use super::entry::Entry;
 use super::entry_ref::{EntryRef, seconds_between};
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
-use super::shard::{Database, Shard};
+use super::shard::{Database, Shard, Touchable};
 use super::{Db, Key, Keyspace};
 use crate::table::{KeyHash, Position};
 use crate::types::string::StringRef;
@@ -27,7 +27,7 @@ pub struct View<'k> {
     access: AccessWord,
     /// What a key remembers that is made now.
     pub(super) clock: u32,
-    /// For whom changes are logged.
+    /// For whom changes are logged, and after which cuts they are.
     pub(super) observers: Observers,
     /// Whether lookups are noted as accesses.
     pub(super) notes_accesses: bool,
@@ -75,8 +75,8 @@ impl<'k> View<'k> {
         let held = Held::One(scope::lock_one(self.keyspace, index, self.patience, self.hold)?);
         // It held nothing, and a call to let go of that would be made all the same.
         std::mem::forget(std::mem::replace(&mut self.held, held));
-        // Under the lock, so that a listener which registered under it is seen.
-        self.observers = self.keyspace.interest.observers();
+        // Under the lock, so that a listener which registered under it is seen, and a cut that has been in the shard.
+        self.observers = self.keyspace.interest().observers();
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl<'k> View<'k> {
             now_ms,
             access,
             clock: access.new_at(now_ms),
-            observers: keyspace.interest.observers(),
+            observers: keyspace.interest().observers(),
             notes_accesses: true,
             keeps_expired: false,
             has_changed: false,
@@ -140,15 +140,15 @@ impl<'k> View<'k> {
     #[inline]
     pub fn lookup(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let toucher = self.toucher();
-        let entry = self.counted(key)?;
-        toucher.touch(entry, key.hash);
-        Some(EntryRef::new(entry, toucher.clock))
+        let mut entry = self.counted(key)?;
+        toucher.touch(&mut entry, key.hash);
+        Some(EntryRef::new(entry.entry(), toucher.clock))
     }
 
     /// The entry at a key, counted but not noted as an access.
     pub fn peek(&mut self, key: &Key<'_>) -> Option<EntryRef<'_>> {
         let clock = self.clock;
-        Some(EntryRef::new(self.counted(key)?, clock))
+        Some(EntryRef::new(self.counted(key)?.entry(), clock))
     }
 
     /// How often a key is used, from what it remembers: 0 to 255, on a logarithmic scale. Only while frequency is remembered.
@@ -230,7 +230,7 @@ impl<'k> View<'k> {
 
     /// Logs changes from now on for those who have begun to listen since the shards were locked, too.
     pub fn listen_again(&mut self) {
-        self.observers = self.observers.and(self.keyspace.interest.observers());
+        self.observers = self.observers.and_listeners_of(self.keyspace.interest().observers());
     }
 
     /// The changes that have been logged and not been handed out yet.
@@ -245,12 +245,12 @@ impl<'k> View<'k> {
 
     /// The live entry at a key; counts the hit or miss, and notes an expired one for removal.
     #[inline]
-    fn counted(&mut self, key: &Key<'_>) -> Option<&mut Entry> {
+    fn counted(&mut self, key: &Key<'_>) -> Option<Touchable<'_>> {
         let index = self.keyspace.shard_of(key.hash);
         self.touch(index);
         let Shard { databases, counters } = self.held.shard_mut(index);
         let database = databases.existing_mut(self.db);
-        let Some(entry) = database.and_then(|database| database.table.find_mut(key.hash, key.bytes)) else {
+        let Some(entry) = database.and_then(|database| database.table.touchable(key.hash, key.bytes)) else {
             counters.misses += 1;
             if self.observers.listen_to_misses() {
                 note_missed(&mut self.leftovers, self.db, self.cause, key);
@@ -359,8 +359,9 @@ impl<'k> View<'k> {
     /// Takes an entry out of its table and out of the books.
     pub(super) fn remove_at(&mut self, hash: KeyHash, position: Position) -> Entry {
         let hasher = self.keyspace.hasher;
+        let fed = self.before_change(hash, position);
         let database = self.database_mut(hash);
-        let entry = database.table.remove_at(position, &hasher);
+        let entry = database.table.change(fed).remove_at(position, &hasher);
         database.weight_bytes -= entry.weight_bytes();
         database.deadlines -= u32::from(entry.deadline_ms().is_some());
         database.timed_hashes -= u32::from(entry.has_field_deadlines());

@@ -14,7 +14,7 @@ use super::entry_ref::EntryRef;
 use super::scope::{Contended, Hold, Patience, Scope};
 use super::view::View;
 use super::{Db, Keyspace};
-use crate::table::{Frontier, TableEntry, prefetch};
+use crate::table::{Frontier, Hasher, Table, TableEntry, prefetch};
 use crate::types::ObjectRef;
 
 /// A locked shard, to be visited.
@@ -56,40 +56,55 @@ impl ShardVisit<'_> {
         &mut self,
         frontier: Frontier,
         mut admits: impl FnMut(&[u8], EntryRef<'_>) -> bool,
-        mut row: impl FnMut(&[u8], EntryRef<'_>) -> bool,
+        row: impl FnMut(&[u8], EntryRef<'_>) -> bool,
     ) -> Frontier {
         let (db, clock, now_ms) = (self.view.db, self.view.clock, self.view.now_ms);
         let hasher = &self.view.keyspace.hasher;
         let table = &self.view.shard_at(self.shard).database(db).table;
-        let mut group: SmallVec<[Candidate<'_>; GROUP_INLINE]> = SmallVec::new();
-        let mut end = table.sweep(frontier, GROUP_BUCKETS, hasher, |entry, bucket_end| {
-            group.push(Candidate { entry, bucket_end, is_wanted: false });
-        });
-        for at in 0..group.len() + 2 * STAGE_DISTANCE {
-            // Wraps out of the group where a stage has not begun yet.
-            let behind = |stages: usize| at.wrapping_sub(stages * STAGE_DISTANCE);
-            if let Some(candidate) = group.get(at) {
-                prefetch(candidate.entry.address());
-            }
-            if let Some(candidate) = group.get_mut(behind(1)) {
-                let entry = candidate.entry;
-                let is_live = entry.deadline_ms().is_none_or(|deadline| deadline > now_ms);
-                candidate.is_wanted = is_live && admits(entry.key(), EntryRef::new(entry, clock));
-                if candidate.is_wanted {
-                    prefetch_content(entry);
-                }
-            }
-            if let Some(candidate) = group.get(behind(2)).filter(|candidate| candidate.is_wanted) {
-                if candidate.bucket_end > end {
-                    break;
-                }
-                if !row(candidate.entry.key(), EntryRef::new(candidate.entry, clock)) {
-                    end = candidate.bucket_end;
-                }
+        let admits = |entry: &Entry| {
+            let is_live = entry.deadline_ms().is_none_or(|deadline| deadline > now_ms);
+            is_live && admits(entry.key(), EntryRef::new(entry, clock))
+        };
+        sweep_rows(table, frontier, hasher, clock, admits, row)
+    }
+}
+
+/// One step through a table: the entries that `admits` lets through are given to `row`, as [`ShardVisit::step`] says.
+#[inline]
+pub(super) fn sweep_rows(
+    table: &Table<Entry>,
+    frontier: Frontier,
+    hasher: &Hasher,
+    clock: u32,
+    mut admits: impl FnMut(&Entry) -> bool,
+    mut row: impl FnMut(&[u8], EntryRef<'_>) -> bool,
+) -> Frontier {
+    let mut group: SmallVec<[Candidate<'_>; GROUP_INLINE]> = SmallVec::new();
+    let mut end = table.sweep(frontier, GROUP_BUCKETS, hasher, |entry, bucket_end| {
+        group.push(Candidate { entry, bucket_end, is_wanted: false });
+    });
+    for at in 0..group.len() + 2 * STAGE_DISTANCE {
+        // Wraps out of the group where a stage has not begun yet.
+        let behind = |stages: usize| at.wrapping_sub(stages * STAGE_DISTANCE);
+        if let Some(candidate) = group.get(at) {
+            prefetch(candidate.entry.address());
+        }
+        if let Some(candidate) = group.get_mut(behind(1)) {
+            candidate.is_wanted = admits(candidate.entry);
+            if candidate.is_wanted {
+                prefetch_content(candidate.entry);
             }
         }
-        end
+        if let Some(candidate) = group.get(behind(2)).filter(|candidate| candidate.is_wanted) {
+            if candidate.bucket_end > end {
+                break;
+            }
+            if !row(candidate.entry.key(), EntryRef::new(candidate.entry, clock)) {
+                end = candidate.bucket_end;
+            }
+        }
     }
+    end
 }
 
 /// Asks for what a collection points to, which is where its elements begin. A string lies in its entry.

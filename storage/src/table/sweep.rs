@@ -37,7 +37,8 @@ impl Frontier {
         self.0 as f64 / Frontier::END.0 as f64
     }
 
-    fn of(hash: KeyHash) -> Frontier {
+    /// The position of a key: behind a frontier if it is below it.
+    pub(crate) fn of(hash: KeyHash) -> Frontier {
         Frontier(u64::from(hash.bucket_bits().reverse_bits()))
     }
 }
