@@ -110,32 +110,39 @@ fn opening_does_not_wait_for_a_long_holder_of_undeclared_keys_nor_is_stopped_by_
     }
 }
 
-/// What is under way when a cut is opened is before it as a whole: what it changes from then on belongs to the cut.
+/// What is under way when a cut is opened is before it as a whole: what it changes from then on belongs to the cut. So it is too
+/// if it is after another cut, which it feeds.
 #[test]
 fn a_transaction_under_way_is_before_the_cut() {
-    let keyspace = Keyspace::new(KeyspaceOptions { shards: 2, databases: 1, seed: 1 });
-    let (key, later) = (keyspace.key(b"key"), keyspace.key(b"later"));
-    let mut txn = keyspace.begin(Scope::Every, Patience::Wait, Hold::Short, 0).unwrap();
-    txn.set_integer(&key, 1);
-    let sink = Arc::new(Sink::default());
-    let cut = keyspace
-        .open_cut(Db(0), Cover::Every, Arc::clone(&sink) as Arc<dyn Feed>, Patience::Short, 0)
-        .unwrap();
-    // Listeners that come meanwhile are heard, and make no difference to that.
-    txn.listen_again();
-    txn.set_integer(&key, 2);
-    txn.set_integer(&later, 3);
-    drop(txn);
-    assert!(sink.0.lock().unwrap().is_empty());
-    let mut rows = Rows::new();
-    for shard in 0..2 {
-        let mut visit = keyspace.visit_cut(&cut, shard, Patience::Wait, 0).unwrap();
-        while visit.step(|_, _| true, |key, entry| rows.insert(key.to_vec(), render(entry)).is_none())
-            < Frontier::END
-        {}
+    for follows_another in [false, true] {
+        let keyspace = Keyspace::new(KeyspaceOptions { shards: 2, databases: 1, seed: 1 });
+        let (key, later) = (keyspace.key(b"key"), keyspace.key(b"later"));
+        let open = |sink: &Arc<Sink>| {
+            let feed = Arc::clone(sink) as Arc<dyn Feed>;
+            keyspace.open_cut(Db(0), Cover::Every, feed, Patience::Short, 0).unwrap()
+        };
+        let (sink, earlier_sink) = (Arc::new(Sink::default()), Arc::new(Sink::default()));
+        keyspace.begin(Scope::Every, Patience::Wait, Hold::Short, 0).unwrap().set_integer(&key, 1);
+        let _earlier = follows_another.then(|| open(&earlier_sink));
+        let mut txn = keyspace.begin(Scope::Every, Patience::Wait, Hold::Short, 0).unwrap();
+        let cut = open(&sink);
+        // Listeners that come meanwhile are heard, and make no difference to that.
+        txn.listen_again();
+        txn.set_integer(&key, 2);
+        txn.set_integer(&later, 3);
+        drop(txn);
+        assert!(sink.0.lock().unwrap().is_empty());
+        assert_eq!(earlier_sink.0.lock().unwrap().len(), usize::from(follows_another));
+        let mut rows = Rows::new();
+        for shard in 0..2 {
+            let mut visit = keyspace.visit_cut(&cut, shard, Patience::Wait, 0).unwrap();
+            let mut row =
+                |key: &[u8], entry: EntryRef<'_>| rows.insert(key.to_vec(), render(entry)).is_none();
+            while visit.step(|_, _| true, &mut row) < Frontier::END {}
+        }
+        assert_eq!(rows.keys().map(Vec::as_slice).collect::<Vec<_>>(), [&b"key"[..], b"later"]);
+        assert!(rows[&b"key"[..]].contains("[50]"), "{rows:?}");
     }
-    assert_eq!(rows.keys().map(Vec::as_slice).collect::<Vec<_>>(), [&b"key"[..], b"later"]);
-    assert!(rows[&b"key"[..]].contains("[50]"), "{rows:?}");
 }
 
 /// What was flushed counts as long as a cut goes on in it, once however many cuts do, and so do the keys that are done.

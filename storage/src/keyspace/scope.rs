@@ -272,9 +272,7 @@ impl<'k> View<'k> {
         if self.hold == Hold::Long {
             self.keyspace.slots[index].mark_held_long(true);
         }
-        // A listener may have registered under this very lock. Of the cuts, the last look before the first change counts;
-        // `cut` tells why.
-        self.observers = self.observers.and_all_of(self.keyspace.interest().observers());
+        self.look();
         (index, guard)
     }
 

@@ -75,9 +75,19 @@ impl<'k> View<'k> {
         let held = Held::One(scope::lock_one(self.keyspace, index, self.patience, self.hold)?);
         // It held nothing, and a call to let go of that would be made all the same.
         std::mem::forget(std::mem::replace(&mut self.held, held));
-        // Under the lock, so that a listener which registered under it is seen, and a cut that has been in the shard.
-        self.observers = self.keyspace.interest().observers();
+        self.look();
         Ok(())
+    }
+
+    /// Looks who listens and which cuts there have been, with a shard just locked: a listener may have registered under this
+    /// very lock, and a cut may have been here. Of the cuts, the last look before the first change counts; `cut` tells why.
+    #[inline]
+    pub(super) fn look(&mut self) {
+        #[cfg(test)]
+        if self.keyspace.cuts.fault.is(super::cut::Fault::EarlyEpoch) {
+            return;
+        }
+        self.observers = self.observers.and_all_of(self.keyspace.interest().observers());
     }
 
     #[inline]

@@ -45,6 +45,8 @@ use parking_lot::Mutex;
 
 pub(super) use self::hook::Fed;
 use self::part::{Coverage, Part, ShardCuts};
+#[cfg(test)]
+pub(super) use self::tests::Fault;
 pub use self::visit::CutVisit;
 use super::change::{Epoch, Interest};
 use super::entry_ref::EntryRef;
@@ -106,6 +108,8 @@ pub(super) struct Cuts {
     open: Mutex<usize>,
     /// One for each shard, made for the first cut.
     shards: OnceLock<Box<[ShardCuts]>>,
+    #[cfg(test)]
+    pub fault: tests::FaultCell,
 }
 
 impl Keyspace {
@@ -205,5 +209,280 @@ impl Cuts {
     /// Bytes that the open cuts keep for the sake of one shard, which may be locked: keys, and tables that were flushed.
     pub fn memory_bytes(&self, shard: usize) -> usize {
         self.shards.get().map_or(0, |shards| size_of::<ShardCuts>() + shards[shard].lock().memory_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::keyspace::entry::NewValue;
+    use crate::keyspace::{KeyspaceOptions, Scope, Transaction};
+    use crate::random::Random;
+    use crate::table::{Frontier, KeyHash};
+    use crate::types::string::StringRef;
+
+    /// What is wrong on purpose, to show that a test would notice.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[repr(u8)]
+    pub enum Fault {
+        None,
+        /// Writers feed nothing.
+        NoHook,
+        /// The epoch is read before the shards are locked.
+        EarlyEpoch,
+    }
+
+    #[derive(Default)]
+    pub struct FaultCell(AtomicU8);
+
+    impl FaultCell {
+        pub fn is(&self, fault: Fault) -> bool {
+            self.0.load(Ordering::Relaxed) == fault as u8
+        }
+    }
+
+    const SHARDS: usize = 8;
+    const ACCOUNTS: usize = 48;
+    const START: i64 = 1_000;
+    const GUESTS: u64 = 200;
+    const NOW_MS: i64 = 1_000_000;
+    /// Each of the faults is found within the first few.
+    const CUTS: usize = 300;
+    /// Ends a search for what goes wrong.
+    const DEADLINE: Duration = Duration::from_secs(60);
+
+    type Rows = BTreeMap<Vec<u8>, i64>;
+
+    #[derive(Default)]
+    struct Sink(Mutex<Vec<(Vec<u8>, i64)>>);
+
+    impl Feed for Sink {
+        fn feed(&self, _shard: usize, key: &[u8], entry: EntryRef<'_>) {
+            self.0.lock().push((key.to_vec(), number(entry)));
+        }
+    }
+
+    fn number(entry: EntryRef<'_>) -> i64 {
+        match entry.string() {
+            Some(StringRef::Int(number)) => number,
+            other => panic!("only integers are there: {other:?}"),
+        }
+    }
+
+    /// Threads that keep something true of every instant, each in its own way.
+    struct Bank {
+        keyspace: Keyspace,
+        accounts: Vec<String>,
+        /// Two keys of different shards; who writes the second has seen the first.
+        chain: [String; 2],
+        announced: AtomicU64,
+        is_over: AtomicBool,
+    }
+
+    impl Bank {
+        fn new(fault: Fault) -> Bank {
+            let keyspace = Keyspace::new(KeyspaceOptions { shards: SHARDS, databases: 2, seed: 9 });
+            keyspace.cuts.fault.0.store(fault as u8, Ordering::Relaxed);
+            let shard = |name: &str| keyspace.shard_of(keyspace.hash(name.as_bytes()));
+            let mut names = (0..).map(|n| format!("chain:{n}"));
+            let first = names.next().unwrap();
+            let second = names.find(|name| shard(name) != shard(&first)).unwrap();
+            let bank = Bank {
+                keyspace,
+                accounts: (0..ACCOUNTS).map(|n| format!("account:{n}")).collect(),
+                chain: [first, second],
+                announced: AtomicU64::new(0),
+                is_over: AtomicBool::new(false),
+            };
+            bank.write(Scope::Every, |txn| {
+                bank.accounts.iter().for_each(|name| bank.set(txn, name, START));
+                bank.chain.iter().for_each(|name| bank.set(txn, name, 0));
+            });
+            bank
+        }
+
+        fn write(&self, scope: Scope<'_>, change: impl FnOnce(&mut Transaction<'_>)) {
+            change(&mut self.keyspace.begin(scope, Patience::Wait, Hold::Short, NOW_MS).unwrap());
+        }
+
+        fn set(&self, txn: &mut Transaction<'_>, name: &str, value: i64) {
+            txn.set_integer(&self.keyspace.key(name.as_bytes()), value);
+        }
+
+        fn add(&self, txn: &mut Transaction<'_>, name: &str, amount: i64) {
+            let found = txn.find(&self.keyspace.key(name.as_bytes())).map(number);
+            self.set(txn, name, found.unwrap() + amount);
+        }
+
+        fn shard(&self, name: &str) -> usize {
+            self.keyspace.shard_of(self.keyspace.hash(name.as_bytes()))
+        }
+
+        fn until_over(&self, mut step: impl FnMut(u64)) {
+            let mut steps = 0;
+            while !self.is_over.load(Ordering::Relaxed) {
+                step(steps);
+                steps += 1;
+            }
+        }
+
+        /// Amounts go from account to account, and once in a while all are put into another order, or flushed and written anew.
+        fn transfer(&self, seed: u64) {
+            let mut random = Random::seeded(seed);
+            self.until_over(|_| {
+                let mut account = || &self.accounts[random.below(ACCOUNTS as u64) as usize];
+                let (from, to) = (account(), account());
+                let mut shards = [self.shard(from), self.shard(to)];
+                shards.sort_unstable();
+                let several = if shards[0] == shards[1] { &shards[..1] } else { &shards[..] };
+                let scope = match random.below(8) {
+                    0 => Scope::Every,
+                    1..=3 => Scope::Discovered,
+                    _ => Scope::Several(several),
+                };
+                let is_flush = matches!(scope, Scope::Every) && random.below(4) == 0;
+                self.write(scope, |txn| {
+                    if is_flush {
+                        drop(txn.flush(Some(Db(1))));
+                        txn.select(Db(1));
+                        self.accounts.iter().for_each(|name| self.set(txn, name, START));
+                        txn.swap(Db(0), Db(1));
+                        txn.select(Db(0));
+                        self.chain.iter().for_each(|name| {
+                            let key = self.keyspace.key(name.as_bytes());
+                            txn.select(Db(1));
+                            let moved = txn.take(&key).unwrap();
+                            txn.select(Db(0));
+                            txn.put(&key, moved);
+                        });
+                    }
+                    self.add(txn, from, -7);
+                    self.add(txn, to, 7);
+                });
+            });
+        }
+
+        /// The first key of the chain, and then what the other thread of it waits for.
+        fn lead(&self) {
+            self.until_over(|step| {
+                let number = step + 1;
+                self.write(Scope::One(self.shard(&self.chain[0])), |txn| {
+                    self.set(txn, &self.chain[0], number as i64);
+                });
+                self.announced.store(number, Ordering::Release);
+            });
+        }
+
+        fn follow(&self) {
+            self.until_over(|_| {
+                let number = self.announced.load(Ordering::Acquire);
+                self.write(Scope::One(self.shard(&self.chain[1])), |txn| {
+                    self.set(txn, &self.chain[1], number as i64);
+                });
+            });
+        }
+
+        /// Keys that are worth nothing come and go, so that tables grow and shrink.
+        fn guests(&self) {
+            self.until_over(|step| {
+                let name = format!("guest:{}", step % GUESTS);
+                let key = self.keyspace.key(name.as_bytes());
+                self.write(Scope::One(self.shard(&name)), |txn| {
+                    if (step / GUESTS).is_multiple_of(2) {
+                        txn.set_integer(&key, 0)
+                    } else {
+                        _ = txn.remove(&key)
+                    }
+                });
+            });
+        }
+
+        /// Opens a cut, visits it, and tells what is wrong with it.
+        fn cut(&self, random: &mut Random) -> Result<(), String> {
+            let sink = Arc::new(Sink::default());
+            let feed = Arc::clone(&sink) as Arc<dyn Feed>;
+            let cut = self.keyspace.open_cut(Db(0), Cover::Every, feed, Patience::Wait, NOW_MS).unwrap();
+            // Each shard has its visitor come sooner or later than the others'.
+            let mut left: Vec<usize> = cut.shards().to_vec();
+            let mut rows = Vec::new();
+            while !left.is_empty() {
+                let at = random.below(left.len() as u64) as usize;
+                let mut visit = self.keyspace.visit_cut(&cut, left[at], Patience::Wait, NOW_MS).unwrap();
+                let row = |key: &[u8], entry: EntryRef<'_>| {
+                    rows.push((key.to_vec(), number(entry)));
+                    false
+                };
+                if visit.step(|_, _| true, row) == Frontier::END {
+                    left.swap_remove(at);
+                }
+            }
+            drop(cut);
+            rows.append(&mut sink.0.lock());
+            let all = rows.len();
+            let rows: Rows = rows.into_iter().collect();
+            if rows.len() != all {
+                return Err(format!("{} rows of {all} are twice there", all - rows.len()));
+            }
+            let sum: i64 = self.accounts.iter().filter_map(|name| rows.get(name.as_bytes())).sum();
+            let [first, second] = [0, 1].map(|at| rows.get(self.chain[at].as_bytes()).copied().unwrap_or(-1));
+            match sum == START * ACCOUNTS as i64 && first >= second && second >= 0 {
+                true => Ok(()),
+                false => Err(format!("the sum is {sum}; the chain {first}, {second}")),
+            }
+        }
+
+        /// Opens cuts while everybody writes, until there were so many or one was wrong.
+        fn run(&self, cuts: usize) -> Result<(), String> {
+            let began = Instant::now();
+            thread::scope(|scope| {
+                for seed in 0..2 {
+                    scope.spawn(move || self.transfer(seed));
+                }
+                scope.spawn(|| self.lead());
+                scope.spawn(|| self.follow());
+                scope.spawn(|| self.guests());
+                let mut random = Random::seeded(5);
+                let mut cuts = (0..cuts).take_while(|_| began.elapsed() < DEADLINE);
+                let outcome = cuts.try_for_each(|_| self.cut(&mut random));
+                self.is_over.store(true, Ordering::Relaxed);
+                outcome
+            })
+        }
+    }
+
+    #[test]
+    fn every_cut_is_one_instant_while_threads_write() {
+        Bank::new(Fault::None).run(CUTS).unwrap();
+    }
+
+    #[test]
+    fn a_cut_that_is_none_is_noticed() {
+        for fault in [Fault::NoHook, Fault::EarlyEpoch] {
+            let found = Bank::new(fault).run(1_000_000);
+            assert!(found.is_err(), "{fault:?} goes unnoticed");
+        }
+    }
+
+    #[test]
+    fn what_is_just_ahead_of_the_frontier_is_fed_and_what_is_behind_is_not() {
+        let hasher = crate::table::Hasher::new(1);
+        for (position, is_ahead) in [(999, false), (1_000, true), (1_001, true)] {
+            let hash = |position: u32| KeyHash(position.reverse_bits().into());
+            let frontier = Frontier::of(hash(1_000));
+            let sink = Arc::new(Sink::default());
+            let facts =
+                Arc::new(Facts { epoch: Epoch::default(), now_ms: NOW_MS, feed: Arc::clone(&sink) as _ });
+            let coverage = Coverage::Table { frontier, done: part::Names::default() };
+            let mut part = Part::new(&facts, Db(0), coverage);
+            let entry = crate::keyspace::entry::Entry::new(b"key", NewValue::Int(1), None, 0);
+            let key = Key { bytes: b"key", hash: hash(position) };
+            part.pass(0, &key, Some(EntryRef::new(&entry, 0)), &hasher);
+            assert_eq!(sink.0.lock().len(), usize::from(is_ahead), "{position}");
+        }
     }
 }
