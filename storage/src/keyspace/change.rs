@@ -204,14 +204,9 @@ impl Observers {
         Epoch((self.0 >> EPOCH_SHIFT) as u32)
     }
 
-    /// These and those who listen now. What is under way stays before or after the cuts that it was before or after.
-    pub fn and_listeners_of(self, now: Observers) -> Observers {
-        Observers(self.0 | now.0 & LISTENERS)
-    }
-
-    /// These and those who listen now, after the cuts of now: for who has not changed anything yet.
-    pub fn and_all_of(self, now: Observers) -> Observers {
-        Observers(self.0 & LISTENERS | now.0)
+    /// These and those who listen there; before and after the same cuts.
+    pub fn and_listeners_of(self, others: Observers) -> Observers {
+        Observers(self.0 | others.0 & LISTENERS)
     }
 }
 
@@ -238,7 +233,7 @@ mod tests {
         assert!(
             kept.include(1) && kept.include(2) && !kept.cuts_are_open() && kept.epoch() == before.epoch()
         );
-        let moved_on = before.and_all_of(now);
+        let moved_on = now.and_listeners_of(before);
         assert!(moved_on.include(1) && moved_on.include(2) && moved_on.epoch() == now.epoch());
 
         interest.lower(2 | Interest::in_kind(Kind::Hash));

@@ -10,7 +10,7 @@
 //!    keyspace says that something long was released.
 //!
 //! Nobody deadlocks: holders under 2 never wait while holding, under 3 they wait in one global order, and under 4 there
-//! is at most one, which excludes 3.
+//! is at most one, which excludes 3. What open cuts keep of a shard is behind a lock of its own, in which nobody waits (`cut`).
 
 mod access;
 mod ahead;

@@ -272,7 +272,10 @@ impl<'k> View<'k> {
         if self.hold == Hold::Long {
             self.keyspace.slots[index].mark_held_long(true);
         }
+        // Who was seen under the locks before stays seen.
+        let known = self.observers;
         self.look();
+        self.observers = self.observers.and_listeners_of(known);
         (index, guard)
     }
 

@@ -87,7 +87,7 @@ impl<'k> View<'k> {
         if self.keyspace.cuts.fault.is(super::cut::Fault::EarlyEpoch) {
             return;
         }
-        self.observers = self.observers.and_all_of(self.keyspace.interest().observers());
+        self.observers = self.keyspace.interest().observers();
     }
 
     #[inline]

@@ -113,8 +113,8 @@ pub(super) struct Cuts {
 }
 
 impl Keyspace {
-    /// Opens a cut at this moment over a part of database `db`. What a deadline up to `now_ms` has is not seen, what a later one has
-    /// is, however long the cut stays open.
+    /// Opens a cut at this moment over a part of database `db`. What has a deadline up to `now_ms` is not seen, what has a
+    /// later one is, however long the cut stays open.
     pub fn open_cut(
         &self,
         db: Db,

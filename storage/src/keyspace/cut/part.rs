@@ -112,12 +112,10 @@ impl Part {
     /// Two databases have changed places.
     pub fn swap(&mut self, a: Db, b: Db) {
         if let Place::Live(db) = &mut self.place {
-            *db = if *db == a {
-                b
-            } else if *db == b {
-                a
-            } else {
-                *db
+            *db = match *db {
+                db if db == a => b,
+                db if db == b => a,
+                db => db,
             };
         }
     }
