@@ -148,7 +148,7 @@ fn a_transaction_under_way_is_before_the_cut() {
 /// What was flushed counts as long as a cut goes on in it, once however many cuts do, and so do the keys that are done.
 #[test]
 fn what_cuts_keep_counts_as_memory() {
-    let keyspace = Keyspace::new(KeyspaceOptions { shards: 4, databases: 1, seed: 1 });
+    let keyspace = Keyspace::new(KeyspaceOptions { shards: 4, databases: 3, seed: 1 });
     let open =
         || keyspace.open_cut(Db(0), Cover::Every, Arc::new(Sink::default()), Patience::Wait, 0).unwrap();
     let write = |change: &dyn Fn(&mut Transaction<'_>)| {

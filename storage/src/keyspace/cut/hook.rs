@@ -35,11 +35,12 @@ impl View<'_> {
     /// Takes a database out of a shard, if there is anything in it; open cuts go on in what was taken.
     pub(in super::super) fn detach(&mut self, shard: usize, db: Db) -> Option<Arc<Database>> {
         let epoch = self.observers.epoch();
-        let database = self.shard_at(shard).database_mut(db);
-        if database.table.is_empty() {
+        let locked = self.shard_at(shard);
+        // Looking is not writing: a database is only made when it is written to.
+        if locked.database(db).table.is_empty() {
             return None;
         }
-        let detached = Arc::new(std::mem::take(database));
+        let detached = Arc::new(std::mem::take(locked.database_mut(db)));
         if self.observers.cuts_are_open() {
             let mut parts = self.keyspace.cuts.shard(shard).lock();
             parts.before(epoch).filter(|part| part.reads(db)).for_each(|part| part.detach(&detached));
