@@ -27,6 +27,8 @@ mod dispatch;
 mod eviction;
 mod interest;
 mod jobs;
+mod keeper;
+mod locks;
 pub mod log;
 mod net;
 mod notify;

@@ -59,6 +59,14 @@ pub struct Command {
     pub event: &'static str,
     /// Whether a program runs where functions do.
     pub is_with_functions: bool,
+    /// Whether those who wait are served strictly one after the other, with all their keys at once and whatever is at these.
+    pub is_in_turn: bool,
+    /// Whether a call is told which connection makes it.
+    pub knows_client: bool,
+    /// Of a program that runs one command from its own words: the word where that begins.
+    pub inner_at: Option<u16>,
+    /// What has to hold before a transaction with such a call begins.
+    pub condition: Option<Condition>,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -84,6 +92,9 @@ pub struct Command {
     /// What the servers that are not the default one tell of it.
     pub elsewhere: &'static [(Personality, Told)],
 }
+
+/// Whether a call of a transaction lets it begin, with the shards of its keys locked.
+pub type Condition = fn(&State, Request<'_>, &mut Transaction<'_>) -> bool;
 
 /// A fact of `COMMAND INFO`, as another server tells it. It is only told, and commands are carried out as declared, but for the
 /// number of words.
@@ -275,6 +286,10 @@ impl Command {
             call_flags: None,
             event: "",
             is_with_functions: false,
+            is_in_turn: false,
+            knows_client: false,
+            inner_at: None,
+            condition: None,
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -410,6 +425,30 @@ impl Command {
     /// Runs on the thread of functions, which is the only one that has them.
     pub const fn with_functions(mut self) -> Command {
         self.is_with_functions = true;
+        self
+    }
+
+    /// Serves those who wait strictly one after the other, with all their keys at once and whatever is at these.
+    pub const fn in_turn(mut self) -> Command {
+        self.is_in_turn = true;
+        self
+    }
+
+    /// Is told which connection makes a call.
+    pub const fn with_client(mut self) -> Command {
+        self.knows_client = true;
+        self
+    }
+
+    /// Runs the command that begins at this word.
+    pub const fn running(mut self, inner_at: u16) -> Command {
+        self.inner_at = Some(inner_at);
+        self
+    }
+
+    /// Says what has to hold before a transaction begins that has such a call.
+    pub const fn condition(mut self, condition: Condition) -> Command {
+        self.condition = Some(condition);
         self
     }
 

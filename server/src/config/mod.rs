@@ -11,6 +11,7 @@ mod events;
 pub mod file;
 mod help;
 mod kind;
+pub(crate) mod locks;
 mod logged;
 pub mod options;
 mod output_limit;
@@ -109,6 +110,8 @@ pub struct Config {
     pub notify_keyspace_events: Setting<i64>,
     pub busy_reply_threshold: Setting<i64>,
     pub lua_memory_limit: Setting<i64>,
+    pub lock_default_lease: Setting<i64>,
+    pub lock_session_maxhold: Setting<i64>,
     pub latency_monitor_threshold: Setting<i64>,
     pub latency_tracking: Setting<bool>,
     /// Keys that are kept for clients that track them; 0 for any number.
@@ -182,6 +185,8 @@ impl Default for Config {
             notify_keyspace_events: Setting::new(0),
             busy_reply_threshold: Setting::new(5000),
             lua_memory_limit: Setting::new(0),
+            lock_default_lease: Setting::new(30_000),
+            lock_session_maxhold: Setting::new(0),
             latency_monitor_threshold: Setting::new(0),
             latency_tracking: Setting::new(true),
             tracking_table_max_keys: Setting::new(1_000_000),

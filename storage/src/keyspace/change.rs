@@ -127,12 +127,6 @@ impl Interest {
 pub(super) struct Observers(u32);
 
 impl Observers {
-    /// Whether there is any.
-    #[inline]
-    pub fn any(self) -> bool {
-        self.0 != 0
-    }
-
     /// Whether any of these listen.
     #[inline]
     pub fn include(self, bits: u32) -> bool {

@@ -18,7 +18,10 @@ use crate::number;
 use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
 use crate::types::hash::Hash;
+use crate::types::latch::Latch;
 use crate::types::list::List;
+use crate::types::lock::Lock;
+use crate::types::semaphore::Semaphore;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::string::{INLINE_BYTES_MAX, StringRef};
@@ -28,10 +31,11 @@ const _: () = assert!(INLINE_BYTES_MAX <= HEADER_LENGTH_MAX);
 const _: () = assert!(size_of::<usize>() == WORD_BYTES && size_of::<Entry>() == WORD_BYTES);
 const _: () =
     assert!(is_placed::<List>() && is_placed::<Set>() && is_placed::<SortedSet>() && is_placed::<Hash>());
+const _: () = assert!(is_placed::<Lock>() && is_placed::<Semaphore>() && is_placed::<Latch>());
 
 /// Whether a collection of this type fits the room for one.
 const fn is_placed<T>() -> bool {
-    size_of::<T>() == COLLECTION_BYTES && align_of::<T>() <= WORD_BYTES
+    size_of::<T>() <= COLLECTION_BYTES && align_of::<T>() <= WORD_BYTES
 }
 
 /// A value on its way into an entry.
@@ -88,6 +92,9 @@ impl<'a> NewValue<'a> {
             NewValue::Object(Object::Set(_)) => Tag::Set,
             NewValue::Object(Object::SortedSet(_)) => Tag::SortedSet,
             NewValue::Object(Object::Hash(_)) => Tag::Hash,
+            NewValue::Object(Object::Lock(_)) => Tag::Lock,
+            NewValue::Object(Object::Semaphore(_)) => Tag::Semaphore,
+            NewValue::Object(Object::Latch(_)) => Tag::Latch,
         }
     }
 
@@ -133,6 +140,9 @@ impl Entry {
             Tag::Set => Kind::Set,
             Tag::SortedSet => Kind::SortedSet,
             Tag::Hash => Kind::Hash,
+            Tag::Lock => Kind::Lock,
+            Tag::Semaphore => Kind::Semaphore,
+            Tag::Latch => Kind::Latch,
             Tag::Lent => unreachable!("a guard that holds the value also holds the shard"),
         }
     }
@@ -178,7 +188,14 @@ impl Entry {
             // SAFETY: the tag says that the value is an `Arc<Vec<u8>>`, aligned by `value_at`; the reference points
             // into the block and lives as long as `self`.
             Tag::Shared => Some(StringRef::Shared(unsafe { self.place(shape).as_ref() })),
-            Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash | Tag::Lent => None,
+            Tag::List
+            | Tag::Set
+            | Tag::SortedSet
+            | Tag::Hash
+            | Tag::Lock
+            | Tag::Semaphore
+            | Tag::Latch
+            | Tag::Lent => None,
         }
     }
 
@@ -196,6 +213,12 @@ impl Entry {
             Tag::SortedSet => Some(ObjectRef::SortedSet(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
             Tag::Hash => Some(ObjectRef::Hash(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Lock => Some(ObjectRef::Lock(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Semaphore => Some(ObjectRef::Semaphore(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Latch => Some(ObjectRef::Latch(unsafe { self.place(shape).as_ref() })),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => None,
         }
     }
@@ -213,6 +236,12 @@ impl Entry {
             Tag::SortedSet => Object::SortedSet(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
             Tag::Hash => Object::Hash(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Lock => Object::Lock(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Semaphore => Object::Semaphore(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Latch => Object::Latch(unsafe { self.place(shape).read() }),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => return None,
         };
         self.write(TAG_AT, &[Tag::Lent as u8]);
@@ -300,6 +329,16 @@ impl Entry {
     /// Whether it is a hash with fields whose deadline may have come.
     pub fn has_fields_due(&self, now_ms: i64) -> bool {
         matches!(self.object(), Some(ObjectRef::Hash(hash)) if hash.is_due(now_ms))
+    }
+
+    /// Whether it is something that clients meet at and rely on.
+    #[inline]
+    pub fn is_relied_on(&self) -> bool {
+        match self.tag() {
+            Tag::Lock => matches!(self.object(), Some(ObjectRef::Lock(lock)) if !lock.is_free()),
+            Tag::Semaphore | Tag::Latch => true,
+            _ => false,
+        }
     }
 
     /// How the value is stored, as `OBJECT ENCODING` says it, where strings of `raw_bytes_min` bytes and more do not
@@ -413,6 +452,12 @@ impl Entry {
             NewValue::Object(Object::SortedSet(set)) => unsafe { self.place(shape).write(set) },
             // SAFETY: as above.
             NewValue::Object(Object::Hash(hash)) => unsafe { self.place(shape).write(hash) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Lock(lock)) => unsafe { self.place(shape).write(lock) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Semaphore(semaphore)) => unsafe { self.place(shape).write(semaphore) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Latch(latch)) => unsafe { self.place(shape).write(latch) },
         }
     }
 
@@ -549,6 +594,9 @@ mod tests {
             Object::Set(Set::default()),
             Object::SortedSet(SortedSet::default()),
             Object::Hash(Hash::default()),
+            Object::Lock(Lock::default()),
+            Object::Semaphore(Semaphore::of_size(3)),
+            Object::Latch(Latch::of_count(3)),
         ] {
             let mut entry = Entry::new(b"k", NewValue::Object(object), Some(5), 1);
             let kind = entry.kind();

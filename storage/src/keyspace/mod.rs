@@ -49,7 +49,7 @@ use self::shard::{Database, Slot};
 pub use self::shard::{DatabaseTotals, ShardTotals};
 pub use self::strings::Deadline;
 pub use self::survey::ManyExpired;
-pub use self::transaction::{Detached, Moved, Settled, Transaction};
+pub use self::transaction::{Detached, Moved, Orphan, Settled, Transaction};
 pub use self::view::View;
 pub use self::visit::{GROUP_BUCKETS, ShardVisit};
 use crate::table::hash::SHARD_BITS_MAX;
