@@ -121,14 +121,18 @@ impl Keeper {
             info.gates.set(Gate::Inbox, true);
         }
         let bytes = FRAME_BYTES_MAX + key.len();
-        let pushed = info.inbox.push(bytes, || limits::inbox_bytes_max(state, &info), |inbox| {
-            if inbox.version() == Version::Resp3 {
-                inbox.push(3);
-                inbox.bulk(b"lock-lost");
-                inbox.bulk(key);
-                inbox.integer(i64::try_from(fence).unwrap_or(i64::MAX));
-            }
-        });
+        let pushed = info.inbox.push(
+            bytes,
+            || limits::inbox_bytes_max(state, &info),
+            |inbox| {
+                if inbox.version() == Version::Resp3 {
+                    inbox.push(3);
+                    inbox.bulk(b"lock-lost");
+                    inbox.bulk(key);
+                    inbox.integer(i64::try_from(fence).unwrap_or(i64::MAX));
+                }
+            },
+        );
         match pushed {
             Ok(waker) => self.wakes.note(waker),
             Err(Refused::Full) => limits::close_for_output(state, &info),

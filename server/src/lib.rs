@@ -25,6 +25,7 @@ mod commands;
 pub mod config;
 mod dispatch;
 mod eviction;
+mod guards;
 mod interest;
 mod jobs;
 mod keeper;
@@ -45,6 +46,7 @@ mod watch;
 
 pub use self::builder::{Server, ServerBuilder, ShutdownHandle};
 pub use self::clock::Clock;
+pub use self::guards::{LockError, LockGuard, LockRequest, PermitGuard, PermitRequest};
 pub use self::session::Session;
 pub use self::value::Value;
 

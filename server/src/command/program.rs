@@ -55,7 +55,11 @@ pub trait Inside {
     fn note_met(&mut self);
 
     /// Lets a program look at data whose shard is locked.
-    fn with_data(&mut self, db: Db, look: &mut dyn FnMut(&mut View<'_>) -> Result<bool, WrongType>) -> Result<bool, WrongType>;
+    fn with_data(
+        &mut self,
+        db: Db,
+        look: &mut dyn FnMut(&mut View<'_>) -> Result<bool, WrongType>,
+    ) -> Result<bool, WrongType>;
 
     /// What is at a key, whose shard is locked.
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence;

@@ -239,12 +239,11 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
         let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
         add_keys(call, entry, request, &mut keys)?;
         // A command that runs another has the keys of that too.
-        let Some(inner_at) = entry.command.inner_at else { return Ok(keys) };
-        request = request.tail(usize::from(inner_at));
-        let inner = call.state.commands.invoked(request);
-        if inner.is_some_and(|inner| inner.command.keys.iter().all(KeySpec::is_no_key)) {
+        let Some((inner, words)) = entry.inner(call.state, request) else { return Ok(keys) };
+        if inner.command.keys.iter().all(KeySpec::is_no_key) {
             return Ok(keys);
         }
+        request = words;
     }
 }
 

@@ -126,7 +126,10 @@ impl Settling<'_, '_, '_> {
     /// Lets those know who keep books on whole databases.
     fn follow_whole(&mut self, changes: &[Change]) {
         let locks = &self.ctx.state.locks;
-        changes.iter().filter(|change| change.what == What::Flushed).for_each(|change| locks.flushed(change.db));
+        changes
+            .iter()
+            .filter(|change| change.what == What::Flushed)
+            .for_each(|change| locks.flushed(change.db));
         let swapped: Vec<Db> =
             changes.iter().filter(|change| change.what == What::Swapped).map(|change| change.db).collect();
         // A swap is told of both.

@@ -138,12 +138,13 @@ impl Waits {
         if !is_waited_for {
             return false;
         }
+        // What the owner itself waits for is looked at apart: there it may stand itself, which is no cycle.
         let mut seen_up_to: HashMap<&Place, i64> = HashMap::new();
         let (mut seen, mut next) = (HashSet::new(), vec![owner]);
         while let Some(waiting) = next.pop() {
             for (ticket, place) in self.owners.get(waiting).into_iter().flatten() {
                 let Some(node) = self.keys.get(place) else { continue };
-                let before = seen_up_to.insert(place, *ticket);
+                let before = if waiting == owner { None } else { seen_up_to.insert(place, *ticket) };
                 let from = before.unwrap_or(i64::MIN);
                 if from >= *ticket {
                     seen_up_to.insert(place, from);
@@ -173,7 +174,9 @@ mod tests {
     fn wait(graph: &Graph, ticket: i64, owner: &str, keys: &[(&str, &[&str])]) -> bool {
         let keys: Vec<(&[u8], Vec<Name>)> = keys
             .iter()
-            .map(|(key, holders)| (key.as_bytes(), holders.iter().map(|name| name.as_bytes().into()).collect()))
+            .map(|(key, holders)| {
+                (key.as_bytes(), holders.iter().map(|name| name.as_bytes().into()).collect())
+            })
             .collect();
         graph.wait(&Request { ticket, owner: owner.as_bytes(), db: Db(0) }, &keys)
     }

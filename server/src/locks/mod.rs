@@ -129,7 +129,9 @@ impl Locks {
         };
         match orphan.object() {
             Some(ObjectRef::Lock(lock)) => {
-                lock.grants().iter().for_each(|Grant { fence, term, client, .. }| end(*fence, *term, *client));
+                lock.grants()
+                    .iter()
+                    .for_each(|Grant { fence, term, client, .. }| end(*fence, *term, *client));
                 self.graph.note_holders(orphan.db, key.bytes(), std::iter::empty());
                 txn.select(orphan.db);
                 txn.tell(&key, &event::LOCK_BROKEN);

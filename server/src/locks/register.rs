@@ -134,7 +134,13 @@ impl Register {
     pub fn swap(&self, a: Db, b: Db) {
         for shard in &self.shards {
             for granted in shard.lock().values_mut() {
-                granted.db = if granted.db == a { b } else if granted.db == b { a } else { granted.db };
+                granted.db = if granted.db == a {
+                    b
+                } else if granted.db == b {
+                    a
+                } else {
+                    granted.db
+                };
             }
         }
     }

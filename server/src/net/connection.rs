@@ -175,8 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.info.inbox.is_open() {
             self.info.inbox.take(&mut buffers.reply);
         }
-        let ran =
-            window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply);
+        let ran = window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply);
         if !client.granted.is_empty() {
             self.follow_grants();
         }

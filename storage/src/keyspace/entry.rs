@@ -10,11 +10,11 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::access::REMEMBERED_MASK;
+use super::new_value::NewValue;
 use super::shape::{
     COLLECTION_BYTES, DEADLINE_FLAGS, FORCED_RAW, HEADER_BYTES, HEADER_LENGTH_MAX, LONG_KEY, Shape, Tag,
     WIDE_DEADLINE_BYTES, WORD_BYTES, deadline_flags, long_key_flag,
 };
-use crate::number;
 use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
 use crate::types::hash::Hash;
@@ -36,78 +36,6 @@ const _: () = assert!(is_placed::<Lock>() && is_placed::<Semaphore>() && is_plac
 /// Whether a collection of this type fits the room for one.
 const fn is_placed<T>() -> bool {
     size_of::<T>() <= COLLECTION_BYTES && align_of::<T>() <= WORD_BYTES
-}
-
-/// A value on its way into an entry.
-#[derive(Debug)]
-pub enum NewValue<'a> {
-    /// A string of at most `INLINE_BYTES_MAX` bytes, copied into the entry.
-    Inline(&'a [u8]),
-    /// The same, grown in place and hence `raw`.
-    Raw(&'a [u8]),
-    /// An integer.
-    Int(i64),
-    /// An integer that was copied from another key.
-    CopiedInt(i64),
-    /// A long string.
-    Shared(Arc<Vec<u8>>),
-    /// A collection.
-    Object(Object),
-}
-
-impl<'a> NewValue<'a> {
-    /// The representation that Redis would choose for a string: an integer if canonical, else its bytes.
-    #[inline]
-    pub fn from_bytes(bytes: &'a [u8]) -> NewValue<'a> {
-        match number::parse_i64(bytes) {
-            Some(value) => NewValue::Int(value),
-            None => NewValue::text(bytes),
-        }
-    }
-
-    /// The bytes of a string that stays text, even if it reads as an integer.
-    pub fn text(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() <= INLINE_BYTES_MAX {
-            NewValue::Inline(bytes)
-        } else {
-            NewValue::Shared(Arc::new(bytes.to_vec()))
-        }
-    }
-
-    /// The bytes of a string that was grown in place.
-    pub fn raw(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() <= INLINE_BYTES_MAX {
-            NewValue::Raw(bytes)
-        } else {
-            NewValue::Shared(Arc::new(bytes.to_vec()))
-        }
-    }
-
-    fn tag(&self) -> Tag {
-        match self {
-            NewValue::Inline(_) | NewValue::Raw(_) => Tag::Inline,
-            NewValue::Int(_) | NewValue::CopiedInt(_) => Tag::Int,
-            NewValue::Shared(_) => Tag::Shared,
-            NewValue::Object(Object::List(_)) => Tag::List,
-            NewValue::Object(Object::Set(_)) => Tag::Set,
-            NewValue::Object(Object::SortedSet(_)) => Tag::SortedSet,
-            NewValue::Object(Object::Hash(_)) => Tag::Hash,
-            NewValue::Object(Object::Lock(_)) => Tag::Lock,
-            NewValue::Object(Object::Semaphore(_)) => Tag::Semaphore,
-            NewValue::Object(Object::Latch(_)) => Tag::Latch,
-        }
-    }
-
-    fn inline_bytes(&self) -> usize {
-        match self {
-            NewValue::Inline(bytes) | NewValue::Raw(bytes) => bytes.len(),
-            NewValue::Int(_) | NewValue::CopiedInt(_) | NewValue::Shared(_) | NewValue::Object(_) => 0,
-        }
-    }
-
-    fn raw_flag(&self) -> u8 {
-        if matches!(self, NewValue::Raw(_) | NewValue::CopiedInt(_)) { FORCED_RAW } else { 0 }
-    }
 }
 
 /// One key with its value and deadline: the owner of one allocation.

@@ -21,6 +21,7 @@ mod entry;
 mod entry_ref;
 mod eviction;
 mod expiry;
+mod new_value;
 mod scan;
 mod scope;
 mod shape;

@@ -7,8 +7,9 @@ use std::ops::{Deref, DerefMut};
 
 use super::change::{Change, Event, Notice, What};
 use super::edit::Edit;
-use super::entry::{Entry, NewValue};
+use super::entry::Entry;
 use super::entry_ref::EntryRef;
+use super::new_value::NewValue;
 use super::scope::{Contended, Hold, Patience, Scope};
 use super::shard::Database;
 use super::view::View;

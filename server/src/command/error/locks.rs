@@ -34,11 +34,13 @@ impl Error {
     pub const LOCK_HOLDS: Error =
         Error::fixed(&"ERR the owner holds this lock too often: at most 65536 times, release it first");
     /// A fence that is no number.
-    pub const FENCE_NOT_INTEGER: Error =
-        Error::fixed(&"ERR fence is not an integer or out of range: it is the number that LOCK.ACQUIRE replied");
+    pub const FENCE_NOT_INTEGER: Error = Error::fixed(
+        &"ERR fence is not an integer or out of range: it is the number that LOCK.ACQUIRE replied",
+    );
     /// A token that is no number.
-    pub const TOKEN_NOT_INTEGER: Error =
-        Error::fixed(&"ERR token is not an integer or out of range: it is the fence that LOCK.ACQUIRE replied");
+    pub const TOKEN_NOT_INTEGER: Error = Error::fixed(
+        &"ERR token is not an integer or out of range: it is the fence that LOCK.ACQUIRE replied",
+    );
     /// LOCK.FENCE of a key that holds something else than a number.
     pub const FENCED_RESOURCE: Error =
         Error::fixed(&"ERR the resource does not hold a token: its value is not an integer or out of range");
@@ -83,7 +85,10 @@ impl Error {
     /// Who has a fence that does not count any more.
     pub fn fenced(key: &[u8]) -> Error {
         let text = b"': the lock was lost; stop, and acquire it again";
-        Error::new([b"FENCED the fence is not that of a current grant of '".as_slice(), shortened(key), text].concat())
+        Error::new(
+            [b"FENCED the fence is not that of a current grant of '".as_slice(), shortened(key), text]
+                .concat(),
+        )
     }
 
     /// Who would wait for itself.

@@ -119,9 +119,7 @@ impl Request<'_> {
             let ask = self.ask(call, site.now_ms);
             let verdict = site.judge(&ask, self.options.limit.unwrap_or(HOLDS_MAX))?;
             can_all &= match verdict {
-                Verdict::New => {
-                    !is_queue || state.waiters.is_next(call.db, key.bytes(), Kind::Lock, ticket)
-                }
+                Verdict::New => !is_queue || state.waiters.is_next(call.db, key.bytes(), Kind::Lock, ticket),
                 Verdict::Again(_) | Verdict::Upgrade(_) => true,
                 Verdict::Busy | Verdict::BusyUpgrade => false,
                 Verdict::Full => return self.refuse(key, verdicts),

@@ -20,7 +20,9 @@ pub static CHECK: Command = Command::read("LOCK.CHECK", check)
     .condition(is_checked)
     .since(SINCE)
     .complexity("O(1); O(N) with N owners that share the lock.")
-    .summary("Tells whether a fence is that of a current grant; in a transaction, all of it runs only if so.");
+    .summary(
+        "Tells whether a fence is that of a current grant; in a transaction, all of it runs only if so.",
+    );
 
 fn check(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
@@ -80,7 +82,8 @@ fn guard(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> D
     if is_refused {
         return Err(Error::NOT_GUARDED);
     }
-    let is_current = inside.with_data(client.db, &mut |txn| is_current(call.state, txn, key.bytes(), fence))?;
+    let is_current =
+        inside.with_data(client.db, &mut |txn| is_current(call.state, txn, key.bytes(), fence))?;
     if !is_current {
         return Err(Error::fenced(key.bytes()));
     }

@@ -36,11 +36,8 @@ fn info(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 fn describe(call: &mut Call<'_>, view: &mut View<'_>, key: &Key<'_>) {
     let now_ms = now_ms(call);
     let lock = view.inspect(key).and_then(|entry| entry.object::<Lock>());
-    let grants: Vec<&Grant> = lock
-        .map_or(&[][..], Lock::grants)
-        .iter()
-        .filter(|grant| !grant.term.is_over(now_ms))
-        .collect();
+    let grants: Vec<&Grant> =
+        lock.map_or(&[][..], Lock::grants).iter().filter(|grant| !grant.term.is_over(now_ms)).collect();
     let reply = &mut *call.reply;
     reply.bulk(b"mode");
     reply.bulk(grants.first().map_or("free", |grant| grant.mode().name()).as_bytes());
@@ -130,7 +127,8 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
             break;
         }
         // Semaphores are in the register as well, and what has been given back since is not there.
-        if view.inspect(&key).is_some_and(|entry| entry.kind() == Kind::Lock) {
+        let Ok(found) = view.walk_to_key(&key) else { return Ok(Flow::Offload) };
+        if found.is_some_and(|entry| entry.kind() == Kind::Lock) {
             call.reply.map(4);
             call.reply.bulk(b"key");
             call.reply.bulk(key.bytes());
@@ -141,4 +139,3 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     call.reply.insert_array_header(header, listed);
     Ok(Flow::Done)
 }
-

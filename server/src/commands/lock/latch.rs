@@ -46,8 +46,7 @@ pub static DOWN: Command = Command::write("LATCH.DOWN", down)
 
 fn down(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
-    let steps =
-        if call.args.is_empty() { 1 } else { in_range(&mut call.args, "count", 1, COUNT_MAX)? };
+    let steps = if call.args.is_empty() { 1 } else { in_range(&mut call.args, "count", 1, COUNT_MAX)? };
     call.args.finish()?;
     let mut latch = txn.edit::<Latch>(&key)?.ok_or(Error::NO_LATCH)?;
     let left = latch.change(|latch| (!latch.is_open(), latch.down(steps)));

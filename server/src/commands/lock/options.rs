@@ -109,13 +109,13 @@ pub fn text<'a>(args: &mut Args<'a>, name: &str) -> Result<&'a [u8], Error> {
 /// Takes a time.
 pub fn milliseconds(args: &mut Args<'_>, name: &str, min: i64) -> Result<u64, Error> {
     let range = min..=LEASE_MS_MAX;
-    let value = args.integer().ok().filter(|value| range.contains(value));
+    let value = number::parse_i64(args.take()?).filter(|value| range.contains(value));
     value.and_then(|value| u64::try_from(value).ok()).ok_or_else(|| Error::lease_range(name, min))
 }
 
 /// Takes a number in a range.
 pub fn in_range(args: &mut Args<'_>, name: &str, min: i64, max: i64) -> Result<u64, Error> {
-    let value = args.integer().ok().filter(|value| (min..=max).contains(value));
+    let value = number::parse_i64(args.take()?).filter(|value| (min..=max).contains(value));
     value.and_then(|value| u64::try_from(value).ok()).ok_or_else(|| Error::count_range(name, min, max))
 }
 

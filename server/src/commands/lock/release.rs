@@ -15,7 +15,9 @@ pub static RELEASE: Command = Command::write("LOCK.RELEASE", release)
     .flags(Flags::FAST)
     .since(SINCE)
     .complexity("O(1); O(N) with N owners that share the lock.")
-    .summary("Releases the latest hold of an owner on a lock, and hands the lock over to the next one in turn.");
+    .summary(
+        "Releases the latest hold of an owner on a lock, and hands the lock over to the next one in turn.",
+    );
 
 fn release(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;

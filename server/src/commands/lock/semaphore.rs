@@ -175,7 +175,9 @@ fn info(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     reply.bulk(b"used");
     count(reply, used);
     reply.bulk(b"left");
-    reply.integer(i64::try_from(semaphore.size()).unwrap_or(i64::MAX) - i64::try_from(used).unwrap_or(i64::MAX));
+    reply.integer(
+        i64::try_from(semaphore.size()).unwrap_or(i64::MAX) - i64::try_from(used).unwrap_or(i64::MAX),
+    );
     reply.bulk(b"holders");
     reply.array(permits.len());
     for (fence, permit) in permits {

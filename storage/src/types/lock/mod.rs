@@ -163,8 +163,7 @@ impl Lock {
     /// Heap bytes.
     pub fn memory_bytes(&self) -> usize {
         self.0.as_ref().map_or(0, |grants| {
-            let all =
-                if grants.all.spilled() { grants.all.capacity() * size_of::<Grant>() } else { 0 };
+            let all = if grants.all.spilled() { grants.all.capacity() * size_of::<Grant>() } else { 0 };
             size_of::<Grants>() + all + grants.behind_bytes
         })
     }
