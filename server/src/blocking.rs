@@ -36,7 +36,7 @@
 //!    queue or not at all. When a wait of that kind ends without being served, its keys are offered once more, because
 //!    who stood behind it may be next. A turn is a number, the lower the earlier: who may go ahead has a negative one.
 //! 10. *Grants.* What a reply tells that was granted goes with it until it is on its way to the socket, and is undone if it cannot
-//!    get there (`locks`, 5).
+//!     get there (`locks`, 5).
 
 use std::collections::BTreeMap;
 use std::pin::Pin;

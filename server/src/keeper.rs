@@ -68,7 +68,7 @@ impl Keeper {
 
     async fn rest(&mut self, done: &mut usize) {
         *done += 1;
-        if *done % TURN_MAX == 0 {
+        if done.is_multiple_of(TURN_MAX) {
             self.wakes.wake();
             tokio::task::yield_now().await;
         }

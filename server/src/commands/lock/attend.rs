@@ -69,7 +69,8 @@ fn attach(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         Term::Lease { .. } => return Err(Error::ATTACH_LEASE),
         Term::Session { .. } => term,
         Term::Grace { grace_ms, .. } => {
-            let hold_ms = u64::try_from(call.state.config.lock_session_maxhold.value()).unwrap_or_default();
+            let hold_ms =
+                u64::try_from(call.state.config.locks.session_hold_ms_max.value()).unwrap_or_default();
             let end_ms = if hold_ms == 0 { NEVER_MS } else { site.now_ms.saturating_add(hold_ms) };
             Term::Session { grace_ms, end_ms }
         }

@@ -81,13 +81,14 @@ impl<'a> Options<'a> {
         let setting = |value: i64| u64::try_from(value).unwrap_or_default();
         match self.grace_ms {
             Some(grace_ms) => {
-                let hold_ms = setting(call.state.config.lock_session_maxhold.value());
+                let hold_ms = setting(call.state.config.locks.session_hold_ms_max.value());
                 let end_ms = if hold_ms == 0 { NEVER_MS } else { now_ms.saturating_add(hold_ms) };
                 Term::Session { grace_ms, end_ms }
             }
             None => {
-                let lease_ms =
-                    self.lease_ms.unwrap_or_else(|| setting(call.state.config.lock_default_lease.value()));
+                let lease_ms = self
+                    .lease_ms
+                    .unwrap_or_else(|| setting(call.state.config.locks.default_lease_ms.value()));
                 Term::Lease { end_ms: now_ms.saturating_add(lease_ms) }
             }
         }
