@@ -96,6 +96,8 @@ pub struct Waiter {
     command: &'static Command,
     /// Whether its wait is over, for those who look in passing.
     is_over: AtomicBool,
+    /// Whether that is because it was served, or refused.
+    is_served: AtomicBool,
     claim: Mutex<Option<oneshot::Sender<End>>>,
 }
 
@@ -288,6 +290,7 @@ impl Waiter {
             return None;
         }
         let promise = serve()?;
+        self.is_served.store(true, Ordering::Release);
         self.is_over.store(true, Ordering::Release);
         claim.take().map(|sender| Promised(sender, promise))
     }
@@ -351,6 +354,7 @@ impl Blocked {
             ticket: block.ticket.unwrap_or_else(|| state.waiters.ticket()),
             since: state.clock.elapsed(),
             is_over: AtomicBool::new(false),
+            is_served: AtomicBool::new(false),
             command: entry.command,
             claim: Mutex::new(Some(sender)),
         });
@@ -443,6 +447,9 @@ impl Drop for Blocked {
         if let Ok(End::Served(served)) = self.end.try_recv() {
             served.undo(&self.state);
         }
+        if self.waiter.is_served.load(Ordering::Acquire) {
+            return;
+        }
         for key in self.waiter.keys().filter(|key| waiters.is_any(key)) {
             self.state.locks.errands.push(Errand::Offer { db: self.waiter.db, key: key.into() });
         }
@@ -490,6 +497,7 @@ mod tests {
             ticket: 1,
             since: Duration::ZERO,
             is_over: AtomicBool::new(false),
+            is_served: AtomicBool::new(false),
             command: &POP,
             claim: Mutex::new(Some(sender)),
         };

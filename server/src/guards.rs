@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::builder::Server;
+use crate::commands::lock::{acquire, latch, release, semaphore};
 use crate::session::{Session, Value};
 
 /// What a lock is asked for by. See [`Server::lock`].
@@ -77,7 +78,7 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lock(&self, key: impl AsRef<[u8]>) -> LockRequest {
-        LockRequest { request: Request::new(self.session(), "LOCK.ACQUIRE", key.as_ref()) }
+        LockRequest { request: Request::new(self.session(), acquire::ACQUIRE.name, key.as_ref()) }
     }
 
     /// Asks for permits of a semaphore, which has to be there.
@@ -95,7 +96,7 @@ impl Server {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn permits(&self, key: impl AsRef<[u8]>, count: u64) -> PermitRequest {
-        let mut request = Request::new(self.session(), "SEM.ACQUIRE", key.as_ref());
+        let mut request = Request::new(self.session(), semaphore::ACQUIRE.name, key.as_ref());
         request.option("N", count);
         PermitRequest { request }
     }
@@ -119,7 +120,7 @@ impl Server {
     /// ```
     pub fn await_latch(&self, key: impl AsRef<[u8]>, wait: Option<Duration>) -> Result<bool, LockError> {
         let wait_ms = wait.map_or(0, milliseconds).to_string();
-        let words = [b"LATCH.AWAIT".as_slice(), key.as_ref(), b"WAIT", wait_ms.as_bytes()];
+        let words = [latch::AWAIT.name.as_bytes(), key.as_ref(), b"WAIT", wait_ms.as_bytes()];
         match self.session().execute(&words) {
             Value::Error(text) => Err(LockError(text)),
             reply => Ok(reply.as_integer() == Some(1)),
@@ -150,7 +151,7 @@ impl LockRequest {
     pub fn acquire(self) -> Result<Option<LockGuard>, LockError> {
         let owner = self.request.words[2].clone();
         let held = self.request.acquire(|key, fence| {
-            vec![b"LOCK.RELEASE".to_vec(), key, owner, b"FENCE".to_vec(), fence.to_string().into_bytes()]
+            vec![release::RELEASE.name.into(), key, owner, b"FENCE".to_vec(), fence.to_string().into_bytes()]
         })?;
         Ok(held.map(|held| LockGuard { held }))
     }
@@ -171,9 +172,9 @@ impl PermitRequest {
 
     /// Acquires them; `None` if too few are left.
     pub fn acquire(self) -> Result<Option<PermitGuard>, LockError> {
-        let held = self
-            .request
-            .acquire(|key, fence| vec![b"SEM.RELEASE".to_vec(), key, fence.to_string().into_bytes()])?;
+        let held = self.request.acquire(|key, fence| {
+            vec![semaphore::RELEASE.name.into(), key, fence.to_string().into_bytes()]
+        })?;
         Ok(held.map(|held| PermitGuard { held }))
     }
 }

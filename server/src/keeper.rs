@@ -49,7 +49,11 @@ impl Keeper {
         let mut done = 0;
         loop {
             let now_ms = u64::try_from(self.state.clock.elapsed().as_millis()).unwrap_or(NEVER_MS);
-            let (due, next_ms) = self.state.locks.register.take_due(now_ms);
+            let register = &self.state.locks.register;
+            let (due, next_ms) = match register.next_end_ms() {
+                next_ms if next_ms > now_ms => (Vec::new(), next_ms),
+                _ => register.take_due(now_ms),
+            };
             let is_none_due = due.is_empty();
             for granted in due {
                 self.see_to(Upkeep { db: granted.db, key: granted.key, deed: Deed::Offer });

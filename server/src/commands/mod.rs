@@ -18,7 +18,7 @@ mod info;
 mod keys;
 mod latency;
 mod list;
-mod lock;
+pub mod lock;
 mod lolwut;
 mod memory;
 mod module;

@@ -15,6 +15,7 @@ use super::{Context, program};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::client::inbox::Wakes;
 use crate::interest;
+use crate::locks::site::Site;
 use crate::state::State;
 use crate::tracking::{self, Teller};
 
@@ -148,6 +149,9 @@ impl Settling<'_, '_, '_> {
             What::Swapped => {
                 let keys = self.ctx.state.waiters.keys(change.db);
                 for key in &keys {
+                    self.txn.select(change.db);
+                    let state = self.ctx.state;
+                    Site::new(state, self.txn, state.keyspace.key(key)).note_holders();
                     self.offer(change.db, key);
                     self.offer_to_all(change.db, key);
                 }

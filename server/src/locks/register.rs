@@ -76,6 +76,11 @@ impl Register {
         }
     }
 
+    /// When the next grant ends, as far as is known: not later than this.
+    pub fn next_end_ms(&self) -> u64 {
+        self.next_end_ms.load(Ordering::SeqCst)
+    }
+
     /// Takes out what is over; and when the next one ends.
     pub fn take_due(&self, now_ms: u64) -> (Vec<Granted>, u64) {
         // Whoever enters something from here on that ends earlier than what is found wakes the keeper.

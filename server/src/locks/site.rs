@@ -330,7 +330,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
     }
 
     /// Lets the graph know who holds the lock, if anybody waits for any.
-    fn note_holders(&mut self) {
+    pub fn note_holders(&mut self) {
         if !self.txn.is_observed(Interest::in_kind(Kind::Lock)) {
             return;
         }

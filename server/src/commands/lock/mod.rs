@@ -1,12 +1,12 @@
 //! Locks: commands over `storage::types::lock`. What follows from a change of grants is told in `locks`; nothing here waits, and who
 //! is to wait says so.
 
-mod acquire;
+pub mod acquire;
 mod attend;
 mod guard;
 mod info;
 mod options;
-mod release;
+pub mod release;
 
 pub mod latch;
 pub mod semaphore;
