@@ -12,6 +12,7 @@ use crate::client::{Gate, limits};
 use crate::dispatch::upkeep::{self, Deed, Upkeep};
 use crate::dispatch::{Context, Runner};
 use crate::locks::Errand;
+use crate::locks::site::instant_ms;
 use crate::observe::stats::ThreadStats;
 use crate::state::State;
 
@@ -48,7 +49,7 @@ impl Keeper {
     async fn see_to_all(&mut self) -> u64 {
         let mut done = 0;
         loop {
-            let now_ms = u64::try_from(self.state.clock.elapsed().as_millis()).unwrap_or(NEVER_MS);
+            let now_ms = instant_ms(&self.state);
             let register = &self.state.locks.register;
             let (due, next_ms) = match register.next_end_ms() {
                 next_ms if next_ms > now_ms => (Vec::new(), next_ms),

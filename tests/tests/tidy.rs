@@ -18,7 +18,7 @@ const LINES_HARD_MAX: usize = 700;
 const LONG_FILES: [(&str, usize); 0] = [];
 
 /// Names of commands that are also words of something else.
-const NAMES_ELSEWHERE: [(&str, &str); 14] = [
+const NAMES_ELSEWHERE: [(&str, &str); 15] = [
     // The clause of COMPUTE that says which type of keys is meant.
     ("compute/src/grammar.rs", "TYPE"),
     // The flag of the commands that only read.
@@ -30,6 +30,8 @@ const NAMES_ELSEWHERE: [(&str, &str); 14] = [
     ("server/src/command/flags.rs", "PUBSUB"),
     ("server/src/command/category.rs", "PUBSUB"),
     ("server/src/command/table.rs", "PUBSUB"),
+    // The option of the requests for locks that says how long to wait.
+    ("server/src/guards.rs", "WAIT"),
     // The category of the commands over sets.
     ("server/src/command/category.rs", "SET"),
     // The class of the events of sets.

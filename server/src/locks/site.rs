@@ -14,6 +14,11 @@ use crate::client::ClientInfo;
 use crate::command::event;
 use crate::state::State;
 
+/// The present instant, as terms have it: monotonic milliseconds.
+pub fn instant_ms(state: &State) -> u64 {
+    u64::try_from(state.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The key.
 pub struct Site<'s, 't, 'k> {
     state: &'s State,
@@ -88,15 +93,25 @@ impl Ended {
 impl<'s, 't, 'k> Site<'s, 't, 'k> {
     /// The site of a key in the transaction's current database. What it changes is told by its own events.
     pub fn new(state: &'s State, txn: &'t mut Transaction<'k>, key: Key<'s>) -> Site<'s, 't, 'k> {
-        let now_ms = u64::try_from(state.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Site::at(state, txn, key, instant_ms(state))
+    }
+
+    /// The same at an instant that is known.
+    pub fn at(state: &'s State, txn: &'t mut Transaction<'k>, key: Key<'s>, now_ms: u64) -> Site<'s, 't, 'k> {
         txn.announce(Notice::Silent);
         Site { state, txn, key, now_ms }
     }
 
-    /// The lock, without what is over.
-    pub fn lock(&mut self) -> Result<Option<&Lock>, WrongType> {
+    /// What `read` finds at the lock, without what is over; the default where there is no lock.
+    pub fn read_lock<R: Default>(&mut self, read: impl Fn(&Lock) -> R) -> Result<R, WrongType> {
+        let now_ms = self.now_ms;
+        let Some(found) = self.txn.find(&self.key) else { return Ok(R::default()) };
+        let lock = found.object::<Lock>().ok_or(WrongType)?;
+        if !lock.is_due(now_ms) {
+            return Ok(read(lock));
+        }
         self.sweep_lock()?;
-        Ok(self.peek_lock())
+        Ok(self.peek_lock().map_or_else(R::default, read))
     }
 
     fn peek_lock(&mut self) -> Option<&Lock> {
@@ -105,7 +120,8 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
 
     /// What would become of a request, as far as the holders count.
     pub fn judge(&mut self, ask: &Ask<'_>, limit: u32) -> Result<Verdict, WrongType> {
-        Ok(self.lock()?.map_or(Verdict::New, |lock| lock.judge(ask.owner, ask.mode, limit)))
+        let verdict = self.read_lock(|lock| Some(lock.judge(ask.owner, ask.mode, limit)))?;
+        Ok(verdict.unwrap_or(Verdict::New))
     }
 
     /// Makes a grant, or adds to one.

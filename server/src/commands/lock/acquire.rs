@@ -13,7 +13,7 @@ use super::{SINCE, admitted, count, lease};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, key, numbered};
 use crate::locks::graph;
-use crate::locks::site::{Admitted, Site};
+use crate::locks::site::{Admitted, Site, instant_ms};
 
 pub static ACQUIRE: Command = Command::blocking("LOCK.ACQUIRE", Kind::Lock, acquire)
     .syntax(
@@ -113,10 +113,11 @@ impl Request<'_> {
         // Whoever barges stands before all but those who have the lock and want more of it.
         let ticket = call.ticket.unwrap_or(if self.options.barges { BARGING } else { i64::MAX });
         let is_queue = txn.is_observed(Interest::in_kind(Kind::Lock));
+        let now_ms = instant_ms(state);
+        let ask = self.ask(call, now_ms);
         let (mut verdicts, mut can_all) = (SmallVec::<[Verdict; 1]>::new(), true);
         for key in keys {
-            let mut site = Site::new(state, txn, *key);
-            let ask = self.ask(call, site.now_ms);
+            let mut site = Site::at(state, txn, *key, now_ms);
             let verdict = site.judge(&ask, self.options.limit.unwrap_or(HOLDS_MAX))?;
             can_all &= match verdict {
                 Verdict::New => !is_queue || state.waiters.is_next(call.db, key.bytes(), Kind::Lock, ticket),
@@ -131,16 +132,13 @@ impl Request<'_> {
             return Ok(Attempt::Busy(verdicts));
         }
         let mut granted = SmallVec::new();
-        let mut instant_ms = 0;
         for (key, verdict) in keys.iter().zip(verdicts) {
-            let mut site = Site::new(state, txn, *key);
-            let ask = self.ask(call, site.now_ms);
+            let mut site = Site::at(state, txn, *key, now_ms);
             let admitted = site.admit(&ask, verdict, call.client.as_ref())?;
-            instant_ms = site.now_ms;
             call.granted.push(admitted.grant);
             granted.push(admitted);
         }
-        Ok(Attempt::Granted(granted, instant_ms))
+        Ok(Attempt::Granted(granted, now_ms))
     }
 
     fn ask(&self, call: &Call<'_>, now_ms: u64) -> Ask<'_> {

@@ -31,8 +31,10 @@ fn renew(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     let lease_ms = lease_ms.ok_or(Error::SYNTAX)?;
     let mut site = Site::new(call.state, txn, key);
-    let held = site.lock()?.and_then(|lock| lock.of_owner(owner).map(|at| &lock.grants()[at]));
-    let held = held.map(|grant| (grant.fence, grant.term, grant.client));
+    let held = site.read_lock(|lock| {
+        let grant = &lock.grants()[lock.of_owner(owner)?];
+        Some((grant.fence, grant.term, grant.client))
+    })?;
     let held = held.filter(|(fence, ..)| wanted.is_none_or(|wanted| wanted == *fence));
     let (fence, term, client) = held.ok_or_else(|| Error::lock_lost(key.bytes()))?;
     if term.is_of_session() {
@@ -59,8 +61,10 @@ fn attach(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let owner = owner(&mut call.args)?;
     let fence = fence(&mut call.args)?;
     let mut site = Site::new(call.state, txn, key);
-    let found = site.lock()?.and_then(|lock| lock.of_fence(fence).map(|at| &lock.grants()[at]));
-    let found = found.map(|grant| (*grant.owner == *owner, grant.term));
+    let found = site.read_lock(|lock| {
+        let grant = &lock.grants()[lock.of_fence(fence)?];
+        Some((*grant.owner == *owner, grant.term))
+    })?;
     let (is_own, term) = found.ok_or_else(|| Error::lock_lost(key.bytes()))?;
     if !is_own {
         return Err(Error::not_owner(key.bytes(), "the grant of this fence"));

@@ -10,6 +10,7 @@ use super::options::fence;
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Command, Done, Error, Flags, Flow, Inside, Run, key, named_by_content};
+use crate::locks::site::instant_ms;
 use crate::state::State;
 
 pub static CHECK: Command = Command::read("LOCK.CHECK", check)
@@ -44,7 +45,7 @@ fn is_checked(state: &State, request: Request<'_>, txn: &mut Transaction<'_>) ->
 
 /// Whether a fence is that of a grant whose time is not over.
 fn is_current(state: &State, view: &mut View<'_>, key: &[u8], fence: u64) -> Result<bool, WrongType> {
-    let now_ms = u64::try_from(state.clock.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let now_ms = instant_ms(state);
     let lock = view.read::<Lock>(&state.keyspace.key(key))?;
     let mut grants = lock.map_or(&[][..], Lock::grants).iter();
     Ok(grants.any(|grant| grant.fence == fence && !grant.term.is_over(now_ms)))

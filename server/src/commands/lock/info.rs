@@ -11,6 +11,7 @@ use crate::blocking::Waiter;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Args, Call, Category, Command, Done, Error, Flow, key};
 use crate::locks::COUNT_MAX;
+use crate::locks::site::instant_ms;
 
 pub static INFO: Command = Command::read("LOCK.INFO", info)
     .syntax("key")
@@ -34,7 +35,7 @@ fn info(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 
 /// Writes the fields of a lock.
 fn describe(call: &mut Call<'_>, view: &mut View<'_>, key: &Key<'_>) {
-    let now_ms = now_ms(call);
+    let now_ms = instant_ms(call.state);
     let lock = view.inspect(key).and_then(|entry| entry.object::<Lock>());
     let grants: Vec<&Grant> =
         lock.map_or(&[][..], Lock::grants).iter().filter(|grant| !grant.term.is_over(now_ms)).collect();
@@ -77,11 +78,6 @@ fn describe(call: &mut Call<'_>, view: &mut View<'_>, key: &Key<'_>) {
 pub fn since(reply: &mut Reply, waiter: &Waiter, now_ms: u64) {
     let since_ms = u64::try_from(waiter.since.as_millis()).unwrap_or(u64::MAX);
     count(reply, now_ms.saturating_sub(since_ms));
-}
-
-/// The instant: monotonic milliseconds.
-pub fn now_ms(call: &Call<'_>) -> u64 {
-    u64::try_from(call.state.clock.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// For whom somebody waits, and how.

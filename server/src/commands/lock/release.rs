@@ -31,7 +31,7 @@ fn release(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         }
     }
     let mut site = Site::new(call.state, txn, key);
-    let held = site.lock()?.and_then(|lock| lock.of_owner(owner).map(|at| lock.grants()[at].fence));
+    let held = site.read_lock(|lock| lock.of_owner(owner).map(|at| lock.grants()[at].fence))?;
     let held = held.filter(|held| fence.is_none_or(|fence| fence == *held));
     let not_owner = || Error::not_owner(key.bytes(), "the lock");
     let left = site.release(held.ok_or_else(not_owner)?, all)?.ok_or_else(not_owner)?;
@@ -52,7 +52,7 @@ fn break_lock(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let reason = if call.args.take_word("REASON") { Some(text(&mut call.args, "REASON")?) } else { None };
     call.args.finish()?;
     let mut site = Site::new(call.state, txn, key);
-    site.lock()?;
+    site.read_lock(|_| ())?;
     let ended = site.end_all()?;
     if ended > 0 {
         call.state.log.notice(format_args!(

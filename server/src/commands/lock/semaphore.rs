@@ -5,13 +5,13 @@ use shardis_storage::types::lock::Term;
 use shardis_storage::types::semaphore::{Permit, Semaphore};
 use shardis_storage::{Interest, Key, Kind, Notice, Transaction, View};
 
-use super::info::{now_ms, since};
+use super::info::since;
 use super::options::{Of, Options, in_range, milliseconds, owner};
 use super::{SINCE, count, lease};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, KeySpec, key};
 use crate::locks::COUNT_MAX;
-use crate::locks::site::Site;
+use crate::locks::site::{Site, instant_ms};
 
 const UPDATED: &[KeySpec] = &[key(1).read_write().updates()];
 
@@ -163,7 +163,7 @@ pub static INFO: Command = Command::read("SEM.INFO", info)
 
 fn info(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
-    let now_ms = now_ms(call);
+    let now_ms = instant_ms(call.state);
     let Some(semaphore) = view.read::<Semaphore>(&key)? else { return call.null_array() };
     let permits: Vec<(u64, &Permit)> =
         semaphore.permits().filter(|(_, permit)| !permit.term.is_over(now_ms)).collect();
