@@ -30,11 +30,18 @@
 //! 7. *Telling.* Replies are handed over when the shards have been let go.
 //! 8. *Leaving.* A waiter gives its places up when it is served, or when its client's end of the wait, [`Blocked`], is
 //!    dropped, which also ends it if nobody else has. The interest in a type is lowered with the last place.
+//! 9. *In turn.* Some commands are [served in turn](crate::command::Command::is_in_turn): those of locks, semaphores and latches.
+//!    Their waiters are offered a key whatever is there, also when it is gone or another type has come; the first one that cannot be
+//!    served ends the offers, so that nobody overtakes; and one that waits for several keys is run with all of them, at the head of each
+//!    queue or not at all. When a wait of that kind ends without being served, its keys are offered once more, because
+//!    who stood behind it may be next. A turn is a number, the lower the earlier: who may go ahead has a negative one.
+//! 10. *Grants.* What a reply tells that was granted goes with it until it is on its way to the socket, and is undone if it cannot
+//!     get there (`locks`, 5).
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -42,12 +49,15 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use shardis_protocol::{OwnedRequest, Reply, Request, Version};
 use shardis_storage::{Db, Interest, Kind};
+use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::block::block_on;
 use crate::client::{Client, ClientInfo};
 use crate::command::table::{CommandId, Entry};
 use crate::command::{Block, Command, Error, Run};
+use crate::locks::Errand;
+use crate::locks::register::GrantRef;
 use crate::state::State;
 
 /// All waiters of a server, by the keys that they wait for.
@@ -56,11 +66,11 @@ pub struct Waiters {
     queues: DashMap<Box<[u8]>, Queue>,
     /// How many places there are in all queues, by what the interest in them is: it is raised while there is one.
     places: Mutex<BTreeMap<u32, usize>>,
-    last_ticket: AtomicU64,
+    last_ticket: AtomicI64,
 }
 
 /// Those who wait for a key, by database and ticket.
-type Queue = BTreeMap<(u16, u64), Arc<Waiter>>;
+type Queue = BTreeMap<(u16, i64), Arc<Waiter>>;
 
 /// A call that has blocked its client.
 #[derive(Debug)]
@@ -80,8 +90,14 @@ pub struct Waiter {
     /// Whether its wait ends by itself.
     pub has_end: bool,
     /// Its place in every queue.
-    pub ticket: u64,
+    pub ticket: i64,
+    /// Since when it waits, in time that has elapsed on the clock.
+    pub since: Duration,
     command: &'static Command,
+    /// Whether its wait is over, for those who look in passing.
+    is_over: AtomicBool,
+    /// Whether that is because it was served, or refused.
+    is_served: AtomicBool,
     claim: Mutex<Option<oneshot::Sender<End>>>,
 }
 
@@ -112,6 +128,8 @@ pub struct Served {
     pub reply: Reply,
     /// How long it took to make.
     pub took: Duration,
+    /// What was granted with it.
+    pub granted: SmallVec<[GrantRef; 1]>,
 }
 
 /// A reply that has been decided on and is on its way to its client.
@@ -130,16 +148,49 @@ pub struct Blocked {
 
 impl Waiters {
     /// The first one behind `ticket` who waits for a value of this type at a key.
-    pub fn next(&self, db: Db, key: &[u8], kind: Kind, ticket: u64) -> Option<Arc<Waiter>> {
+    pub fn next(&self, db: Db, key: &[u8], kind: Kind, ticket: i64) -> Option<Arc<Waiter>> {
         let queue = self.queues.get(key)?;
-        let mut behind = queue.range((db.0, ticket + 1)..=(db.0, u64::MAX));
+        let mut behind = queue.range((db.0, ticket + 1)..=(db.0, i64::MAX));
         behind.find(|(_, waiter)| waiter.kind() == Some(kind)).map(|(_, waiter)| waiter.clone())
+    }
+
+    /// The first one whose wait for a value of this type at a key is not over.
+    pub fn first(&self, db: Db, key: &[u8], kind: Kind) -> Option<Arc<Waiter>> {
+        let queue = self.queues.get(key)?;
+        in_turn(&queue, db, kind).next().cloned()
+    }
+
+    /// Whether nobody whose wait for a value of this type at a key is not over stands before this ticket. The key's shard is locked.
+    pub fn is_next(&self, db: Db, key: &[u8], kind: Kind, ticket: i64) -> bool {
+        let Some(queue) = self.queues.get(key) else { return true };
+        in_turn(&queue, db, kind).next().is_none_or(|first| first.ticket >= ticket)
+    }
+
+    /// Those whose wait for a value of this type at a key is not over, in order.
+    pub fn all(&self, db: Db, key: &[u8], kind: Kind) -> Vec<Arc<Waiter>> {
+        self.queues.get(key).map_or_else(Vec::new, |queue| in_turn(&queue, db, kind).cloned().collect())
+    }
+
+    /// Whether anybody has a place at a key.
+    pub fn is_any(&self, key: &[u8]) -> bool {
+        self.queues.contains_key(key)
+    }
+
+    /// A ticket behind all that were taken.
+    pub fn ticket(&self) -> i64 {
+        self.last_ticket.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// The keys of a database that somebody waits for.
     pub fn keys(&self, db: Db) -> Vec<Box<[u8]>> {
-        let waits = |queue: &Queue| queue.range((db.0, 0)..=(db.0, u64::MAX)).next().is_some();
+        let waits = |queue: &Queue| queue.range((db.0, i64::MIN)..=(db.0, i64::MAX)).next().is_some();
         self.queues.iter().filter(|queue| waits(queue)).map(|queue| queue.key().clone()).collect()
+    }
+
+    /// How many places those have who are served in turn.
+    pub fn in_turn_count(&self) -> usize {
+        let places = self.places.lock();
+        Kind::MEETING_POINTS.iter().filter_map(|kind| places.get(&Interest::in_kind(*kind))).sum()
     }
 
     /// How many keys somebody waits for.
@@ -197,9 +248,14 @@ impl Waiters {
     }
 }
 
+fn in_turn(queue: &Queue, db: Db, kind: Kind) -> impl Iterator<Item = &Arc<Waiter>> {
+    let of_db = queue.range((db.0, i64::MIN)..=(db.0, i64::MAX)).map(|(_, waiter)| waiter);
+    of_db.filter(move |waiter| waiter.kind() == Some(kind) && !waiter.is_over())
+}
+
 impl Waiter {
     /// What it waits for: values of this type, or no key at all.
-    fn kind(&self) -> Option<Kind> {
+    pub fn kind(&self) -> Option<Kind> {
         match self.command.run {
             Run::Blocking(kind, _) => Some(kind),
             _ => None,
@@ -212,6 +268,21 @@ impl Waiter {
         self.command.key_words(request, true).filter_map(move |at| request.arg(at))
     }
 
+    /// The words of its call that are the keys it waits for.
+    pub fn keys_at(&self) -> impl Iterator<Item = usize> {
+        self.command.key_words(self.request.as_request(), true)
+    }
+
+    /// Whether it is served strictly in its turn.
+    pub fn is_in_turn(&self) -> bool {
+        self.command.is_in_turn
+    }
+
+    /// Whether its wait is over.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
+
     /// Lets `serve` try to make the reply, if the wait has not ended. Nobody else can end it meanwhile.
     pub fn offer(&self, serve: impl FnOnce() -> Option<Promise>) -> Option<Promised> {
         let mut claim = self.claim.lock();
@@ -219,12 +290,15 @@ impl Waiter {
             return None;
         }
         let promise = serve()?;
+        self.is_served.store(true, Ordering::Release);
+        self.is_over.store(true, Ordering::Release);
         claim.take().map(|sender| Promised(sender, promise))
     }
 
     /// Ends the wait, unless it has ended; whether it had not.
     pub fn end(&self, how: End) -> bool {
         let sender = self.claim.lock().take();
+        self.is_over.store(true, Ordering::Release);
         // Its client may have gone in this very moment.
         sender.is_some_and(|sender| sender.send(how).is_ok())
     }
@@ -232,14 +306,30 @@ impl Waiter {
     /// Ends the wait without telling anybody.
     pub fn abandon(&self) {
         *self.claim.lock() = None;
+        self.is_over.store(true, Ordering::Release);
     }
 }
 
 impl Promised {
-    /// Hands the reply over.
-    pub fn keep(self) {
-        // Its client may have gone in this very moment.
-        let _ = self.0.send(self.1.map_or_else(End::Refused, End::Served));
+    /// Hands the reply over; what was granted with it is undone if its client has gone in this very moment.
+    pub fn keep(self, state: &State) {
+        if let Some(served) = self.hand_over() {
+            served.undo(state);
+        }
+    }
+
+    fn hand_over(self) -> Option<Served> {
+        match self.0.send(self.1.map_or_else(End::Refused, End::Served)) {
+            Err(End::Served(served)) => Some(served),
+            _ => None,
+        }
+    }
+}
+
+impl Served {
+    /// Takes back what was granted with a reply that reaches nobody.
+    fn undo(self, state: &State) {
+        self.granted.into_iter().for_each(|grant| state.locks.errands.push(Errand::Undo(grant)));
     }
 }
 
@@ -261,7 +351,10 @@ impl Blocked {
             version: client.version,
             notes_accesses: client.notes_accesses,
             has_end: block.end.is_some(),
-            ticket: state.waiters.last_ticket.fetch_add(1, Ordering::Relaxed) + 1,
+            ticket: block.ticket.unwrap_or_else(|| state.waiters.ticket()),
+            since: state.clock.elapsed(),
+            is_over: AtomicBool::new(false),
+            is_served: AtomicBool::new(false),
             command: entry.command,
             claim: Mutex::new(Some(sender)),
         });
@@ -332,7 +425,7 @@ impl Blocked {
             End::TimedOut => {
                 let mut reply = Reply::new(self.waiter.version);
                 (self.block.time_is_over)(&mut reply);
-                Ok(Served { reply, pushed: None, took: Duration::ZERO })
+                Ok(Served { reply, pushed: None, took: Duration::ZERO, granted: SmallVec::new() })
             }
             End::Unblocked => Err(Error::UNBLOCKED),
             End::Stopped => Err(Error::STOPPING),
@@ -343,8 +436,23 @@ impl Blocked {
 impl Drop for Blocked {
     fn drop(&mut self) {
         self.waiter.abandon();
-        self.state.waiters.remove(self.state.keyspace.interest(), &self.waiter);
+        let waiters = &self.state.waiters;
+        waiters.remove(self.state.keyspace.interest(), &self.waiter);
         self.info.go_on();
+        if !self.waiter.is_in_turn() {
+            return;
+        }
+        self.state.locks.graph.forget(self.waiter.ticket);
+        self.end.close();
+        if let Ok(End::Served(served)) = self.end.try_recv() {
+            served.undo(&self.state);
+        }
+        if self.waiter.is_served.load(Ordering::Acquire) {
+            return;
+        }
+        for key in self.waiter.keys().filter(|key| waiters.is_any(key)) {
+            self.state.locks.errands.push(Errand::Offer { db: self.waiter.db, key: key.into() });
+        }
     }
 }
 
@@ -387,6 +495,9 @@ mod tests {
             notes_accesses: true,
             has_end: false,
             ticket: 1,
+            since: Duration::ZERO,
+            is_over: AtomicBool::new(false),
+            is_served: AtomicBool::new(false),
             command: &POP,
             claim: Mutex::new(Some(sender)),
         };
@@ -394,7 +505,12 @@ mod tests {
     }
 
     fn served() -> Served {
-        Served { reply: Reply::new(Version::Resp2), pushed: None, took: Duration::ZERO }
+        Served {
+            reply: Reply::new(Version::Resp2),
+            pushed: None,
+            took: Duration::ZERO,
+            granted: SmallVec::new(),
+        }
     }
 
     /// Whether the event has decided how the wait ends; a reply on its way is put aside.
@@ -436,7 +552,7 @@ mod tests {
             assert_eq!(promised.is_some(), ended == [Event::Reply], "{order:?}");
             if let Some(promised) = promised {
                 assert!(end.try_recv().is_err(), "replies are handed over later");
-                promised.keep();
+                promised.hand_over();
             }
             let first = order.iter().find(|event| **event != Event::NoReply);
             match end.try_recv() {

@@ -23,6 +23,8 @@ use crate::config::{Config, ConfigError};
 use crate::eviction::MemoryLimit;
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
+use crate::keeper;
+use crate::locks::Locks;
 use crate::log::{Log, Sink};
 use crate::net::listener::{Door, Listener, Peer};
 use crate::net::{addresses, thread};
@@ -202,6 +204,7 @@ impl ServerBuilder {
             run_id: random.fill_hex(RUN_ID_DIGITS),
             replication_id: Mutex::new(random.fill_hex(RUN_ID_DIGITS)),
             started_ms: self.clock.now_ms(),
+            locks: Locks::new(keyspace.shards(), &self.clock),
             keyspace,
             thresholds: Thresholds::of(&config),
             watchdog: Watchdog::new(config.clone(), self.clock.clone()),
@@ -465,6 +468,7 @@ async fn first_duties(
     changes: mpsc::UnboundedReceiver<addresses::Change>,
 ) {
     let Ok(door) = door.await else { return };
+    tokio::task::spawn_local(keeper::run(state.clone(), stats.clone()));
     tokio::task::spawn_local(addresses::accept(listeners, changes, state.clone(), stats.clone(), door));
     background::run(state, stats).await;
 }

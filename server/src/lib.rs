@@ -25,8 +25,11 @@ mod commands;
 pub mod config;
 mod dispatch;
 mod eviction;
+mod guards;
 mod interest;
 mod jobs;
+mod keeper;
+mod locks;
 pub mod log;
 mod net;
 mod notify;
@@ -43,6 +46,7 @@ mod watch;
 
 pub use self::builder::{Server, ServerBuilder, ShutdownHandle};
 pub use self::clock::Clock;
+pub use self::guards::{LockError, LockGuard, LockRequest, PermitGuard, PermitRequest};
 pub use self::session::Session;
 pub use self::value::Value;
 

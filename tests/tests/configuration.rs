@@ -17,8 +17,16 @@ use shardis_tests::reply::Reply;
 use shardis_tests::server::{Server, eventually, free_address, our_program, stand_in};
 
 /// Parameters that only ours has.
-const OURS: [&str; 6] =
-    ["compute-threads", "lua-memory-limit", "metrics-port", "personality", "shards", "threads"];
+const OURS: [&str; 8] = [
+    "compute-threads",
+    "lock-default-lease",
+    "lock-session-maxhold",
+    "lua-memory-limit",
+    "metrics-port",
+    "personality",
+    "shards",
+    "threads",
+];
 /// Values that differ when the servers have just started, and why.
 const OTHER_VALUES: [(&str, &str); 4] = [
     ("dir", PLACE),

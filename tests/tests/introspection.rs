@@ -9,7 +9,8 @@ use shardis_tests::reply::Reply;
 use shardis_tests::server::{Server, eventually};
 
 /// Sections and fields that only one of the two tells, and why.
-const UNLIKE: [(&str, &str); 2] = [("# Compute", "ours alone"), ("shardis_version", "ours alone")];
+const UNLIKE: [(&str, &str); 3] =
+    [("# Compute", "ours alone"), ("# Locks", "ours alone"), ("shardis_version", "ours alone")];
 
 /// How long a client may take to block.
 const PATIENCE: Duration = Duration::from_secs(10);

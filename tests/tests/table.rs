@@ -16,11 +16,32 @@ use shardis_tests::server::Server;
 const PERSONALITY: &str = "redis-7.2";
 
 /// Commands that neither reference has, and why we do.
-const OURS: [(&str, &str); 4] = [
+const OURS: [(&str, &str); 25] = [
     ("compute.aggregate", "ours alone"),
     ("compute.count", "ours alone"),
     ("delex", "Redis has it since 8.4"),
     ("digest", "Redis has it since 8.4"),
+    ("latch.await", "ours alone"),
+    ("latch.down", "ours alone"),
+    ("latch.info", "ours alone"),
+    ("latch.set", "ours alone"),
+    ("lock.acquire", "ours alone"),
+    ("lock.attach", "ours alone"),
+    ("lock.break", "ours alone"),
+    ("lock.check", "ours alone"),
+    ("lock.fence", "ours alone"),
+    ("lock.guard", "ours alone"),
+    ("lock.info", "ours alone"),
+    ("lock.list", "ours alone"),
+    ("lock.macquire", "ours alone"),
+    ("lock.release", "ours alone"),
+    ("lock.renew", "ours alone"),
+    ("sem.acquire", "ours alone"),
+    ("sem.create", "ours alone"),
+    ("sem.info", "ours alone"),
+    ("sem.release", "ours alone"),
+    ("sem.renew", "ours alone"),
+    ("sem.resize", "ours alone"),
 ];
 
 /// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.

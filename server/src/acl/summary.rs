@@ -42,7 +42,7 @@ fn best(left: &CommandRules, adds: bool, used: Category, table: &Table) -> Optio
     let categories = Category::NAMES.iter().enumerate().map(|(bit, name)| (Category(1 << bit), *name));
     let (ours, others): (Vec<_>, Vec<_>) = categories
         .filter(|(category, _)| !used.contains(*category))
-        .partition(|(category, _)| *category == Category::COMPUTE);
+        .partition(|(category, _)| [Category::COMPUTE, Category::LOCK].contains(category));
     best_of(others, left, adds, table).or_else(|| best_of(ours, left, adds, table))
 }
 

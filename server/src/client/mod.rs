@@ -24,6 +24,7 @@ pub use self::registry::{ClientInfo, Mode, Registry};
 use crate::command::Flags;
 use crate::command::call::FirstKey;
 use crate::command::table::Entry;
+use crate::locks::register::GrantRef;
 use crate::pubsub::Topic;
 use crate::state::State;
 use crate::tracking::Options;
@@ -56,6 +57,8 @@ pub struct Client {
     pub watches: Option<Box<Watches>>,
     /// Those that its turn has to wake when it is over.
     pub wakes: Wakes,
+    /// What its calls were granted since its connection looked, and how much had been written when their replies were complete.
+    pub granted: Vec<(usize, GrantRef)>,
     /// Up to where what the call under way has written is sent to a client that is not answered, too.
     pushed: Option<Mark>,
     /// What others see.
@@ -102,6 +105,7 @@ impl Client {
             queue: None,
             watches: None,
             wakes: Wakes::default(),
+            granted: Vec::new(),
             pushed: None,
             info,
             registry: None,
@@ -123,6 +127,7 @@ impl Client {
             queue: None,
             watches: None,
             wakes: Wakes::default(),
+            granted: Vec::new(),
             pushed: None,
             info: caller.info.clone(),
             registry: None,
@@ -258,6 +263,14 @@ impl Client {
         self.info.set_mode(Mode::Silent, answers == Answers::None);
     }
 
+    /// Notes what a call was granted, whose reply is complete with so many bytes.
+    #[cold]
+    pub fn note_granted(&mut self, granted: &[GrantRef], reply_bytes: usize) {
+        if self.is_connection() {
+            self.granted.extend(granted.iter().map(|grant| (reply_bytes, *grant)));
+        }
+    }
+
     /// Ends a call: whether it is not answered.
     pub fn is_unanswered(&mut self) -> bool {
         match self.answers {
@@ -334,6 +347,7 @@ impl Client {
         self.stop_listening();
         self.stop_tracking();
         self.info.inbox.close();
+        self.info.note_left();
         if let Some(registry) = &self.registry {
             registry.remove(self.id);
         }

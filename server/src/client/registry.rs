@@ -1,16 +1,18 @@
 //! The clients of a server, as CLIENT LIST and INFO see them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use shardis_protocol::Version;
 use tokio::task::AbortHandle;
 
 use super::inbox::Inbox;
 use super::{Gate, Gates, Monitors};
 use crate::acl::{self, Attempt, Surroundings, User};
 use crate::blocking::{End, Waiter};
+use crate::locks::{Errand, Errands};
 use crate::observe::stats::Counter;
 use crate::pubsub::{PubSub, Subscriptions};
 use crate::state::CLIENT_BYTES;
@@ -79,6 +81,10 @@ pub struct ClientInfo {
     user: Mutex<Option<Arc<User>>>,
     /// Its wait, while it is blocked by a command.
     blocked: Mutex<Option<Arc<Waiter>>>,
+    /// Who is to hear when it leaves, because grants last by its connection.
+    leaving: OnceLock<Arc<Errands>>,
+    /// Whether it has left.
+    has_left: AtomicBool,
     task: Mutex<Task>,
 }
 
@@ -164,6 +170,8 @@ impl ClientInfo {
             over_soft_limit_ms: 0.into(),
             user: Mutex::default(),
             blocked: Mutex::default(),
+            leaving: OnceLock::new(),
+            has_left: AtomicBool::default(),
             task: Mutex::default(),
         }
     }
@@ -276,6 +284,27 @@ impl ClientInfo {
     /// Output that waits: replies, and what others have for it.
     pub fn unsent_bytes(&self) -> usize {
         self.output_bytes.load(Ordering::Relaxed) + self.inbox.bytes()
+    }
+
+    /// The protocol that it speaks.
+    pub fn version(&self) -> Version {
+        if self.protocol.load(Ordering::Relaxed) == 3 { Version::Resp3 } else { Version::Resp2 }
+    }
+
+    /// Has it said when it leaves that grants last by its connection; at once, if it has left already.
+    pub(crate) fn tell_of_leaving(&self, errands: &Arc<Errands>) {
+        self.leaving.get_or_init(|| errands.clone());
+        if self.has_left.load(Ordering::SeqCst) {
+            errands.push(Errand::Leave { client: self.id });
+        }
+    }
+
+    /// Notes that it has left.
+    pub(super) fn note_left(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
+        if let Some(errands) = self.leaving.get() {
+            errands.push(Errand::Leave { client: self.id });
+        }
     }
 
     /// Makes it one that waits. If it has been closed already, nothing comes of that.

@@ -10,10 +10,13 @@ use shardis_protocol::limits::{ARGUMENT_BYTES_MIN, BULK_SHARED_BYTES_MIN};
 use shardis_protocol::{LongDouble, Reply, Request, Version, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, Key, KeyHash, Random, ShardTotals, StringRef};
+use smallvec::SmallVec;
 
 use super::{Args, Command, Error, Reach};
+use crate::client::ClientInfo;
 use crate::client::limits::OUTPUT_BYTES_MAX;
 use crate::config::Dialect;
+use crate::locks::register::GrantRef;
 use crate::scripting::functions::Called;
 use crate::scripting::script::Script;
 use crate::state::State;
@@ -41,6 +44,8 @@ pub struct Block {
     pub time_is_over: fn(&mut Reply),
     /// Writes the reply where nobody can wait: inside a program.
     pub cannot_wait: fn(&mut Reply),
+    /// Its turn, if it has taken one already.
+    pub ticket: Option<i64>,
 }
 
 /// One invocation.
@@ -77,6 +82,12 @@ pub struct Call<'c> {
     pub(crate) ready_key: Option<usize>,
     /// What the client is to wait for, once the handler has said so.
     pub(crate) block: Option<Block>,
+    /// Who makes it, if the command wants to know.
+    pub(crate) client: Option<Arc<ClientInfo>>,
+    /// Its turn, when a call that has blocked is run again.
+    pub(crate) ticket: Option<i64>,
+    /// What it has been granted.
+    pub(crate) granted: SmallVec<[GrantRef; 1]>,
 }
 
 /// The program that a call is part of.
@@ -86,6 +97,8 @@ pub(crate) struct Caller<'c> {
     pub is_script: bool,
     /// The instant of all calls that ask for one, once the first has asked: Unix microseconds.
     pub time_us: &'c Cell<Option<i64>>,
+    /// Whether it is a transaction that began because all conditions in it held.
+    pub has_met_conditions: bool,
 }
 
 /// The first key of a call: its word, which is not the name, and its hash.
@@ -181,7 +194,7 @@ impl<'c> Call<'c> {
     pub fn block(&mut self, timeout_ms: u64, time_is_over: fn(&mut Reply)) -> Done {
         let length = Duration::from_millis(timeout_ms);
         let end = (timeout_ms > 0).then(|| self.state.clock.elapsed().saturating_add(length));
-        self.block = Some(Block { end, time_is_over, cannot_wait: time_is_over });
+        self.block = Some(Block { end, time_is_over, cannot_wait: time_is_over, ticket: None });
         Ok(Flow::Block)
     }
 

@@ -8,7 +8,7 @@ impl Category {
     /// None.
     pub const NONE: Category = Category(0);
     /// The categories in the order in which the real servers list them.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 23] = [
         "keyspace",
         "read",
         "write",
@@ -31,6 +31,7 @@ impl Category {
         "transaction",
         "scripting",
         "compute",
+        "lock",
     ];
     /// Keys as such.
     pub const KEYSPACE: Category = Category(1 << 0);
@@ -76,6 +77,8 @@ impl Category {
     pub const SCRIPTING: Category = Category(1 << 20);
     /// Parallel computation over live data.
     pub const COMPUTE: Category = Category(1 << 21);
+    /// Locks, semaphores and latches.
+    pub const LOCK: Category = Category(1 << 22);
 
     /// Whether it is about values that have elements.
     pub fn is_of_collections(self) -> bool {

@@ -4,6 +4,7 @@
 mod access;
 mod collections;
 mod functions;
+mod locks;
 mod pubsub;
 mod scripting;
 mod shebang;

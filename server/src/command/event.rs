@@ -69,4 +69,12 @@ events! {
     POPPED_LEAST = "zpopmin", SORTED_SET;
     /// The members with the greatest scores were taken.
     POPPED_GREATEST = "zpopmax", SORTED_SET;
+    /// Somebody has got a lock or permits.
+    LOCK_ACQUIRED = "lock.acquired", OTHER;
+    /// Somebody has given them back.
+    LOCK_RELEASED = "lock.released", OTHER;
+    /// Their time was over, or their connection was gone.
+    LOCK_EXPIRED = "lock.expired", OTHER;
+    /// Somebody else has ended them.
+    LOCK_BROKEN = "lock.broken", OTHER;
 }

@@ -10,6 +10,7 @@ mod category;
 pub mod error;
 pub mod event;
 mod extent;
+mod flags;
 pub mod keys;
 pub mod program;
 pub mod syntax;
@@ -24,6 +25,7 @@ pub use self::call::{Block, Call, Done, Flow};
 pub use self::category::Category;
 pub use self::error::Error;
 pub use self::extent::{Channels, Databases};
+pub use self::flags::Flags;
 pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
 pub use self::program::{Inside, Need, Presence, ScriptRules};
 use crate::client::Client;
@@ -59,6 +61,14 @@ pub struct Command {
     pub event: &'static str,
     /// Whether a program runs where functions do.
     pub is_with_functions: bool,
+    /// Whether those who wait are served strictly one after the other, with all their keys at once and whatever is at these.
+    pub is_in_turn: bool,
+    /// Whether a call is told which connection makes it.
+    pub knows_client: bool,
+    /// Of a program that runs one command from its own words: the word where that begins.
+    pub inner_at: Option<u16>,
+    /// What has to hold before a transaction with such a call begins.
+    pub condition: Option<Condition>,
     /// What cannot be derived from the shape.
     pub flags: Flags,
     /// Access-control categories beyond those that the family and the flags imply.
@@ -84,6 +94,9 @@ pub struct Command {
     /// What the servers that are not the default one tell of it.
     pub elsewhere: &'static [(Personality, Told)],
 }
+
+/// Whether a call of a transaction lets it begin, with the shards of its keys locked.
+pub type Condition = fn(&State, Request<'_>, &mut Transaction<'_>) -> bool;
 
 /// A fact of `COMMAND INFO`, as another server tells it. It is only told, and commands are carried out as declared, but for the
 /// number of words.
@@ -129,115 +142,6 @@ pub enum Reach {
     Queued,
 }
 
-/// Flags of a command: those declared, and those that `table` derives from the shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Flags(pub u32);
-
-impl Flags {
-    /// Nothing declared.
-    pub const NONE: Flags = Flags(0);
-    /// Changes data. Derived from the write shape.
-    pub const WRITE: Flags = Flags(1 << 0);
-    /// Reads data. Derived from the read shape.
-    pub const READONLY: Flags = Flags(1 << 1);
-    /// May add data: refused when memory is exhausted.
-    pub const DENY_OOM: Flags = Flags(1 << 2);
-    /// For administrators.
-    pub const ADMIN: Flags = Flags(1 << 3);
-    /// Belongs to Pub/Sub.
-    pub const PUBSUB: Flags = Flags(1 << 4);
-    /// Not callable from scripts.
-    pub const NO_SCRIPT: Flags = Flags(1 << 5);
-    /// May block its client.
-    pub const BLOCKING: Flags = Flags(1 << 6);
-    /// Allowed while data is being loaded.
-    pub const LOADING: Flags = Flags(1 << 7);
-    /// Allowed on a replica with stale data.
-    pub const STALE: Flags = Flags(1 << 8);
-    /// Not shown to `MONITOR`.
-    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
-    /// Not recorded by `SLOWLOG`.
-    pub const SKIP_SLOWLOG: Flags = Flags(1 << 10);
-    /// O(1) or O(log n).
-    pub const FAST: Flags = Flags(1 << 11);
-    /// Allowed before authentication.
-    pub const NO_AUTH: Flags = Flags(1 << 12);
-    /// May be replicated though it is no write.
-    pub const MAY_REPLICATE: Flags = Flags(1 << 13);
-    /// The key arguments may be absent.
-    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 14);
-    /// Not allowed inside a transaction.
-    pub const NO_MULTI: Flags = Flags(1 << 15);
-    /// The positions of the keys depend on the arguments. Derived from the key specifications.
-    pub const MOVABLE_KEYS: Flags = Flags(1 << 16);
-    /// Allowed while a script is running too long.
-    pub const ALLOW_BUSY: Flags = Flags(1 << 17);
-    /// Not allowed while a replica loads in the background.
-    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 18);
-    /// Needs `enable-debug-command`.
-    pub const PROTECTED: Flags = Flags(1 << 19);
-    /// Allowed while its client listens to channels in RESP2.
-    pub const WHILE_SUBSCRIBED: Flags = Flags(1 << 23);
-    /// Among servers, or for developers of the server: `syscmd` in `COMMAND DOCS`.
-    pub const SYSTEM: Flags = Flags(1 << 20);
-    /// Runs at once where other commands are gathered for a transaction.
-    pub const NOT_QUEUED: Flags = Flags(1 << 21);
-    /// What its client has said about the caching of the next call still holds for the one behind it.
-    pub const KEEPS_CACHING: Flags = Flags(1 << 24);
-    /// What Valkey calls `SKIP_SLOWLOG`: only told.
-    pub const SKIP_COMMANDLOG: Flags = Flags(1 << 22);
-
-    /// The flags that clients see and their names, in the order of replies.
-    pub const NAMES: [(Flags, &'static str); 19] = [
-        (Flags::WRITE, "write"),
-        (Flags::READONLY, "readonly"),
-        (Flags::DENY_OOM, "denyoom"),
-        (Flags::ADMIN, "admin"),
-        (Flags::PUBSUB, "pubsub"),
-        (Flags::NO_SCRIPT, "noscript"),
-        (Flags::BLOCKING, "blocking"),
-        (Flags::LOADING, "loading"),
-        (Flags::STALE, "stale"),
-        (Flags::SKIP_MONITOR, "skip_monitor"),
-        (Flags::SKIP_SLOWLOG, "skip_slowlog"),
-        (Flags::SKIP_COMMANDLOG, "skip_commandlog"),
-        (Flags::FAST, "fast"),
-        (Flags::NO_AUTH, "no_auth"),
-        (Flags::NO_MANDATORY_KEYS, "no_mandatory_keys"),
-        (Flags::NO_ASYNC_LOADING, "no_async_loading"),
-        (Flags::NO_MULTI, "no_multi"),
-        (Flags::MOVABLE_KEYS, "movablekeys"),
-        (Flags::ALLOW_BUSY, "allow_busy"),
-    ];
-
-    /// The names of those in here that clients see.
-    pub fn names(self) -> impl Iterator<Item = &'static str> {
-        Flags::NAMES.into_iter().filter(move |&(flag, _)| self.contains(flag)).map(|(_, name)| name)
-    }
-
-    /// Both sets together.
-    pub const fn union(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-
-    /// What is in here but not in the other set.
-    pub const fn without(self, other: Flags) -> Flags {
-        Flags(self.0 & !other.0)
-    }
-
-    /// Whether all of `other` is in here.
-    pub const fn contains(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
-    }
-}
-
-impl std::ops::BitOr for Flags {
-    type Output = Flags;
-    fn bitor(self, other: Flags) -> Flags {
-        self.union(other)
-    }
-}
-
 /// A family of commands: a file or folder of `commands/`, a group of the documentation, a category.
 #[derive(Debug)]
 pub struct Family {
@@ -275,6 +179,10 @@ impl Command {
             call_flags: None,
             event: "",
             is_with_functions: false,
+            is_in_turn: false,
+            knows_client: false,
+            inner_at: None,
+            condition: None,
             flags: Flags::NONE,
             categories: Category::NONE,
             syntax: "",
@@ -410,6 +318,30 @@ impl Command {
     /// Runs on the thread of functions, which is the only one that has them.
     pub const fn with_functions(mut self) -> Command {
         self.is_with_functions = true;
+        self
+    }
+
+    /// Serves those who wait strictly one after the other, with all their keys at once and whatever is at these.
+    pub const fn in_turn(mut self) -> Command {
+        self.is_in_turn = true;
+        self
+    }
+
+    /// Is told which connection makes a call.
+    pub const fn with_client(mut self) -> Command {
+        self.knows_client = true;
+        self
+    }
+
+    /// Runs the command that begins at this word.
+    pub const fn running(mut self, inner_at: u16) -> Command {
+        self.inner_at = Some(inner_at);
+        self
+    }
+
+    /// Says what has to hold before a transaction begins that has such a call.
+    pub const fn condition(mut self, condition: Condition) -> Command {
+        self.condition = Some(condition);
         self
     }
 

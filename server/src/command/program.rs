@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use shardis_protocol::{Reply, Request};
-use shardis_storage::Db;
+use shardis_storage::{Db, View, WrongType};
 
 use super::Error;
 use super::table::CommandId;
@@ -47,6 +47,19 @@ pub trait Inside {
 
     /// Notes that the program answers an error, although it has come to its end; counts the error, unless that has been done.
     fn note_failure(&mut self, error: Option<&Error>);
+
+    /// Whether a call that was let in before has no condition, or one that holds.
+    fn meets(&mut self, db: Db, id: CommandId, request: Request<'_>) -> bool;
+
+    /// Notes that all calls which have a condition have been found to meet it.
+    fn note_met(&mut self);
+
+    /// Lets a program look at data whose shard is locked.
+    fn with_data(
+        &mut self,
+        db: Db,
+        look: &mut dyn FnMut(&mut View<'_>) -> Result<bool, WrongType>,
+    ) -> Result<bool, WrongType>;
 
     /// What is at a key, whose shard is locked.
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence;

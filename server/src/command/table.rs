@@ -12,6 +12,7 @@ use shardis_protocol::Request;
 use super::keys::{Begin, Find, KeySpec};
 use super::{Arity, Category, Command, Error, Family, Flags, Reach, Run, Told};
 use crate::config::Personality;
+use crate::state::State;
 
 /// The position of a command or subcommand in the table: dense, hence an index into arrays of statistics and rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +89,12 @@ impl Entry {
     pub fn keys<'a>(&self, request: Request<'a>) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let positions = self.command.keys.iter().filter_map(move |spec| spec.positions(request)).flatten();
         positions.filter_map(move |at| request.arg(at))
+    }
+
+    /// The command that a call of it runs, and its words, if it is one that does.
+    pub fn inner<'e, 'a>(&self, state: &'e State, request: Request<'a>) -> Option<(&'e Entry, Request<'a>)> {
+        let words = request.tail(usize::from(self.command.inner_at?));
+        Some((state.commands.resolvable(words)?, words))
     }
 
     /// Whether it has subcommands.

@@ -1,7 +1,7 @@
 //! COMMAND: the command table as clients see it. Everything told here is derived from the declarations; this file only
 //! puts it into the shapes of the protocol.
 
-use shardis_protocol::{Aggregate, Mark, Reply};
+use shardis_protocol::{Aggregate, Mark, Reply, Request};
 use shardis_storage::glob;
 
 use crate::client::Client;
@@ -233,15 +233,33 @@ impl<'a> Filter<'a> {
 
 /// The keys of a call that is not carried out, each with what would be done to it.
 fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
-    let request = call.request().tail(2);
-    let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
+    let mut request = call.request().tail(2);
+    let mut keys = Vec::new();
+    loop {
+        let entry = call.state.commands.invoked(request).ok_or(Error::INVALID_COMMAND)?;
+        add_keys(call, entry, request, &mut keys)?;
+        // A command that runs another has the keys of that too.
+        let Some((inner, words)) = entry.inner(call.state, request) else { return Ok(keys) };
+        if inner.command.keys.iter().all(KeySpec::is_no_key) {
+            return Ok(keys);
+        }
+        request = words;
+    }
+}
+
+/// Adds the keys of one command.
+fn add_keys<'a>(
+    call: &Call<'a>,
+    entry: &Entry,
+    request: Request<'a>,
+    keys: &mut Vec<(&'a [u8], Access)>,
+) -> Result<(), Error> {
     if entry.command.keys.iter().all(KeySpec::is_no_key) {
         return Err(Error::NO_KEY_ARGUMENTS);
     }
     if !entry.arity.fits(request.len()) {
         return Err(Error::INVALID_ARGUMENT_COUNT);
     }
-    let mut keys = Vec::new();
     for spec in entry.command.keys {
         let is_optional = matches!(spec.find, Find::Search(_) | Find::Content);
         match spec.positions(request).filter(|positions| positions.len() > 0 || is_optional) {
@@ -249,11 +267,11 @@ fn keys_of_call<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], Access)>, Error> {
                 let access = spec.access_in(request, call.dialect());
                 keys.extend(positions.filter_map(|at| request.arg(at)).map(|key| (key, access)));
             }
-            None if entry.flags.contains(Flags::NO_MANDATORY_KEYS) => return Ok(Vec::new()),
+            None if entry.flags.contains(Flags::NO_MANDATORY_KEYS) => return Ok(()),
             None => return Err(Error::INVALID_ARGUMENTS),
         }
     }
-    Ok(keys)
+    Ok(())
 }
 
 /// Writes what COMMAND INFO tells of a command.

@@ -18,6 +18,7 @@ mod info;
 mod keys;
 mod latency;
 mod list;
+pub mod lock;
 mod lolwut;
 mod memory;
 mod module;
@@ -53,4 +54,5 @@ pub static FAMILIES: &[&Family] = &[
     &transactions::FAMILY,
     &cluster::FAMILY,
     &compute::FAMILY,
+    &lock::FAMILY,
 ];

@@ -207,7 +207,7 @@ fn rows(
         Some(ObjectRef::Set(set)) => set.len(),
         Some(ObjectRef::List(list)) => list.len(),
         Some(ObjectRef::SortedSet(set)) => set.len(),
-        Some(ObjectRef::Hash(_)) | None => return Err(Error::WRONG_TYPE),
+        _ => return Err(Error::WRONG_TYPE),
     };
     if call.should_offload(len) {
         view.uncount(&source);
@@ -217,7 +217,7 @@ fn rows(
         Some(ObjectRef::Set(set)) => set.iter().map(|member| member.to_vec()).collect(),
         Some(ObjectRef::List(list)) => list.iter().map(|element| element.to_vec()).collect(),
         Some(ObjectRef::SortedSet(set)) => set.iter().map(|(member, _)| member.to_vec()).collect(),
-        Some(ObjectRef::Hash(_)) | None => Vec::new(),
+        _ => Vec::new(),
     };
     let sorted = in_order(call, view, options, kind, elements)?;
     let mut rows = Vec::with_capacity(sorted.len() * options.get.len().max(1));

@@ -45,9 +45,12 @@ fn exec(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Do
     let is_spoiled = watches.is_some_and(|watches| watches.are_spoiled(|db, key| inside.presence(db, key)));
     let done = if queue.is_broken {
         Err(Error::TRANSACTION_BROKEN)
-    } else if is_spoiled {
+    } else if is_spoiled
+        || !queue.calls.iter().all(|queued| inside.meets(client.db, queued.id, queued.request.as_request()))
+    {
         call.null_array()
     } else {
+        inside.note_met();
         call.reply.array(queue.calls.len());
         for queued in &queue.calls {
             inside.run(client, queued.id, queued.request.as_request(), call.reply);

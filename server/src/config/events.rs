@@ -31,6 +31,8 @@ impl EventClasses {
     pub const EVICTED: u32 = 1 << 7;
     /// Streams: `t`.
     pub const STREAM: u32 = 1 << 8;
+    /// Types that Redis does not have of its own: `d`.
+    pub const OTHER: u32 = 1 << 9;
     /// Keys that did not exist: `n`.
     pub const NEW: u32 = 1 << 10;
     /// Events are told under the name of the key: `K`.

@@ -11,6 +11,7 @@ mod events;
 pub mod file;
 mod help;
 mod kind;
+pub(crate) mod locks;
 mod logged;
 pub mod options;
 mod output_limit;
@@ -40,11 +41,13 @@ use self::file::UserLine;
 pub(crate) use self::file::read_whole;
 pub use self::kind::{Kind, Reason, Unit, percentile};
 pub(crate) use self::kind::{os_text, parse_memory};
+use self::locks::LockSettings;
 use self::options::{Change, Named};
 pub use self::output_limit::{ClientClass, OutputLimit, OutputLimits};
 pub use self::personality::{Dialect, Personality};
 pub use self::rewrite::RewriteError;
 pub(crate) use self::rewrite::replace;
+use self::scripts::ScriptSettings;
 pub use self::setting::{Choice, Scalar, Setting, Stored, Text};
 pub use self::voice::Voice;
 
@@ -107,8 +110,8 @@ pub struct Config {
     pub commandlog_reply_larger_than: Setting<i64>,
     pub commandlog_large_reply_max_len: Setting<i64>,
     pub notify_keyspace_events: Setting<i64>,
-    pub busy_reply_threshold: Setting<i64>,
-    pub lua_memory_limit: Setting<i64>,
+    pub scripts: ScriptSettings,
+    pub locks: LockSettings,
     pub latency_monitor_threshold: Setting<i64>,
     pub latency_tracking: Setting<bool>,
     /// Keys that are kept for clients that track them; 0 for any number.
@@ -180,8 +183,8 @@ impl Default for Config {
             commandlog_reply_larger_than: Setting::new(1 << 20),
             commandlog_large_reply_max_len: Setting::new(128),
             notify_keyspace_events: Setting::new(0),
-            busy_reply_threshold: Setting::new(5000),
-            lua_memory_limit: Setting::new(0),
+            scripts: ScriptSettings::default(),
+            locks: LockSettings::default(),
             latency_monitor_threshold: Setting::new(0),
             latency_tracking: Setting::new(true),
             tracking_table_max_keys: Setting::new(1_000_000),

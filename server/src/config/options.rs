@@ -11,7 +11,7 @@ use super::declare::{choice, memory, number, scalar, text, yes_no};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
-use super::{Config, Personality, logged, refused, scripts, stored};
+use super::{Config, Personality, locks, logged, refused, scripts, stored};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -196,6 +196,8 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Which keyspace events are published, a letter for each class; empty for none."),
     scripts::BUSY_REPLY_THRESHOLD,
     scripts::LUA_MEMORY_LIMIT,
+    locks::LOCK_DEFAULT_LEASE,
+    locks::LOCK_SESSION_MAXHOLD,
     number("latency-monitor-threshold", 0, i64::MAX, |config| config.latency_monitor_threshold.raw())
         .summary("Milliseconds from which on what holds clients up is remembered; 0 for never."),
     number("tracking-table-max-keys", 0, i64::MAX, |config| config.tracking_table_max_keys.raw())

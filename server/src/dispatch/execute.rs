@@ -3,6 +3,7 @@
 
 use shardis_protocol::{Mark, Reply, Request};
 use shardis_storage::{Hold, Patience, Scope, Transaction};
+use smallvec::SmallVec;
 
 use super::route::{self, Route};
 use super::{Context, Outcome, Runner, answer_error, program, settle};
@@ -12,6 +13,7 @@ use crate::client::{Client, Gate};
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::{CommandId, Entry};
 use crate::command::{Call, Done, Error, Flow, Run};
+use crate::locks::register::GrantRef;
 use crate::tracking::Teller;
 
 /// How a handler ended; its reply is complete, or gone again.
@@ -38,6 +40,9 @@ pub fn execute(
     reply.set_version(client.version);
     let mut call = ctx.call(entry, request, reply, client.db, client.notes_accesses);
     call.first_key = first_key;
+    if entry.command.knows_client {
+        call.client = Some(client.info.clone());
+    }
     let handled = match entry.command.run {
         Run::Read(_) | Run::Write(_) | Run::Blocking(..) => data_command(ctx, client, &mut call, entry, mark),
         Run::Program(run) => program::execute(ctx, client, &mut call, entry, mark, run),
@@ -141,6 +146,9 @@ fn data_command(
         Run::Client(_) | Run::Program(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
     let handled = end(ctx, client, entry, mark, call, done);
+    if !call.granted.is_empty() {
+        client.note_granted(&call.granted, call.reply.len());
+    }
     count_change(ctx, &mut txn);
     let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, Teller::of(&client.info)));
     if client.info.gates.has(Gate::Tracking) && matches!(handled, Handled::Done) {
@@ -182,8 +190,8 @@ pub(super) fn may_discover(ctx: &Context<'_>, client: &Client, entry: &Entry, re
 
 /// How a call went that had blocked and was run again.
 pub enum Again {
-    /// It has a reply.
-    Reply(Reply),
+    /// It has a reply, and this was granted with it.
+    Reply(Reply, SmallVec<[GrantRef; 1]>),
     /// Its client has lost the right to it.
     Refused(Error),
     /// There is nothing for it.
@@ -204,14 +212,16 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     txn.note_accesses(waiter.notes_accesses);
     txn.attribute(entry.id.index() as u16);
     let only_offered = state.config.dialect().serves_what_came_first;
-    let ready_key = entry.command.key_words(request, true).find(|&at| {
+    let is_in_turn = entry.command.is_in_turn;
+    // Whoever is served in turn looks at all its keys, and judges for itself.
+    let ready_key = entry.command.key_words(request, true).filter(|_| !is_in_turn).find(|&at| {
         let key = state.keyspace.key(request.arg(at).unwrap_or_default());
         if only_offered && key.bytes() != offered {
             return false;
         }
         txn.holds(&key) && txn.inspect(&key).is_some_and(|entry| entry.kind() == kind)
     });
-    if ready_key.is_none() {
+    if ready_key.is_none() && !is_in_turn {
         return Again::Nothing;
     }
     if let Err(error) = still_allowed(ctx, waiter, entry, request) {
@@ -221,7 +231,11 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     let mark = reply.mark();
     let mut call = ctx.call(entry, request, &mut reply, waiter.db, waiter.notes_accesses);
     call.ready_key = ready_key;
+    if is_in_turn {
+        (call.client, call.ticket) = (Some(waiter.client.clone()), Some(waiter.ticket));
+    }
     let done = run(&mut call, txn);
+    let granted = std::mem::take(&mut call.granted);
     // Where it counts when it blocks, what it changes then is part of the change that has woken it.
     if txn.take_changed() && !ctx.state.config.dialect().counts_blocked_calls {
         ctx.stats.changes.add(1);
@@ -232,7 +246,7 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
         Ok(Flow::Offload) => return Again::Offload,
         Err(error) => fail(ctx, entry, mark, &error, &mut reply),
     }
-    Again::Reply(reply)
+    Again::Reply(reply, granted)
 }
 
 /// Whether the client of a waiter still has the right to its call.

@@ -9,6 +9,7 @@ mod execute;
 mod program;
 mod route;
 pub mod settle;
+pub mod upkeep;
 
 use std::num::NonZeroU16;
 use std::rc::Rc;
@@ -17,6 +18,7 @@ use std::sync::atomic::Ordering;
 
 use shardis_protocol::{ProtocolError, Reply, Request};
 use shardis_storage::{Db, KeyHash};
+use smallvec::SmallVec;
 
 pub use self::execute::count_answered;
 use crate::blocking::Blocked;
@@ -123,6 +125,9 @@ impl<'c> Context<'c> {
             first_key: None,
             ready_key: None,
             block: None,
+            client: None,
+            ticket: None,
+            granted: SmallVec::new(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use shardis_protocol::{Mark, Reply, Request};
-use shardis_storage::{Db, Key, Transaction};
+use shardis_storage::{Db, Key, Transaction, View, WrongType};
 
 use super::execute::{self, Handled};
 use super::route::Route;
@@ -164,6 +164,8 @@ struct Running<'r, 'c, 'k> {
     last_ended: Instant,
     /// What its calls of TIME answer.
     time_us: &'r Cell<Option<i64>>,
+    /// Whether the conditions of its calls have been looked at, and held.
+    has_met_conditions: bool,
 }
 
 impl Inside for Running<'_, '_, '_> {
@@ -249,6 +251,26 @@ impl Inside for Running<'_, '_, '_> {
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
         presence(self.ctx.state, self.txn, db, key)
     }
+
+    fn meets(&mut self, db: Db, id: CommandId, request: Request<'_>) -> bool {
+        let state = self.ctx.state;
+        let Some(condition) = state.commands.entry(id).command.condition else { return true };
+        self.txn.select(db);
+        condition(state, request, self.txn)
+    }
+
+    fn note_met(&mut self) {
+        self.has_met_conditions = true;
+    }
+
+    fn with_data(
+        &mut self,
+        db: Db,
+        look: &mut dyn FnMut(&mut View<'_>) -> Result<bool, WrongType>,
+    ) -> Result<bool, WrongType> {
+        self.txn.select(db);
+        look(self.txn)
+    }
 }
 
 impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
@@ -272,6 +294,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             has_failed: false,
             last_ended,
             time_us,
+            has_met_conditions: false,
         }
     }
 
@@ -363,8 +386,16 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         call.may_discover = execute::may_discover(ctx, client, entry, request);
         call.may_offload = false;
         call.first_key = first_key;
-        call.program = Some(Caller { is_script: client.is_script, time_us: self.time_us });
+        let (is_script, time_us) = (client.is_script, self.time_us);
+        let has_met_conditions = self.has_met_conditions;
+        call.program = Some(Caller { is_script, time_us, has_met_conditions });
+        if entry.command.knows_client {
+            call.client = Some(client.info.clone());
+        }
         let done = self.invoke(client, entry, &mut call);
+        if !call.granted.is_empty() {
+            client.note_granted(&call.granted, call.reply.len());
+        }
         match done {
             Ok(Flow::Done) => {}
             Ok(Flow::Block) => {

@@ -60,6 +60,7 @@ impl Route {
     pub fn of_program(state: &State, entry: &Entry, request: Request<'_>, client: &Client) -> (Route, usize) {
         match entry.command.reach {
             Reach::Queued => Route::of_queue(state, client),
+            _ if entry.command.inner_at.is_some() => Route::with_inner(state, entry, request),
             _ => Route::new(state, entry, request),
         }
     }
@@ -83,6 +84,21 @@ impl Route {
             }
         }
         if are_discovered { (Route::Discovered, 0) } else { Route::of_shards(shards) }
+    }
+
+    /// The route of a program that runs the command which begins among its own words.
+    fn with_inner(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {
+        let Some((inner, words)) = entry.inner(state, request) else {
+            return Route::new(state, entry, request);
+        };
+        if inner.command.reach != Reach::Keys {
+            return (Route::Every, 0);
+        }
+        if (inner.command.discovers)(words) {
+            return (Route::Discovered, 0);
+        }
+        let keys = entry.keys(request).chain(inner.keys(words));
+        Route::of_shards(keys.map(|key| state.keyspace.shard_of(state.keyspace.hash(key))).collect())
     }
 
     fn of_keys(state: &State, entry: &Entry, request: Request<'_>) -> (Route, usize) {

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use shardis_storage::{Change, Contended, Db, Detached, Settled, Transaction, What};
+use shardis_storage::{Change, Contended, Db, Detached, Interest, Kind, Settled, Transaction, What};
 
 use super::execute::{self, Again};
 use super::route::Route;
@@ -15,6 +15,7 @@ use super::{Context, program};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::client::inbox::Wakes;
 use crate::interest;
+use crate::locks::site::Site;
 use crate::state::State;
 use crate::tracking::{self, Teller};
 
@@ -53,6 +54,20 @@ pub fn finish(state: &State, settled: Settled) {
     state.executor.free(settled.garbage);
 }
 
+/// Ends the transaction of a command but for its locks, and offers a key once more to those who wait for it in turn.
+pub(super) fn settle_and_offer(
+    ctx: &Context<'_>,
+    txn: &mut Transaction<'_>,
+    db: Db,
+    key: &[u8],
+) -> Aftermath {
+    let mut settling = Settling { ctx, txn, aftermath: Aftermath::default() };
+    settling.run();
+    settling.offer_to_all(db, key);
+    settling.run();
+    settling.aftermath
+}
+
 /// Ends the transaction of a command but for its locks. The teller may have told some of its changes.
 #[cold]
 pub fn settle(ctx: &Context<'_>, txn: &mut Transaction<'_>, teller: Teller) -> Aftermath {
@@ -74,7 +89,7 @@ impl Aftermath {
 
     fn hand_over(&mut self, state: &State, wakes: &mut Wakes) {
         std::mem::take(&mut self.teller).finish_in_turn(state, wakes);
-        self.promised.drain(..).for_each(Promised::keep);
+        self.promised.drain(..).for_each(|promised| promised.keep(state));
         self.garbage.drain(..).for_each(|garbage| state.executor.free(garbage));
         // Expired keys may be among what it left, and what has been popped.
         state.memory_limit.note_freed();
@@ -92,7 +107,7 @@ impl Settling<'_, '_, '_> {
     /// Goes through the log until serving writes nothing more into it.
     fn run(&mut self) {
         while self.txn.has_leftovers() {
-            let Settled { changes, garbage } = self.txn.settle();
+            let Settled { changes, garbage, orphans } = self.txn.settle();
             self.aftermath.garbage.push(garbage);
             self.aftermath.teller.tell(self.ctx.state, &changes);
             self.aftermath.teller.turn_page();
@@ -102,17 +117,48 @@ impl Settling<'_, '_, '_> {
             }
             // Who is served finds what has expired since the transaction began.
             txn.advance(self.ctx.now_ms);
+            orphans.iter().for_each(|orphan| state.locks.orphaned(state, self.txn, orphan));
+            self.follow_whole(&changes);
             changes.iter().for_each(|change| self.follow(change));
+            orphans.iter().for_each(|orphan| self.offer_to_all(orphan.db, orphan.key()));
         }
+    }
+
+    /// Lets those know who keep books on whole databases.
+    fn follow_whole(&mut self, changes: &[Change]) {
+        let locks = &self.ctx.state.locks;
+        changes
+            .iter()
+            .filter(|change| change.what == What::Flushed)
+            .for_each(|change| locks.flushed(change.db));
+        let swapped: Vec<Db> =
+            changes.iter().filter(|change| change.what == What::Swapped).map(|change| change.db).collect();
+        // A swap is told of both.
+        swapped.chunks_exact(2).for_each(|pair| locks.register.swap(pair[0], pair[1]));
     }
 
     /// Offers what a change has made ready.
     fn follow(&mut self, change: &Change) {
         match change.what {
+            What::Created | What::Modified | What::Overwritten | What::Removed
+                if change.kind.is_meeting_point() =>
+            {
+                self.offer_in_turn(change.db, &change.key, change.kind);
+            }
             What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
             What::Swapped => {
                 let keys = self.ctx.state.waiters.keys(change.db);
-                keys.iter().for_each(|key| self.offer(change.db, key));
+                for key in &keys {
+                    self.txn.select(change.db);
+                    let state = self.ctx.state;
+                    Site::new(state, self.txn, state.keyspace.key(key)).note_holders();
+                    self.offer(change.db, key);
+                    self.offer_to_all(change.db, key);
+                }
+            }
+            What::Flushed => {
+                let keys = self.ctx.state.waiters.keys(change.db);
+                keys.iter().for_each(|key| self.offer_to_all(change.db, key));
             }
             What::Deadline
             | What::DeadlineLost
@@ -121,8 +167,7 @@ impl Settling<'_, '_, '_> {
             | What::Removed
             | What::FieldsExpired
             | What::Expired
-            | What::Evicted
-            | What::Flushed => {}
+            | What::Evicted => {}
         }
     }
 
@@ -130,11 +175,14 @@ impl Settling<'_, '_, '_> {
     fn offer(&mut self, db: Db, bytes: &[u8]) {
         let state = self.ctx.state;
         let key = state.keyspace.key(bytes);
-        let mut ticket = 0;
+        let mut ticket = i64::MIN;
         loop {
             self.txn.select(db);
             let Some(kind) = self.txn.inspect(&key).map(|entry| entry.kind()) else { return };
             let Some(waiter) = state.waiters.next(db, bytes, kind, ticket) else { return };
+            if waiter.is_in_turn() {
+                return;
+            }
             let can_serve = self.aftermath.offers < OFFERS_MAX && self.holds_others(&waiter);
             if !can_serve || self.serve(&waiter, bytes) == Serving::Long {
                 return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
@@ -143,10 +191,34 @@ impl Settling<'_, '_, '_> {
         }
     }
 
-    /// Whether the keys of a waiter that it does not wait for are within reach.
+    /// Offers a key to those who wait for it in turn, whatever type they wait for.
+    fn offer_to_all(&mut self, db: Db, bytes: &[u8]) {
+        Kind::MEETING_POINTS.into_iter().for_each(|kind| self.offer_in_turn(db, bytes, kind));
+    }
+
+    /// Offers a key, whatever is there, to those who wait for this type in turn, up to the first who cannot be served.
+    fn offer_in_turn(&mut self, db: Db, bytes: &[u8], kind: Kind) {
+        let state = self.ctx.state;
+        if !self.txn.is_observed(Interest::in_kind(kind)) {
+            return;
+        }
+        while let Some(waiter) = state.waiters.first(db, bytes, kind) {
+            let can_serve = self.aftermath.offers < OFFERS_MAX && self.holds_others(&waiter);
+            if !can_serve || self.serve(&waiter, bytes) == Serving::Long {
+                return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
+            }
+            if !waiter.is_over() {
+                return;
+            }
+        }
+    }
+
+    /// Whether the keys of a waiter that it does not wait for are within reach; of one that is served in turn, all its keys.
     fn holds_others(&self, waiter: &Waiter) -> bool {
         let (state, request) = (self.ctx.state, waiter.request.as_request());
-        let mut others = state.commands.entry(waiter.id).command.key_words(request, false);
+        let command = state.commands.entry(waiter.id).command;
+        let awaited = command.key_words(request, true).filter(|_| command.is_in_turn);
+        let mut others = command.key_words(request, false).chain(awaited);
         others.all(|at| request.arg(at).is_none_or(|bytes| self.txn.holds(&state.keyspace.key(bytes))))
     }
 
@@ -158,12 +230,12 @@ impl Settling<'_, '_, '_> {
         let promised = waiter.offer(|| {
             let started = ctx.state.clock.tick();
             match execute::run_again(ctx, txn, waiter, offered) {
-                Again::Reply(reply) => {
+                Again::Reply(reply, granted) => {
                     let is_tracked = txn.is_observed(interest::TRACKED);
                     let pushed = is_tracked.then(|| {
                         Box::new(teller.tell_served(ctx.state, txn.changes(), &waiter.client, waiter.version))
                     });
-                    Some(Ok(Served { reply, pushed, took: started.elapsed() }))
+                    Some(Ok(Served { reply, pushed, took: started.elapsed(), granted }))
                 }
                 Again::Refused(error) => Some(Err(error)),
                 Again::Nothing => None,
@@ -179,6 +251,9 @@ impl Settling<'_, '_, '_> {
         }
         if let Some(promised) = promised {
             ctx.state.waiters.remove(ctx.state.keyspace.interest(), waiter);
+            if waiter.is_in_turn() {
+                ctx.state.locks.graph.forget(waiter.ticket);
+            }
             self.aftermath.promised.push(promised);
         }
         serving
@@ -230,7 +305,10 @@ fn offer_elsewhere(ctx: &Context<'_>, next: &Aside, offers: usize) -> Result<Aft
     let _guard = ctx.state.poison.guard();
     let aftermath = Aftermath { offers, ..Aftermath::default() };
     let mut settling = Settling { ctx, txn: &mut txn, aftermath };
-    settling.offer(*db, key);
+    match waiter.kind() {
+        Some(kind) if waiter.is_in_turn() => settling.offer_in_turn(*db, key, kind),
+        _ => settling.offer(*db, key),
+    }
     settling.run();
     Ok(settling.aftermath)
 }

@@ -166,6 +166,9 @@ fn length(entry: EntryRef<'_>) -> usize {
         Some(ObjectRef::Set(set)) => set.len(),
         Some(ObjectRef::SortedSet(set)) => set.len(),
         Some(ObjectRef::Hash(hash)) => hash.len(),
+        Some(ObjectRef::Lock(lock)) => lock.grants().len(),
+        Some(ObjectRef::Semaphore(semaphore)) => semaphore.permits().count(),
+        Some(ObjectRef::Latch(_)) => 0,
         None => entry.string().map_or(0, |string| string.len()),
     }
 }

@@ -19,6 +19,8 @@ use super::thread::{Buffers, READ_BYTES, Thread};
 use super::window::{self, Ended};
 use crate::client::registry::Waiting;
 use crate::client::{Client, ClientInfo, limits};
+use crate::locks::Errand;
+use crate::locks::register::GrantRef;
 use crate::state::TRAFFIC_BYTES_MIN;
 
 /// How much room is made at once for what a client announces: announcing costs nothing, so it is not trusted further.
@@ -48,6 +50,8 @@ pub struct Connection<S> {
     pending: Pending,
     /// The replies of a turn that has run but not sent them yet.
     held: Option<Reply>,
+    /// Grants whose replies may not have left yet, and how many bytes will have been sent when they have.
+    unsent_grants: Vec<(u64, GrantRef)>,
     /// Turns since the connection last waited for its peer.
     turns: u32,
 }
@@ -66,6 +70,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             wanted: 0,
             pending: Pending::new(),
             held: None,
+            unsent_grants: Vec::new(),
             turns: 0,
         }
     }
@@ -170,7 +175,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if self.info.inbox.is_open() {
             self.info.inbox.take(&mut buffers.reply);
         }
-        window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply)
+        let ran = window::run(&ctx, client, &mut self.parser, &mut buffers.window, input, &mut buffers.reply);
+        if !client.granted.is_empty() {
+            self.follow_grants();
+        }
+        ran
+    }
+
+    /// Notes when the replies will have left that tell of what has just been granted.
+    #[cold]
+    fn follow_grants(&mut self) {
+        let before = self.info.sent.value() + self.pending.len() as u64;
+        if let Some(client) = &mut self.client {
+            let granted = client.granted.drain(..);
+            self.unsent_grants.extend(granted.map(|(bytes, grant)| (before + bytes as u64, grant)));
+        }
+        self.forget_sent_grants();
+    }
+
+    /// Forgets the grants that their client has been told of.
+    fn forget_sent_grants(&mut self) {
+        let sent = self.info.sent.value();
+        self.unsent_grants.retain(|(end, _)| *end > sent);
     }
 
     /// Remembers what the next turn has to know.
@@ -423,6 +449,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             self.note_active();
             self.publish();
+        }
+    }
+}
+
+impl<S> Drop for Connection<S> {
+    /// Takes back what its client was granted and never told.
+    fn drop(&mut self) {
+        let sent = self.info.sent.value();
+        for (_, grant) in self.unsent_grants.drain(..).filter(|(end, _)| *end > sent) {
+            self.thread.state.locks.errands.push(Errand::Undo(grant));
         }
     }
 }

@@ -115,7 +115,7 @@ impl Sandbox {
         let (deadline, is_strict) = Default::default();
         let guard = Rc::new(Guard { status, clock, deadline, killed, is_strict });
         guard.relax(&lua)?;
-        let limit = usize::try_from(state.config.lua_memory_limit.value()).unwrap_or_default();
+        let limit = usize::try_from(state.config.scripts.lua_memory_limit.value()).unwrap_or_default();
         lua.set_memory_limit(limit)?;
         lua.gc_set_mode(GcMode::Incremental(GcIncParams::default().pause(GARBAGE_PERCENT)));
         let scratch = Scratch::default();

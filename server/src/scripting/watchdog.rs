@@ -236,7 +236,7 @@ impl Status {
         if began == 0 {
             return false;
         }
-        let limit_ms = u64::try_from(self.config.busy_reply_threshold.value()).unwrap_or_default();
+        let limit_ms = u64::try_from(self.config.scripts.busy_reply_threshold.value()).unwrap_or_default();
         let ran = self.clock.elapsed().saturating_sub(Duration::from_nanos(began - 1));
         if limit_ms > 0 && ran >= Duration::from_millis(limit_ms) && !self.is_busy.load(Ordering::Relaxed) {
             if self.kind == Kind::Function {

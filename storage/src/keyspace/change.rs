@@ -169,12 +169,6 @@ impl Epoch {
 pub(super) struct Observers(u64);
 
 impl Observers {
-    /// Whether anybody listens.
-    #[inline]
-    pub fn any(self) -> bool {
-        self.0 & LISTENERS != 0
-    }
-
     /// Whether any of these listen.
     #[inline]
     pub fn include(self, bits: u32) -> bool {
@@ -237,7 +231,7 @@ mod tests {
         assert!(moved_on.include(1) && moved_on.include(2) && moved_on.epoch() == now.epoch());
 
         interest.lower(2 | Interest::in_kind(Kind::Hash));
-        assert!(interest.observers().cuts_are_open() && !interest.observers().any());
+        assert!(interest.observers().cuts_are_open() && !interest.observers().listen_to(Kind::String));
         interest.close_cuts();
         assert!(!interest.observers().cuts_are_open());
         assert_eq!(interest.observers().epoch(), now.epoch());

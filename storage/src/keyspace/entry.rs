@@ -10,15 +10,18 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::access::REMEMBERED_MASK;
+use super::new_value::NewValue;
 use super::shape::{
     COLLECTION_BYTES, DEADLINE_FLAGS, FORCED_RAW, HEADER_BYTES, HEADER_LENGTH_MAX, LONG_KEY, Shape, Tag,
     WIDE_DEADLINE_BYTES, WORD_BYTES, deadline_flags, long_key_flag,
 };
-use crate::number;
 use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
 use crate::types::hash::Hash;
+use crate::types::latch::Latch;
 use crate::types::list::List;
+use crate::types::lock::Lock;
+use crate::types::semaphore::Semaphore;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
 use crate::types::string::{INLINE_BYTES_MAX, StringRef};
@@ -28,79 +31,11 @@ const _: () = assert!(INLINE_BYTES_MAX <= HEADER_LENGTH_MAX);
 const _: () = assert!(size_of::<usize>() == WORD_BYTES && size_of::<Entry>() == WORD_BYTES);
 const _: () =
     assert!(is_placed::<List>() && is_placed::<Set>() && is_placed::<SortedSet>() && is_placed::<Hash>());
+const _: () = assert!(is_placed::<Lock>() && is_placed::<Semaphore>() && is_placed::<Latch>());
 
 /// Whether a collection of this type fits the room for one.
 const fn is_placed<T>() -> bool {
-    size_of::<T>() == COLLECTION_BYTES && align_of::<T>() <= WORD_BYTES
-}
-
-/// A value on its way into an entry.
-#[derive(Debug)]
-pub enum NewValue<'a> {
-    /// A string of at most `INLINE_BYTES_MAX` bytes, copied into the entry.
-    Inline(&'a [u8]),
-    /// The same, grown in place and hence `raw`.
-    Raw(&'a [u8]),
-    /// An integer.
-    Int(i64),
-    /// An integer that was copied from another key.
-    CopiedInt(i64),
-    /// A long string.
-    Shared(Arc<Vec<u8>>),
-    /// A collection.
-    Object(Object),
-}
-
-impl<'a> NewValue<'a> {
-    /// The representation that Redis would choose for a string: an integer if canonical, else its bytes.
-    #[inline]
-    pub fn from_bytes(bytes: &'a [u8]) -> NewValue<'a> {
-        match number::parse_i64(bytes) {
-            Some(value) => NewValue::Int(value),
-            None => NewValue::text(bytes),
-        }
-    }
-
-    /// The bytes of a string that stays text, even if it reads as an integer.
-    pub fn text(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() <= INLINE_BYTES_MAX {
-            NewValue::Inline(bytes)
-        } else {
-            NewValue::Shared(Arc::new(bytes.to_vec()))
-        }
-    }
-
-    /// The bytes of a string that was grown in place.
-    pub fn raw(bytes: &'a [u8]) -> NewValue<'a> {
-        if bytes.len() <= INLINE_BYTES_MAX {
-            NewValue::Raw(bytes)
-        } else {
-            NewValue::Shared(Arc::new(bytes.to_vec()))
-        }
-    }
-
-    fn tag(&self) -> Tag {
-        match self {
-            NewValue::Inline(_) | NewValue::Raw(_) => Tag::Inline,
-            NewValue::Int(_) | NewValue::CopiedInt(_) => Tag::Int,
-            NewValue::Shared(_) => Tag::Shared,
-            NewValue::Object(Object::List(_)) => Tag::List,
-            NewValue::Object(Object::Set(_)) => Tag::Set,
-            NewValue::Object(Object::SortedSet(_)) => Tag::SortedSet,
-            NewValue::Object(Object::Hash(_)) => Tag::Hash,
-        }
-    }
-
-    fn inline_bytes(&self) -> usize {
-        match self {
-            NewValue::Inline(bytes) | NewValue::Raw(bytes) => bytes.len(),
-            NewValue::Int(_) | NewValue::CopiedInt(_) | NewValue::Shared(_) | NewValue::Object(_) => 0,
-        }
-    }
-
-    fn raw_flag(&self) -> u8 {
-        if matches!(self, NewValue::Raw(_) | NewValue::CopiedInt(_)) { FORCED_RAW } else { 0 }
-    }
+    size_of::<T>() <= COLLECTION_BYTES && align_of::<T>() <= WORD_BYTES
 }
 
 /// One key with its value and deadline: the owner of one allocation.
@@ -133,6 +68,9 @@ impl Entry {
             Tag::Set => Kind::Set,
             Tag::SortedSet => Kind::SortedSet,
             Tag::Hash => Kind::Hash,
+            Tag::Lock => Kind::Lock,
+            Tag::Semaphore => Kind::Semaphore,
+            Tag::Latch => Kind::Latch,
             Tag::Lent => unreachable!("a guard that holds the value also holds the shard"),
         }
     }
@@ -178,7 +116,14 @@ impl Entry {
             // SAFETY: the tag says that the value is an `Arc<Vec<u8>>`, aligned by `value_at`; the reference points
             // into the block and lives as long as `self`.
             Tag::Shared => Some(StringRef::Shared(unsafe { self.place(shape).as_ref() })),
-            Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash | Tag::Lent => None,
+            Tag::List
+            | Tag::Set
+            | Tag::SortedSet
+            | Tag::Hash
+            | Tag::Lock
+            | Tag::Semaphore
+            | Tag::Latch
+            | Tag::Lent => None,
         }
     }
 
@@ -196,6 +141,12 @@ impl Entry {
             Tag::SortedSet => Some(ObjectRef::SortedSet(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
             Tag::Hash => Some(ObjectRef::Hash(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Lock => Some(ObjectRef::Lock(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Semaphore => Some(ObjectRef::Semaphore(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Latch => Some(ObjectRef::Latch(unsafe { self.place(shape).as_ref() })),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => None,
         }
     }
@@ -213,6 +164,12 @@ impl Entry {
             Tag::SortedSet => Object::SortedSet(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
             Tag::Hash => Object::Hash(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Lock => Object::Lock(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Semaphore => Object::Semaphore(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Latch => Object::Latch(unsafe { self.place(shape).read() }),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => return None,
         };
         self.write(TAG_AT, &[Tag::Lent as u8]);
@@ -300,6 +257,16 @@ impl Entry {
     /// Whether it is a hash with fields whose deadline may have come.
     pub fn has_fields_due(&self, now_ms: i64) -> bool {
         matches!(self.object(), Some(ObjectRef::Hash(hash)) if hash.is_due(now_ms))
+    }
+
+    /// Whether it is something that clients meet at and rely on.
+    #[inline]
+    pub fn is_relied_on(&self) -> bool {
+        match self.tag() {
+            Tag::Lock => matches!(self.object(), Some(ObjectRef::Lock(lock)) if !lock.is_free()),
+            Tag::Semaphore | Tag::Latch => true,
+            _ => false,
+        }
     }
 
     /// How the value is stored, as `OBJECT ENCODING` says it, where strings of `raw_bytes_min` bytes and more do not
@@ -413,6 +380,12 @@ impl Entry {
             NewValue::Object(Object::SortedSet(set)) => unsafe { self.place(shape).write(set) },
             // SAFETY: as above.
             NewValue::Object(Object::Hash(hash)) => unsafe { self.place(shape).write(hash) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Lock(lock)) => unsafe { self.place(shape).write(lock) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Semaphore(semaphore)) => unsafe { self.place(shape).write(semaphore) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Latch(latch)) => unsafe { self.place(shape).write(latch) },
         }
     }
 
@@ -549,6 +522,9 @@ mod tests {
             Object::Set(Set::default()),
             Object::SortedSet(SortedSet::default()),
             Object::Hash(Hash::default()),
+            Object::Lock(Lock::default()),
+            Object::Semaphore(Semaphore::of_size(3)),
+            Object::Latch(Latch::of_count(3)),
         ] {
             let mut entry = Entry::new(b"k", NewValue::Object(object), Some(5), 1);
             let kind = entry.kind();

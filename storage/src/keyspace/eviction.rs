@@ -210,6 +210,8 @@ impl Keyspace {
         let view = &txn.0;
         let table = &view.held.shard(shard).database(db).table;
         let rank = |entry: &Entry| match entry.deadline_ms() {
+            // Whoever relies on it must not lose it for want of memory.
+            _ if entry.kind().is_meeting_point() => None,
             Some(deadline) if deadline <= now_ms => Some(u64::MAX),
             None if only_mortal => None,
             deadline => match eviction.rank {

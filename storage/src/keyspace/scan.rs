@@ -4,6 +4,7 @@
 
 use smallvec::SmallVec;
 
+use super::Key;
 use super::entry::Entry;
 use super::entry_ref::EntryRef;
 use super::scope::Contended;
@@ -11,6 +12,12 @@ use super::view::View;
 use crate::table::TableEntry;
 
 impl View<'_> {
+    /// The entry at a key, neither counted nor noted, in a walk that moves to its shard.
+    pub fn walk_to_key(&mut self, key: &Key<'_>) -> Result<Option<EntryRef<'_>>, Contended> {
+        self.walk_to(self.keyspace.shard_of(key.hash))?;
+        Ok(self.looked_up(key))
+    }
+
     /// One step: visits the keys of one bucket of the current database, after walking on through empty shards, each of which
     /// costs some ten nanoseconds. The next cursor, 0 at the end.
     ///

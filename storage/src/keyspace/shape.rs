@@ -51,6 +51,12 @@ pub(super) enum Tag {
     SortedSet,
     /// A `Hash`.
     Hash,
+    /// A `Lock`.
+    Lock,
+    /// A `Semaphore`.
+    Semaphore,
+    /// A `Latch`.
+    Latch,
     /// Nothing: the collection is in the hands of a guard.
     Lent,
 }
@@ -66,6 +72,9 @@ impl Tag {
             4 => Tag::Set,
             5 => Tag::SortedSet,
             6 => Tag::Hash,
+            7 => Tag::Lock,
+            8 => Tag::Semaphore,
+            9 => Tag::Latch,
             _ => Tag::Lent,
         }
     }
@@ -107,7 +116,14 @@ impl Shape {
         match self.tag {
             Tag::Inline => self.inline_bytes,
             Tag::Int | Tag::Shared => WORD_BYTES,
-            Tag::List | Tag::Set | Tag::SortedSet | Tag::Hash | Tag::Lent => COLLECTION_BYTES,
+            Tag::List
+            | Tag::Set
+            | Tag::SortedSet
+            | Tag::Hash
+            | Tag::Lock
+            | Tag::Semaphore
+            | Tag::Latch
+            | Tag::Lent => COLLECTION_BYTES,
         }
     }
 

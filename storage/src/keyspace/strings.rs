@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::Key;
 use super::change::What;
-use super::entry::{Entry, NewValue};
+use super::entry::Entry;
+use super::new_value::NewValue;
 use super::transaction::Transaction;
 use crate::table::Position;
 use crate::types::Kind;

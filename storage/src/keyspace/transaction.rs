@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use super::change::{Change, Event, Notice, What};
 use super::edit::Edit;
-use super::entry::{Entry, NewValue};
+use super::entry::Entry;
 use super::entry_ref::EntryRef;
+use super::new_value::NewValue;
 use super::scope::{Contended, Hold, Patience, Scope};
 use super::shard::Database;
 use super::view::View;
 use super::{Db, Key, Keyspace};
-use crate::table::Position;
-use crate::types::{Collection, Kind, WrongType};
+use crate::table::{Position, TableEntry};
+use crate::types::{Collection, Kind, ObjectRef, WrongType};
 
 /// The locked shards, to be read and written.
 pub struct Transaction<'k>(pub(super) View<'k>);
@@ -57,6 +58,28 @@ pub struct Settled {
     pub changes: Vec<Change>,
     /// What is too heavy to be freed by a thread that serves clients.
     pub garbage: Detached,
+    /// What clients had met at and was removed or replaced.
+    pub orphans: Vec<Orphan>,
+}
+
+/// A value that clients had met at, behind the key that it had. What was flushed with its whole database is not among these.
+#[derive(Debug)]
+pub struct Orphan {
+    /// The database that it was in.
+    pub db: Db,
+    entry: Entry,
+}
+
+impl Orphan {
+    /// Its key.
+    pub fn key(&self) -> &[u8] {
+        self.entry.key()
+    }
+
+    /// The value.
+    pub fn object(&self) -> Option<ObjectRef<'_>> {
+        self.entry.object()
+    }
 }
 
 impl Keyspace {
@@ -267,7 +290,8 @@ impl<'k> Transaction<'k> {
         self.0.remove_expired();
         let leftovers = self.0.take_leftovers();
         let garbage = Detached { databases: Vec::new(), entries: leftovers.garbage };
-        Settled { changes: leftovers.changes, garbage }
+        let orphans = leftovers.orphans.into_iter().map(|(db, entry)| Orphan { db, entry }).collect();
+        Settled { changes: leftovers.changes, garbage, orphans }
     }
 
     /// Where a live key stands, noted as an access; one whose time has come is removed on the way.
@@ -314,10 +338,9 @@ impl<'k> Transaction<'k> {
 
     fn log_whole(&mut self, db: Db, what: What, happened: bool) {
         self.0.has_changed |= happened;
-        if self.0.observers.any() {
-            let (cause, notice) = (self.0.cause, self.0.notice);
-            let change = Change { db, key: Box::default(), kind: Kind::String, what, cause, notice };
-            self.0.leftovers().changes.push(change);
-        }
+        // Logged even if nobody listens: clients may have met at keys that were in there.
+        let (cause, notice) = (self.0.cause, self.0.notice);
+        let change = Change { db, key: Box::default(), kind: Kind::String, what, cause, notice };
+        self.0.leftovers().changes.push(change);
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Leftovers {
     pub changes: Vec<Change>,
     /// Entries that are too heavy to be freed under a lock.
     pub garbage: Vec<Entry>,
+    /// What clients have met at and is gone.
+    pub orphans: Vec<(Db, Entry)>,
 }
 
 impl<'k> View<'k> {
@@ -380,6 +382,10 @@ impl<'k> View<'k> {
 
     /// Frees an entry, or keeps it for whoever settles this transaction when that would take long.
     pub(super) fn discard(&mut self, entry: Entry) {
+        if entry.is_relied_on() {
+            let db = self.db;
+            return self.leftovers().orphans.push((db, entry));
+        }
         if entry.weight_bytes() > DISCARD_BYTES_MAX {
             self.leftovers().garbage.push(entry);
         }

@@ -55,12 +55,25 @@ impl ShardVisit<'_> {
     pub fn step(
         &mut self,
         frontier: Frontier,
+        admits: impl FnMut(&[u8], EntryRef<'_>) -> bool,
+        row: impl FnMut(&[u8], EntryRef<'_>) -> bool,
+    ) -> Frontier {
+        self.view.sweep(self.shard, frontier, admits, row)
+    }
+}
+
+impl View<'_> {
+    /// The same as [`ShardVisit::step`] for whoever holds the shard anyway: what the current database has in it.
+    pub fn sweep(
+        &mut self,
+        shard: usize,
+        frontier: Frontier,
         mut admits: impl FnMut(&[u8], EntryRef<'_>) -> bool,
         row: impl FnMut(&[u8], EntryRef<'_>) -> bool,
     ) -> Frontier {
-        let (db, clock, now_ms) = (self.view.db, self.view.clock, self.view.now_ms);
-        let hasher = &self.view.keyspace.hasher;
-        let table = &self.view.shard_at(self.shard).database(db).table;
+        let (db, clock, now_ms) = (self.db, self.clock, self.now_ms);
+        let hasher = &self.keyspace.hasher;
+        let table = &self.shard_at(shard).database(db).table;
         let admits = |entry: &Entry| {
             let is_live = entry.deadline_ms().is_none_or(|deadline| deadline > now_ms);
             is_live && admits(entry.key(), EntryRef::new(entry, clock))
@@ -114,7 +127,7 @@ pub(super) fn prefetch_content(entry: &Entry) {
         Some(ObjectRef::List(list)) => list.prefetch(),
         Some(ObjectRef::Set(set)) => set.prefetch(),
         Some(ObjectRef::SortedSet(set)) => set.prefetch(),
-        None => {}
+        Some(ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_)) | None => {}
     }
 }
 

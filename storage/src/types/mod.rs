@@ -5,15 +5,21 @@
 
 pub mod allocation;
 pub mod hash;
+pub mod latch;
 pub mod list;
+pub mod lock;
 pub mod packed;
+pub mod semaphore;
 pub mod set;
 pub mod sorted_set;
 pub mod string;
 mod tree;
 
 use self::hash::Hash;
+use self::latch::Latch;
 use self::list::List;
+use self::lock::Lock;
+use self::semaphore::Semaphore;
 use self::set::Set;
 use self::sorted_set::SortedSet;
 
@@ -30,9 +36,24 @@ pub enum Kind {
     SortedSet,
     /// A hash.
     Hash,
+    /// A lock.
+    Lock,
+    /// A semaphore.
+    Semaphore,
+    /// A latch.
+    Latch,
 }
 
 impl Kind {
+    /// The types that clients meet at instead of keeping data in them. They are never evicted, nor moved or copied, and who
+    /// removes a value of one of them is told, so that those who rely on it hear of that.
+    pub const MEETING_POINTS: [Kind; 3] = [Kind::Lock, Kind::Semaphore, Kind::Latch];
+
+    /// Whether it is one of these.
+    pub const fn is_meeting_point(self) -> bool {
+        matches!(self, Kind::Lock | Kind::Semaphore | Kind::Latch)
+    }
+
     /// As `TYPE` reports it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -41,6 +62,9 @@ impl Kind {
             Kind::Set => "set",
             Kind::SortedSet => "zset",
             Kind::Hash => "hash",
+            Kind::Lock => "lock",
+            Kind::Semaphore => "semaphore",
+            Kind::Latch => "latch",
         }
     }
 }
@@ -89,6 +113,12 @@ pub enum Object {
     SortedSet(SortedSet),
     /// A hash.
     Hash(Hash),
+    /// A lock.
+    Lock(Lock),
+    /// A semaphore.
+    Semaphore(Semaphore),
+    /// A latch.
+    Latch(Latch),
 }
 
 /// A collection of any type, in place.
@@ -102,6 +132,12 @@ pub enum ObjectRef<'a> {
     SortedSet(&'a SortedSet),
     /// A hash.
     Hash(&'a Hash),
+    /// A lock.
+    Lock(&'a Lock),
+    /// A semaphore.
+    Semaphore(&'a Semaphore),
+    /// A latch.
+    Latch(&'a Latch),
 }
 
 impl ObjectRef<'_> {
@@ -112,6 +148,9 @@ impl ObjectRef<'_> {
             ObjectRef::Set(_) => Kind::Set,
             ObjectRef::SortedSet(_) => Kind::SortedSet,
             ObjectRef::Hash(_) => Kind::Hash,
+            ObjectRef::Lock(_) => Kind::Lock,
+            ObjectRef::Semaphore(_) => Kind::Semaphore,
+            ObjectRef::Latch(_) => Kind::Latch,
         }
     }
 
@@ -122,6 +161,9 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => set.weight_bytes(),
             ObjectRef::SortedSet(set) => set.weight_bytes(),
             ObjectRef::Hash(hash) => hash.weight_bytes(),
+            ObjectRef::Lock(lock) => lock.weight_bytes(),
+            ObjectRef::Semaphore(semaphore) => semaphore.weight_bytes(),
+            ObjectRef::Latch(latch) => latch.weight_bytes(),
         }
     }
 
@@ -132,6 +174,7 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => set.encoding_name(),
             ObjectRef::SortedSet(set) => set.encoding_name(),
             ObjectRef::Hash(hash) => hash.encoding_name(),
+            ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) => self.kind().name(),
         }
     }
 
@@ -142,6 +185,9 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => Object::Set(set.clone()),
             ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
             ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
+            ObjectRef::Lock(lock) => Object::Lock(lock.clone()),
+            ObjectRef::Semaphore(semaphore) => Object::Semaphore(semaphore.clone()),
+            ObjectRef::Latch(latch) => Object::Latch(*latch),
         }
     }
 }
@@ -168,14 +214,14 @@ impl Collection for List {
     fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::List(list) => Some(list),
-            Object::Set(_) | Object::SortedSet(_) | Object::Hash(_) => None,
+            _ => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::List(list) => Some(list),
-            ObjectRef::Set(_) | ObjectRef::SortedSet(_) | ObjectRef::Hash(_) => None,
+            _ => None,
         }
     }
 }
@@ -202,14 +248,14 @@ impl Collection for Set {
     fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::Set(set) => Some(set),
-            Object::List(_) | Object::SortedSet(_) | Object::Hash(_) => None,
+            _ => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::Set(set) => Some(set),
-            ObjectRef::List(_) | ObjectRef::SortedSet(_) | ObjectRef::Hash(_) => None,
+            _ => None,
         }
     }
 }
@@ -236,14 +282,14 @@ impl Collection for SortedSet {
     fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::SortedSet(set) => Some(set),
-            Object::List(_) | Object::Set(_) | Object::Hash(_) => None,
+            _ => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::SortedSet(set) => Some(set),
-            ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::Hash(_) => None,
+            _ => None,
         }
     }
 }
@@ -274,14 +320,59 @@ impl Collection for Hash {
     fn from_object(object: Object) -> Option<Self> {
         match object {
             Object::Hash(hash) => Some(hash),
-            Object::List(_) | Object::Set(_) | Object::SortedSet(_) => None,
+            _ => None,
         }
     }
 
     fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
         match object {
             ObjectRef::Hash(hash) => Some(hash),
-            ObjectRef::List(_) | ObjectRef::Set(_) | ObjectRef::SortedSet(_) => None,
+            _ => None,
         }
     }
+}
+
+/// What is the same for the types that clients meet at.
+macro_rules! meeting_points {
+    ($($type:ident: $is_empty:expr, $memory_bytes:expr;)*) => {
+        $(impl Collection for $type {
+            const KIND: Kind = Kind::$type;
+
+            fn is_empty(&self) -> bool {
+                $is_empty(self)
+            }
+
+            fn weight_bytes(&self) -> usize {
+                $memory_bytes(self)
+            }
+
+            fn encoding_name(&self) -> &'static str {
+                Kind::$type.name()
+            }
+
+            fn into_object(self) -> Object {
+                Object::$type(self)
+            }
+
+            fn from_object(object: Object) -> Option<Self> {
+                match object {
+                    Object::$type(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn from_ref(object: ObjectRef<'_>) -> Option<&Self> {
+                match object {
+                    ObjectRef::$type(value) => Some(value),
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+meeting_points! {
+    Lock: Lock::is_free, Lock::memory_bytes;
+    Semaphore: |_: &Semaphore| false, Semaphore::memory_bytes;
+    Latch: |_: &Latch| false, |_: &Latch| 0;
 }

@@ -103,6 +103,10 @@ impl Digest {
             Kind::Set => 2,
             Kind::SortedSet => 3,
             Kind::Hash => 4,
+            // What the imitated servers do not have is outside of their numbers.
+            Kind::Lock => 100,
+            Kind::Semaphore => 101,
+            Kind::Latch => 102,
         };
         self.mix(&number.to_be_bytes());
         if let Some(string) = entry.string() {
@@ -135,6 +139,14 @@ impl Digest {
                     self.combine(&pair.sum);
                 }
             }
+            Some(ObjectRef::Lock(lock)) => {
+                lock.grants().iter().for_each(|grant| self.combine(&grant.fence.to_be_bytes()));
+            }
+            Some(ObjectRef::Semaphore(semaphore)) => {
+                self.mix(&semaphore.size().to_be_bytes());
+                semaphore.permits().for_each(|(fence, _)| self.combine(&fence.to_be_bytes()));
+            }
+            Some(ObjectRef::Latch(latch)) => self.mix(&latch.count().to_be_bytes()),
             None => {}
         }
         if entry.deadline_ms().is_some() {

@@ -124,7 +124,7 @@ pub(super) fn table_of_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Do
         Some(ObjectRef::Set(set)) => (set.table_buckets(), set.len()),
         Some(ObjectRef::SortedSet(set)) => (set.table_room(), set.len()),
         Some(ObjectRef::Hash(hash)) => (hash.table_room(), hash.len()),
-        Some(ObjectRef::List(_)) | None => (None, 0),
+        _ => (None, 0),
     };
     let room = room.ok_or(Error::NOT_A_HASH_TABLE)?;
     call.reply.verbatim(b"txt", table_text(room, len).as_bytes());

@@ -3,6 +3,7 @@
 use shardis_protocol::number;
 use shardis_storage::{Key, Notice, Transaction, View};
 
+use super::refuse_meeting_point;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::event;
@@ -114,6 +115,7 @@ fn set_deadline(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) 
     let deadline = unit.deadline_ms(amount, call.now_ms);
     let deadline = deadline.ok_or_else(|| Error::invalid_expire(call.command.name))?;
     let Some(entry) = txn.find(&key) else { return call.integer(0) };
+    refuse_meeting_point(entry)?;
     if !condition.allows(entry.deadline_ms(), deadline) {
         return call.integer(0);
     }
@@ -249,7 +251,9 @@ pub static PERSIST: Command = Command::write("PERSIST", persist)
 
 fn persist(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
-    let expires = txn.find(&key).is_some_and(|entry| entry.deadline_ms().is_some());
+    let found = txn.find(&key);
+    found.map_or(Ok(()), refuse_meeting_point)?;
+    let expires = found.is_some_and(|entry| entry.deadline_ms().is_some());
     call.integer(i64::from(expires && txn.set_deadline(&key, None)))
 }
 

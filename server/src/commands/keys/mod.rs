@@ -7,7 +7,7 @@ pub mod object;
 mod rename;
 mod scan;
 
-use shardis_storage::{Db, Transaction};
+use shardis_storage::{Db, EntryRef, Transaction};
 
 use crate::command::{Call, Category, Error, Family};
 
@@ -43,6 +43,11 @@ pub static FAMILY: Family = Family::new(
         &object::OBJECT,
     ],
 );
+
+/// Refuses what only makes sense for data: clients rely on the key of a lock, a semaphore or a latch as it is.
+fn refuse_meeting_point(found: EntryRef<'_>) -> Result<(), Error> {
+    if found.kind().is_meeting_point() { Err(Error::MEETING_POINT) } else { Ok(()) }
+}
 
 /// The database of this number.
 fn database(call: &Call<'_>, number: i64) -> Result<Db, Error> {

@@ -3,7 +3,7 @@
 use shardis_protocol::Request;
 use shardis_storage::{Key, Notice, Transaction};
 
-use super::{database, within};
+use super::{database, refuse_meeting_point, within};
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::event;
@@ -19,9 +19,7 @@ pub static RENAME: Command = Command::write("RENAME", rename)
 
 fn rename(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let (source, destination) = (call.next_key()?, call.next_key()?);
-    if txn.find(&source).is_none() {
-        return Err(Error::NO_SUCH_KEY);
-    }
+    refuse_meeting_point(txn.find(&source).ok_or(Error::NO_SUCH_KEY)?)?;
     if source.bytes() != destination.bytes() {
         give_name(txn, &source, &destination)?;
     }
@@ -57,9 +55,7 @@ pub static RENAMENX: Command = Command::write("RENAMENX", renamenx)
 
 fn renamenx(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let (source, destination) = (call.next_key()?, call.next_key()?);
-    if txn.find(&source).is_none() {
-        return Err(Error::NO_SUCH_KEY);
-    }
+    refuse_meeting_point(txn.find(&source).ok_or(Error::NO_SUCH_KEY)?)?;
     // A key is its own occupied destination.
     if txn.find(&destination).is_some() {
         return call.integer(0);
@@ -84,6 +80,9 @@ fn move_key(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let db = database(call, db)?;
     if db == call.db {
         return Err(Error::SAME_OBJECT);
+    }
+    if let Some(found) = txn.find(&key) {
+        refuse_meeting_point(found)?;
     }
     if txn.find(&key).is_none() || within(txn, db, |txn| txn.find(&key).is_some()) {
         return call.integer(0);
@@ -125,6 +124,7 @@ fn copy(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return Err(Error::SAME_OBJECT);
     }
     let Some(entry) = txn.lookup(&source) else { return call.integer(0) };
+    refuse_meeting_point(entry)?;
     // Copies of a long string share its buffer.
     let copied_bytes = if entry.any_object().is_some() { entry.memory_bytes() } else { 0 };
     if call.should_offload(copied_bytes / COPIED_BYTES_PER_WORK_UNIT) {

@@ -30,7 +30,7 @@ impl<'a> Input<'a> {
         match entry.any_object() {
             Some(ObjectRef::Set(set)) => Ok(Input::Set(set)),
             Some(ObjectRef::SortedSet(set)) => Ok(Input::SortedSet(set)),
-            Some(ObjectRef::List(_) | ObjectRef::Hash(_)) | None => Err(Error::WRONG_TYPE),
+            _ => Err(Error::WRONG_TYPE),
         }
     }
 

@@ -42,6 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let (client, mut reply, outcome, request) = returned.map_err(|_| io::ErrorKind::ConnectionAborted)?;
         self.client = Some(client);
         self.publish();
+        self.follow_grants();
         self.keep_made(&mut reply)?;
         match outcome {
             Outcome::Done => Ok(()),
@@ -92,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         buffers.reply.clear();
         let outcome = run_measured(&ctx, client, request, &mut buffers.reply);
         self.publish();
+        self.follow_grants();
         self.keep_made(&mut buffers.reply)?;
         Ok(outcome)
     }
@@ -118,8 +120,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let end = end.await?.ok_or(io::ErrorKind::ConnectionAborted)?;
         // A call that was refused after all has not been one.
         let counts = !matches!(end, End::Refused(_));
+        let mut granted = Default::default();
         let (result, reply, pushed, took) = match blocked.answer(end) {
-            Ok(Served { reply, pushed, took }) => (Ok(()), reply, pushed, took),
+            Ok(Served { reply, pushed, took, granted: granted_with_it }) => {
+                granted = granted_with_it;
+                (Ok(()), reply, pushed, took)
+            }
             Err(error) => (Err(error), Reply::new(self.client().version), None, Duration::ZERO),
         };
         let ctx = self.thread.context();
@@ -128,7 +134,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             dispatch::count_answered(&ctx, client, blocked.id(), result.is_err());
         }
         self.publish();
+        // From here on it is the connection that knows of them: should this fail, they are undone with it.
+        let end = |this: &Self| this.info.sent.value() + this.pending.len() as u64;
+        self.unsent_grants.extend(granted.iter().map(|grant| (u64::MAX, *grant)));
         self.answer_late(blocked.request(), took, result, reply)?;
+        let end = end(self);
+        self.unsent_grants.iter_mut().filter(|(at, _)| *at == u64::MAX).for_each(|(at, _)| *at = end);
+        self.forget_sent_grants();
         pushed.map_or(Ok(()), |mut pushed| self.keep_made(&mut pushed))
     }
 

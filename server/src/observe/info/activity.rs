@@ -196,6 +196,24 @@ impl Report<'_> {
         }
     }
 
+    /// Locks and semaphores: what is held now, and what has happened.
+    pub(super) fn locks(&mut self) {
+        let locks = &self.state.locks;
+        let (grants, sessions) = locks.register.counts();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = &locks.counts;
+        let waiting = self.state.waiters.in_turn_count();
+        self.field("locks_grants", grants);
+        self.field("locks_session_grants", sessions);
+        self.field("locks_waiting", waiting);
+        self.field("locks_grants_made", locks.grants_made());
+        self.field("locks_grants_expired", count(&counts.expired));
+        self.field("locks_grants_broken", count(&counts.broken));
+        self.field("locks_grants_undone", count(&counts.undone));
+        self.field("locks_deadlocks", count(&counts.deadlocks));
+        self.field("locks_last_fence", locks.last_fence().unwrap_or_default());
+    }
+
     pub(super) fn compute(&mut self) {
         for (name, value) in self.state.pool.report().fields() {
             self.field(name, value);

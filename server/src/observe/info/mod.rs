@@ -27,7 +27,7 @@ const fn section(names: &'static [&'static str], is_default: bool, write: fn(&mu
     Section { names, is_default, write }
 }
 
-const SECTIONS: [Section; 17] = [
+const SECTIONS: [Section; 18] = [
     section(&["Server"], true, |report| report.server()),
     section(&["TLS"], false, |report| report.tls()),
     section(&["Clients"], true, |report| report.clients()),
@@ -45,6 +45,7 @@ const SECTIONS: [Section; 17] = [
     section(&["Scripting Engines", "scriptingengines"], false, |report| report.scripting_engines()),
     section(&["Keyspace"], true, |report| report.keyspace()),
     section(&["Compute"], false, |report| report.compute()),
+    section(&["Locks"], false, |report| report.locks()),
 ];
 
 /// The sections that are wanted. Reads files of the system, so it is nothing for a network thread.

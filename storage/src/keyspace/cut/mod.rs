@@ -220,7 +220,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::keyspace::entry::NewValue;
+    use crate::keyspace::new_value::NewValue;
     use crate::keyspace::{KeyspaceOptions, Scope, Transaction};
     use crate::random::Random;
     use crate::table::{Frontier, KeyHash};

@@ -11,8 +11,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::super::change::Epoch;
-use super::super::entry::{Entry, NewValue};
+use super::super::entry::Entry;
 use super::super::entry_ref::EntryRef;
+use super::super::new_value::NewValue;
 use super::super::shard::{Database, Shard};
 use super::super::{Db, Key};
 use super::Facts;

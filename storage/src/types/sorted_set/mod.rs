@@ -187,6 +187,27 @@ impl SortedSet {
         Items { source, towards, left }
     }
 
+    /// The scores from a rank on, so many at most, in order. They stand beside each other: no member is looked at.
+    pub fn scores_from(&self, rank: usize, count: usize) -> Vec<f64> {
+        let count = count.min(self.len().saturating_sub(rank));
+        let mut scores = Vec::with_capacity(count);
+        match &self.form {
+            Form::Packed(_) => {
+                scores.extend(self.iter_from(rank, Side::Back).take(count).map(|(_, score)| score))
+            }
+            Form::Tree(members) => {
+                let (mut node, mut at) = members.locate(rank).unwrap_or_default();
+                while scores.len() < count
+                    && let Some(items) = members.node(node)
+                {
+                    scores.extend(items[at..].iter().take(count - scores.len()).map(|item| item.score));
+                    (node, at) = (node + 1, 0);
+                }
+            }
+        }
+        scores
+    }
+
     /// One step of an iteration that survives changes between its steps: a member that is there from first to last is
     /// visited at least once. Begins with cursor 0, is over when it returns 0, and visits about `count` members; all of
     /// a small sorted set.
@@ -592,7 +613,10 @@ mod tests {
         let expected = sorted.iter().filter(|(_, score)| (from..=to).contains(score)).cloned();
         let ranks = set.ranks(Cut::Score(from, Side::Front), Cut::Score(to, Side::Back));
         let range = set.iter_from(ranks.start, Side::Back).take(ranks.len());
-        assert_eq!(owned(range), expected.collect::<Vec<_>>());
+        let expected = expected.collect::<Vec<_>>();
+        let scores = expected.iter().map(|(_, score)| *score).collect::<Vec<_>>();
+        assert_eq!(owned(range), expected);
+        assert_eq!(set.scores_from(ranks.start, ranks.len()), scores);
         let exclusive = sorted.iter().filter(|(_, score)| from < *score && *score < to).count();
         assert_eq!(set.ranks(Cut::Score(from, Side::Back), Cut::Score(to, Side::Front)).len(), exclusive);
         let at = rank.unwrap_or(sorted.len() / 3);
