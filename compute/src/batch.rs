@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::expr::Source;
 use crate::number;
-use crate::plan::{OnError, Plan, Reading};
+use crate::plan::Plan;
+use crate::reading::Reading;
 
 /// Rows of a full batch: enough to pay for a fold, few enough to stay in the first-level cache.
 pub const ROWS_MAX: usize = 1024;
@@ -19,13 +20,26 @@ pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// buffer of its own cannot be read as text; one that has its own is held on to, however long.
 pub const COPIED_BYTES_MAX: usize = 64 * 1024;
 
+/// Which row it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its key, or the key of its collection.
+    pub key: &'a [u8],
+    /// The member or field that it is; empty for a key, and for an element of a list.
+    pub element: &'a [u8],
+    /// Its place among the rows, where they have an order of their own; else 0.
+    pub ordinal: u64,
+}
+
 /// What a row has for one source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Field<'a> {
     /// Nothing: the hash has no such field.
     Missing,
     /// An integer: `len`, `ttl`, or a value that is stored as one.
     Int(i64),
+    /// A score. Never NaN.
+    Double(f64),
     /// The bytes of a value, whatever they are.
     Bytes(&'a [u8]),
     /// The same in a buffer of its own.
@@ -39,33 +53,41 @@ pub struct Batch {
     columns: Vec<BatchColumn>,
     /// Keys of the rows, kept only if an error has to name one.
     keys: Option<Vec<Range<usize>>>,
+    /// What tells rows apart and orders them where nothing else does, kept only for those who ask.
+    identities: Option<Vec<Range<usize>>>,
+    /// Their places, likewise.
+    ordinals: Option<Vec<u64>>,
     texts: Texts,
+    /// Whether rows have one column, of doubles, and nothing else is kept of them.
+    takes_doubles: bool,
 }
 
 /// The text of all columns.
 #[derive(Clone, Debug, Default)]
 struct Texts {
+    at: Vec<TextAt>,
     copied: Vec<u8>,
     shared: Vec<Arc<Vec<u8>>>,
     shared_bytes: usize,
 }
 
-/// Where the text of a row stands.
+/// Where a text stands.
 #[derive(Clone, Debug)]
-pub(crate) enum TextAt {
+enum TextAt {
     Copied(Range<usize>),
     Shared(usize),
 }
 
-/// One column. `tags` and `ints` have an element per row; `texts` one per row that has `Tag::Text`, in row
-/// order.
+/// One column, with an element per row.
 #[derive(Clone, Debug)]
 pub(crate) struct BatchColumn {
-    source: Source,
     reading: Reading,
+    source: Source,
     pub(crate) tags: Vec<Tag>,
-    pub(crate) ints: Vec<i64>,
-    pub(crate) texts: Vec<TextAt>,
+    /// The integer, the bits of the double, or which of the texts the text is.
+    pub(crate) numbers: Vec<i64>,
+    /// The tag that all rows have, if they have the same.
+    uniform: Option<Tag>,
 }
 
 /// What a row has in a column.
@@ -73,6 +95,7 @@ pub(crate) struct BatchColumn {
 pub(crate) enum Tag {
     Missing,
     Int,
+    Double,
     Text,
     /// A value that is there but of which nothing was kept: no reading of the column could use it, or it is too
     /// long to be copied.
@@ -82,34 +105,62 @@ pub(crate) enum Tag {
 impl Batch {
     /// An empty batch for rows of `plan`.
     pub fn new(plan: &Plan) -> Batch {
-        let columns = plan.columns().iter().map(|column| BatchColumn {
-            source: column.source.clone(),
+        let columns = plan.inputs().columns.iter().map(|column| BatchColumn {
             reading: column.reading,
+            source: column.source.clone(),
             tags: Vec::with_capacity(ROWS_MAX),
-            ints: Vec::with_capacity(ROWS_MAX),
-            texts: Vec::new(),
+            numbers: Vec::with_capacity(ROWS_MAX),
+            uniform: None,
         });
+        let asks = plan.asks();
         Batch {
             rows: 0,
             columns: columns.collect(),
-            keys: (plan.options().on_error == OnError::Fail).then(Vec::new),
+            keys: asks.keys.then(Vec::new),
+            identities: asks.identities.then(Vec::new),
+            ordinals: asks.ordinals.then(Vec::new),
             texts: Texts::default(),
+            takes_doubles: plan.reads_one_double(),
         }
     }
 
     /// Adds a row. `field` is asked for every source of the plan, in their order, but for `Source::Key`.
     #[inline]
-    pub fn push_row<'a>(&mut self, key: &'a [u8], mut field: impl FnMut(&Source) -> Field<'a>) {
+    pub fn push_row<'a>(&mut self, row: Row<'a>, mut field: impl FnMut(&Source) -> Field<'a>) {
         for column in &mut self.columns {
-            let field =
-                if matches!(column.source, Source::Key) { Field::Bytes(key) } else { field(&column.source) };
+            let field = match column.source {
+                Source::Key => Field::Bytes(row.key),
+                ref source => field(source),
+            };
             column.push(field, &mut self.texts);
         }
         if let Some(keys) = &mut self.keys {
             // The start of a long key tells which one it is, too.
-            keys.push(self.texts.copy(&key[..key.len().min(COPIED_BYTES_MAX)]));
+            keys.push(self.texts.copy(&row.key[..row.key.len().min(COPIED_BYTES_MAX)]));
+        }
+        if let Some(identities) = &mut self.identities {
+            identities.push(self.texts.copy_identity(row));
+        }
+        if let Some(ordinals) = &mut self.ordinals {
+            ordinals.push(row.ordinal);
         }
         self.rows += 1;
+    }
+
+    /// Adds a row for each of these doubles, which are never NaN: for plans that read nothing else of a row.
+    pub fn push_doubles(&mut self, values: &[f64]) {
+        let (Some(column), true) = (self.columns.first_mut(), self.takes_doubles) else {
+            unreachable!("invariant: the plan reads one column of doubles")
+        };
+        self.rows += values.len();
+        column.tags.resize(self.rows, Tag::Double);
+        column.numbers.extend(values.iter().map(|value| (value + 0.0).to_bits() as i64));
+        column.uniform = Some(Tag::Double);
+    }
+
+    /// Whether all that the plan reads of a row is this source, as doubles.
+    pub fn takes_doubles(&self, source: &Source) -> bool {
+        self.takes_doubles && self.columns[0].source == *source
     }
 
     /// Whether it should be folded before the next row.
@@ -127,15 +178,23 @@ impl Batch {
         self.rows == 0
     }
 
+    /// Heap bytes of the rows in it, those of shared buffers included.
+    pub fn memory_bytes(&self) -> usize {
+        let per_row = self.columns.len() * (size_of::<Tag>() + size_of::<i64>()) + size_of::<Range<usize>>();
+        self.rows * per_row + self.texts.at.len() * size_of::<TextAt>() + self.texts.len()
+    }
+
     /// Takes all rows out. Memory is kept up to that of an ordinary full batch.
     pub fn clear(&mut self) {
         self.rows = 0;
         for column in &mut self.columns {
             column.tags.clear();
-            column.ints.clear();
-            column.texts.clear();
+            column.numbers.clear();
+            column.uniform = None;
         }
         self.keys.iter_mut().for_each(Vec::clear);
+        self.identities.iter_mut().for_each(Vec::clear);
+        self.ordinals.iter_mut().for_each(Vec::clear);
         self.texts.clear();
     }
 
@@ -143,8 +202,9 @@ impl Batch {
         &self.columns[index]
     }
 
-    pub(crate) fn text(&self, at: &TextAt) -> &[u8] {
-        match at {
+    /// The text that a column says is the `number`th.
+    pub(crate) fn text_at(&self, number: i64) -> &[u8] {
+        match &self.texts.at[number as usize] {
             TextAt::Copied(range) => &self.texts.copied[range.clone()],
             TextAt::Shared(index) => &self.texts.shared[*index],
         }
@@ -154,48 +214,62 @@ impl Batch {
     pub(crate) fn key(&self, row: usize) -> &[u8] {
         self.keys.as_ref().map_or(&[], |keys| &self.texts.copied[keys[row].clone()])
     }
+
+    /// What tells a row apart, where that is kept.
+    pub(crate) fn identity(&self, row: usize) -> &[u8] {
+        self.identities.as_ref().map_or(&[], |identities| &self.texts.copied[identities[row].clone()])
+    }
+
+    /// The place of a row, where places are kept.
+    pub(crate) fn ordinal(&self, row: usize) -> u64 {
+        self.ordinals.as_ref().map_or(0, |ordinals| ordinals[row])
+    }
 }
 
 impl BatchColumn {
-    /// How many rows have a tag.
-    pub(crate) fn count(&self, tag: Tag) -> usize {
-        self.tags.iter().filter(|other| **other == tag).count()
+    /// The tag of all rows, if they have the same.
+    pub(crate) fn uniform(&self) -> Option<Tag> {
+        self.uniform
     }
 
     #[inline]
     fn push(&mut self, field: Field<'_>, texts: &mut Texts) {
-        let (tag, int) = match field {
+        let (tag, number) = match field {
             Field::Missing => (Tag::Missing, 0),
             _ if self.reading == Reading::Presence => (Tag::Unkept, 0),
             Field::Int(value) if self.reading < Reading::Raw => (Tag::Int, value),
-            Field::Int(value) => (self.push_text(value.to_string().as_bytes(), None, texts), 0),
+            Field::Double(value) if self.reading < Reading::Raw => {
+                (Tag::Double, (value + 0.0).to_bits() as i64)
+            }
+            Field::Int(value) => self.push_text(value.to_string().as_bytes(), None, texts),
+            Field::Double(value) => self.push_text(value.to_string().as_bytes(), None, texts),
             Field::Bytes(bytes) => self.push_bytes(bytes, None, texts),
             Field::Shared(buffer) => self.push_bytes(buffer, Some(buffer), texts),
         };
+        self.uniform = if self.tags.is_empty() || self.uniform == Some(tag) { Some(tag) } else { None };
         self.tags.push(tag);
-        self.ints.push(int);
+        self.numbers.push(number);
     }
 
     /// Integers go into their column at once: it costs no more than copying their text.
     #[inline]
-    fn push_bytes(&mut self, bytes: &[u8], buffer: Option<&Arc<Vec<u8>>>, texts: &mut Texts) -> (Tag, i64) {
+    fn push_bytes(&self, bytes: &[u8], buffer: Option<&Arc<Vec<u8>>>, texts: &mut Texts) -> (Tag, i64) {
         let integer = if self.reading < Reading::Raw { number::integer(bytes) } else { None };
         match integer {
             Some(value) => (Tag::Int, value),
-            None => (self.push_text(bytes, buffer, texts), 0),
+            None => self.push_text(bytes, buffer, texts),
         }
     }
 
-    fn push_text(&mut self, bytes: &[u8], buffer: Option<&Arc<Vec<u8>>>, texts: &mut Texts) -> Tag {
-        let bytes_max = self.text_bytes_max();
+    fn push_text(&self, bytes: &[u8], buffer: Option<&Arc<Vec<u8>>>, texts: &mut Texts) -> (Tag, i64) {
         let text = match buffer {
-            _ if bytes.len() > bytes_max => return Tag::Unkept,
+            _ if bytes.len() > self.text_bytes_max() => return (Tag::Unkept, 0),
             Some(buffer) => TextAt::Shared(texts.share(buffer)),
-            None if bytes.len() > COPIED_BYTES_MAX => return Tag::Unkept,
+            None if bytes.len() > COPIED_BYTES_MAX => return (Tag::Unkept, 0),
             None => TextAt::Copied(texts.copy(bytes)),
         };
-        self.texts.push(text);
-        Tag::Text
+        texts.at.push(text);
+        (Tag::Text, texts.at.len() as i64 - 1)
     }
 
     /// The longest text that the readings of the column can use.
@@ -219,6 +293,17 @@ impl Texts {
         start..self.copied.len()
     }
 
+    /// The key, then the element, then its place.
+    fn copy_identity(&mut self, row: Row<'_>) -> Range<usize> {
+        let start = self.copied.len();
+        for part in [row.key, row.element] {
+            self.copied.extend_from_slice(&part[..part.len().min(COPIED_BYTES_MAX)]);
+            self.copied.push(0);
+        }
+        self.copied.extend_from_slice(&row.ordinal.to_be_bytes());
+        start..self.copied.len()
+    }
+
     fn share(&mut self, bytes: &Arc<Vec<u8>>) -> usize {
         self.shared_bytes = self.shared_bytes.saturating_add(bytes.len());
         self.shared.push(Arc::clone(bytes));
@@ -226,91 +311,10 @@ impl Texts {
     }
 
     fn clear(&mut self) {
+        self.at.clear();
         self.copied.clear();
         self.copied.shrink_to(2 * TEXT_BYTES_MAX);
         self.shared.clear();
         self.shared_bytes = 0;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::partial::Partial;
-
-    fn plan(line: &str) -> Plan {
-        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
-        Plan::aggregate(&words).unwrap()
-    }
-
-    #[test]
-    fn only_what_the_plan_reads_is_copied() {
-        let plan =
-            plan("* ISOLATION FUZZY REDUCE SUM 1 h.a AS a REDUCE COUNT 1 h.b AS b REDUCE MAX 1 h.c AS c");
-        let mut batch = Batch::new(&plan);
-        let long = [b'x'; number::NUMBER_BYTES_MAX + 1];
-        for value in [&b"12"[..], b"1.5", &long] {
-            batch.push_row(b"some key", |_| Field::Bytes(value));
-        }
-        batch.push_row(b"some key", |_| Field::Missing);
-        assert_eq!(batch.column(0).tags, [Tag::Int, Tag::Text, Tag::Unkept, Tag::Missing]);
-        assert_eq!(batch.column(1).tags, [Tag::Unkept, Tag::Unkept, Tag::Unkept, Tag::Missing]);
-        assert_eq!(batch.column(2).tags, [Tag::Int, Tag::Text, Tag::Text, Tag::Missing]);
-        assert_eq!(batch.column(2).ints, [12, 0, 0, 0]);
-        assert_eq!(batch.texts.len(), 3 + 3 + long.len());
-    }
-
-    #[test]
-    fn a_batch_is_full_by_rows_or_by_bytes_and_empty_when_cleared() {
-        let plan = plan("* ISOLATION FUZZY REDUCE MAX 1 v AS m");
-        let mut batch = Batch::new(&plan);
-        for _ in 0..ROWS_MAX {
-            assert!(!batch.is_full());
-            batch.push_row(b"k", |_| Field::Int(1));
-        }
-        assert!(batch.is_full());
-        batch.clear();
-        assert!(batch.is_empty() && !batch.is_full());
-        for _ in 0..TEXT_BYTES_MAX / COPIED_BYTES_MAX {
-            assert!(!batch.is_full());
-            batch.push_row(b"k", |_| Field::Bytes(&[b'x'; COPIED_BYTES_MAX]));
-        }
-        assert!(batch.is_full());
-        batch.clear();
-        assert!(batch.is_empty() && !batch.is_full());
-    }
-
-    #[test]
-    fn a_buffer_of_its_own_is_held_on_to_until_the_batch_is_cleared() {
-        let plan = plan("* ISOLATION FUZZY REDUCE MAX 1 v AS m");
-        let mut batch = Batch::new(&plan);
-        let value = Arc::new(vec![b'x'; 10 * TEXT_BYTES_MAX]);
-        batch.push_row(b"k", |_| Field::Shared(&value));
-        assert!(batch.is_full() && batch.texts.copied.is_empty());
-        assert_eq!(batch.text(&batch.column(0).texts[0]).as_ptr(), value.as_ptr());
-        batch.clear();
-        assert_eq!(Arc::strong_count(&value), 1);
-    }
-
-    #[test]
-    fn text_that_is_too_long_to_be_copied_fails_its_row_and_says_so() {
-        let plan = plan("* ISOLATION FUZZY ONERROR FAIL REDUCE MAX 1 h.a AS a REDUCE COUNT 1 h.b AS b");
-        let long = vec![b'x'; 10 * COPIED_BYTES_MAX];
-        let mut batch = Batch::new(&plan);
-        batch.push_row(&long, |_| Field::Bytes(&long));
-        assert_eq!(batch.column(0).tags, [Tag::Unkept]);
-        assert_eq!(batch.texts.copied, long[..COPIED_BYTES_MAX], "what is copied of the key");
-        let mut partial = Partial::new(&plan);
-        partial.fold(&plan, &batch);
-        assert_eq!(partial.failure().map(|failure| failure.text.as_str()), Some("h.a is too long"));
-    }
-
-    #[test]
-    fn integers_pinned_to_text_are_text() {
-        let plan = plan("* ISOLATION FUZZY TYPES 1 v string REDUCE MAX 1 v AS m");
-        let mut batch = Batch::new(&plan);
-        batch.push_row(b"k", |_| Field::Int(-12));
-        assert_eq!(batch.column(0).tags, [Tag::Text]);
-        assert_eq!(batch.text(&batch.column(0).texts[0]), b"-12");
     }
 }

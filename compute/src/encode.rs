@@ -27,6 +27,13 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_le_bytes)
     }
 
+    /// A double as values hold them: not NaN, and zero only without a sign.
+    pub(crate) fn double(&mut self) -> Result<f64, DecodeError> {
+        let value = f64::from_bits(self.u64()?);
+        let is_negative_zero = value == 0.0 && value.is_sign_negative();
+        if value.is_nan() || is_negative_zero { Err(DecodeError::Malformed) } else { Ok(value) }
+    }
+
     pub(crate) fn flag(&mut self) -> Result<bool, DecodeError> {
         match self.u8()? {
             0 => Ok(false),

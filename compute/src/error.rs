@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::reducer::Limit;
+
 /// Why the words of a command are no plan. The `Display` text is the whole error line, code word first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlanError {
@@ -56,6 +58,50 @@ pub(crate) fn repeated(word: &[u8]) -> Cow<'_, str> {
 
 /// How much of a word is repeated in an error.
 const REPEATED_BYTES_MAX: usize = 128;
+
+/// The limit that ended a run: with the rows that came in, there can be no result any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exceeded {
+    /// More groups than MAXGROUPS.
+    Groups {
+        /// How many there may be.
+        max: u64,
+    },
+    /// Something in a reducer.
+    Reducer(Limit),
+    /// More heap bytes than MAXMEM.
+    Memory {
+        /// How many there may be.
+        bytes_max: u64,
+    },
+    /// A longer reply than MAXOUT.
+    Output {
+        /// How many bytes it may have.
+        bytes_max: u64,
+    },
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exceeded::Groups { max } => {
+                write!(
+                    f,
+                    "TOOMANYGROUPS there are more than {max} groups, raise MAXGROUPS or select fewer rows"
+                )
+            }
+            Exceeded::Reducer(limit) => limit.fmt(f),
+            Exceeded::Memory { bytes_max } => write!(
+                f,
+                "MEMLIMIT the computation needs more than {bytes_max} bytes, raise MAXMEM or select fewer rows"
+            ),
+            Exceeded::Output { bytes_max } => write!(
+                f,
+                "MEMLIMIT the result has more than {bytes_max} bytes, raise MAXOUT or LIMIT the rows"
+            ),
+        }
+    }
+}
 
 /// The row that ended a run under `ONERROR FAIL`. Ordered, so that the same partials agree on which one is
 /// told.

@@ -5,36 +5,62 @@ use std::borrow::Cow;
 use std::num::NonZeroUsize;
 
 use crate::error::{PlanError, repeated};
+use crate::kind::Kind;
 use crate::number;
-use crate::plan::{Isolation, Kind, LISTED_MAX, OnError, OnTimeout, Options, Reading};
+use crate::options::{Async, Cursor, Into, IntoForm, Isolation, OnError, OnTimeout, Options};
+use crate::reading::Reading;
 use crate::reducer::Function;
+
+/// Most reducers, groups, fields, keys or parameters that one plan may list.
+pub(crate) const LISTED_MAX: usize = 256;
 
 /// Which command the words belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+#[expect(missing_docs, reason = "each is the command of its name")]
+pub enum Form {
     Count,
     Aggregate,
+    KAggregate,
+    MAggregate,
+    Select,
+    KSelect,
+    Apply,
+    KApply,
 }
 
 /// What the words say, with the expressions still as text.
 #[derive(Debug, Default)]
 pub(crate) struct Draft<'w> {
     pub(crate) options: Options,
+    pub(crate) kind: Option<Kind>,
     pub(crate) pins: Vec<(&'w [u8], Reading)>,
+    pub(crate) parameters: Vec<(&'w [u8], &'w [u8])>,
+    pub(crate) filter: Option<&'w [u8]>,
+    pub(crate) lets: Vec<(&'w [u8], &'w [u8])>,
+    /// Expressions and their names.
+    pub(crate) groups: Vec<(&'w [u8], &'w [u8])>,
     pub(crate) reducers: Vec<DraftReducer<'w>>,
+    pub(crate) having: Option<&'w [u8]>,
+    /// Names, and whether each descends.
+    pub(crate) sort: Vec<(&'w [u8], bool)>,
+    /// Rows to leave out, and how many to give.
+    pub(crate) limit: Option<(usize, usize)>,
+    pub(crate) returns: Vec<&'w [u8]>,
+    /// What follows DO.
+    pub(crate) action: Option<&'w [&'w [u8]]>,
 }
 
-/// `REDUCE function n argument AS name`.
+/// `REDUCE function n argument .. AS name`.
 #[derive(Debug)]
 pub(crate) struct DraftReducer<'w> {
     pub(crate) function: Function,
-    pub(crate) argument: Option<&'w [u8]>,
+    pub(crate) words: &'w [&'w [u8]],
     pub(crate) name: &'w [u8],
 }
 
-/// Reads everything behind the pattern.
+/// Reads everything behind the pattern or the keys.
 pub(crate) fn parse<'w>(form: Form, words: &'w [&'w [u8]]) -> Result<Draft<'w>, PlanError> {
-    let mut words = Words { words: words.iter(), place: Cow::default() };
+    let mut words = Words { words, place: Cow::default(), form };
     let mut draft = Draft::default();
     let mut seen = [false; CLAUSES.len()];
     while let Some(word) = words.next() {
@@ -43,12 +69,11 @@ pub(crate) fn parse<'w>(form: Form, words: &'w [&'w [u8]]) -> Result<Draft<'w>, 
             .position(|clause| is(word, clause.name) && clause.forms.contains(&form))
             .ok_or(PlanError::Syntax)?;
         let clause = &CLAUSES[at];
-        let read = clause.read.ok_or(PlanError::Unavailable(clause.name.into()))?;
         if std::mem::replace(&mut seen[at], true) && !clause.repeats {
             return Err(PlanError::Syntax);
         }
         words.place = clause.name.into();
-        read(&mut draft, &mut words)?;
+        (clause.read)(&mut draft, &mut words)?;
     }
     Ok(draft)
 }
@@ -58,53 +83,100 @@ struct Clause {
     name: &'static str,
     forms: &'static [Form],
     repeats: bool,
-    /// `None`: specified, but not built.
-    read: Option<Read>,
+    read: Read,
 }
 
 type Read = for<'w> fn(&mut Draft<'w>, &mut Words<'w>) -> Result<(), PlanError>;
 
-const BOTH: &[Form] = &[Form::Count, Form::Aggregate];
-const AGGREGATE: &[Form] = &[Form::Aggregate];
+use Form::{Aggregate, Apply, Count, KAggregate, KApply, KSelect, MAggregate, Select};
+
+const ALL: &[Form] = &[Count, Aggregate, KAggregate, MAggregate, Select, KSelect, Apply, KApply];
+const KEYSPACE: &[Form] = &[Count, Aggregate, Select, Apply];
+const REDUCING: &[Form] = &[Aggregate, KAggregate, MAggregate];
+const SELECTING: &[Form] = &[Select, KSelect];
+const APPLYING: &[Form] = &[Apply, KApply];
+const SHOWING: &[Form] = &[Aggregate, KAggregate, MAggregate, Select, KSelect];
+const LIMITED: &[Form] = &[Aggregate, KAggregate, MAggregate, Select, KSelect, Apply, KApply];
 
 const fn clause(name: &'static str, forms: &'static [Form], read: Read) -> Clause {
-    Clause { name, forms, repeats: false, read: Some(read) }
+    Clause { name, forms, repeats: false, read }
 }
 
-const fn later(name: &'static str, forms: &'static [Form]) -> Clause {
-    Clause { name, forms, repeats: false, read: None }
-}
-
-/// Every clause of both commands. What is not built stays in the table, so that it is refused by name.
+/// Every clause of all commands.
 const CLAUSES: &[Clause] = &[
-    clause("TYPE", BOTH, kind),
-    later("AUTHORIZED", BOTH),
-    clause("TYPES", AGGREGATE, pins),
-    later("WHERE", BOTH),
-    later("LET", AGGREGATE),
-    later("GROUPBY", AGGREGATE),
-    Clause { repeats: true, ..clause("REDUCE", AGGREGATE, reducer) },
-    later("HAVING", AGGREGATE),
-    later("SORTBY", AGGREGATE),
-    later("LIMIT", AGGREGATE),
-    clause("SCALAR", AGGREGATE, scalar),
-    later("INTO", AGGREGATE),
-    later("CURSOR", AGGREGATE),
-    later("PARAMS", BOTH),
-    clause("ISOLATION", BOTH, isolation),
-    clause("TIMEOUT", BOTH, timeout),
-    clause("ONTIMEOUT", BOTH, on_timeout),
-    clause("ONERROR", BOTH, on_error),
-    later("MAXMEM", BOTH),
-    later("MAXGROUPS", BOTH),
-    later("MAXOUT", BOTH),
-    clause("THREADS", BOTH, threads),
-    later("PROFILE", BOTH),
-    later("ASYNC", BOTH),
+    clause("TYPE", KEYSPACE, kind),
+    clause("AUTHORIZED", KEYSPACE, |draft, _| {
+        draft.options.authorized = true;
+        Ok(())
+    }),
+    clause("TYPES", LIMITED, pins),
+    clause("WHERE", ALL, |draft, words| {
+        draft.filter = Some(words.word("an expression")?);
+        Ok(())
+    }),
+    Clause {
+        repeats: true,
+        ..clause("LET", SHOWING, |draft, words| {
+            draft.lets.push((words.word("a name")?, words.word("an expression")?));
+            Ok(())
+        })
+    },
+    clause("GROUPBY", REDUCING, groups),
+    Clause { repeats: true, ..clause("REDUCE", REDUCING, reducer) },
+    clause("HAVING", REDUCING, |draft, words| {
+        draft.having = Some(words.word("an expression")?);
+        Ok(())
+    }),
+    clause("SORTBY", SHOWING, sort),
+    clause("LIMIT", LIMITED, limit),
+    clause("SCALAR", REDUCING, |draft, _| {
+        draft.options.scalar = true;
+        Ok(())
+    }),
+    clause("INTO", REDUCING, into),
+    clause("RETURN", SELECTING, returns),
+    clause("CURSOR", SELECTING, cursor),
+    clause("DRYRUN", APPLYING, |draft, _| {
+        draft.options.dry_run = true;
+        Ok(())
+    }),
+    clause("PARAMS", ALL, parameters),
+    clause("ISOLATION", ALL, isolation),
+    clause("TIMEOUT", ALL, |draft, words| {
+        draft.options.timeout_ms = Some(words.number(0, i64::MAX as u64)?);
+        Ok(())
+    }),
+    clause("ONTIMEOUT", ALL, on_timeout),
+    clause("ONERROR", ALL, on_error),
+    clause("MAXMEM", ALL, |draft, words| {
+        draft.options.memory_bytes_max = Some(words.number(1, i64::MAX as u64)?);
+        Ok(())
+    }),
+    clause("MAXGROUPS", ALL, |draft, words| {
+        draft.options.groups_max = Some(words.number(1, i64::MAX as u64)?);
+        Ok(())
+    }),
+    clause("MAXOUT", ALL, |draft, words| {
+        draft.options.output_bytes_max = Some(words.number(1, i64::MAX as u64)?);
+        Ok(())
+    }),
+    clause("THREADS", ALL, |draft, words| {
+        draft.options.threads = NonZeroUsize::new(words.number(1, u64::from(u16::MAX))? as usize);
+        Ok(())
+    }),
+    clause("PROFILE", ALL, |draft, _| {
+        draft.options.profile = true;
+        Ok(())
+    }),
+    clause("ASYNC", ALL, asynchronous),
+    clause("DO", APPLYING, |draft, words| {
+        draft.action = Some(std::mem::take(&mut words.words));
+        Ok(())
+    }),
 ];
 
 fn kind<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
-    draft.options.kind = Some(words.choice(&Kind::ALL.map(|kind| (kind.name(), kind)))?);
+    draft.kind = Some(words.choice(&Kind::ALL.map(|kind| (kind.name(), kind)))?);
     Ok(())
 }
 
@@ -121,25 +193,97 @@ fn pins<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanErro
     Ok(())
 }
 
+fn parameters<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    for _ in 0..words.count(1, "the number of its pairs")? {
+        draft.parameters.push((words.word("a name")?, words.word("a value")?));
+    }
+    Ok(())
+}
+
+fn groups<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    for _ in 0..words.count(1, "the number of its expressions")? {
+        let expression = words.word("an expression")?;
+        draft.groups.push((expression, words.name()?));
+    }
+    Ok(())
+}
+
 fn reducer<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
     let function = Function::named(words.word("the name of a reducer")?)?;
     words.place = format!("REDUCE {}", function.name()).into();
     let count = words.count(0, "the number of its arguments")?;
-    if !function.arguments().contains(&count) {
-        let takes = if function == Function::Count { "0 or 1 arguments" } else { "1 argument" };
-        return Err(PlanError::Refused(format!("REDUCE {} takes {takes}", function.name()).into()));
-    }
-    let argument = (count == 1).then(|| words.word("its argument")).transpose()?;
-    let name = match (words.next(), words.next()) {
-        (Some(word), Some(name)) if is(word, "AS") => name,
-        _ => return Err(PlanError::Grammar(format!("{} needs AS <name> behind its arguments", words.place))),
-    };
-    draft.reducers.push(DraftReducer { function, argument, name });
+    function.check_count(count)?;
+    let arguments = words.several(count, "its arguments")?;
+    let name = words.name()?;
+    draft.reducers.push(DraftReducer { function, words: arguments, name });
     Ok(())
 }
 
-fn scalar<'w>(draft: &mut Draft<'w>, _: &mut Words<'w>) -> Result<(), PlanError> {
-    draft.options.scalar = true;
+fn sort<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    const ORDERS: [(&str, bool); 2] = [("ASC", false), ("DESC", true)];
+    loop {
+        let name = words.word("a name")?;
+        draft.sort.push((name, words.choice(&ORDERS)?));
+        let goes_on = words.words.get(1).is_some_and(|word| ORDERS.iter().any(|(order, _)| is(word, order)));
+        if !goes_on || draft.sort.len() >= LISTED_MAX {
+            return Ok(());
+        }
+    }
+}
+
+fn limit<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    let max = i64::MAX as u64;
+    let first = words.number(0, max)? as usize;
+    draft.limit = Some(match words.form {
+        Apply | KApply => (0, first),
+        _ => (first, words.number(0, max)? as usize),
+    });
+    Ok(())
+}
+
+fn into<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    let key = words.word("a key")?.to_vec();
+    let form =
+        words.optional(&[("HASH", IntoForm::Hash), ("ZSET", IntoForm::Zset), ("LIST", IntoForm::List)]);
+    draft.options.into = Some(Into { key, form });
+    Ok(())
+}
+
+fn returns<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    let count = words.count(1, "the number of its columns")?;
+    draft.returns = words.several(count, "its columns")?.to_vec();
+    Ok(())
+}
+
+fn cursor<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    let mut cursor = Cursor::default();
+    let mut seen = [false; 2];
+    while let Some(option) = words.optional(&[("COUNT", 0), ("MAXIDLE", 1)]) {
+        if std::mem::replace(&mut seen[option], true) {
+            return Err(PlanError::Syntax);
+        }
+        match option {
+            0 => cursor.count = NonZeroUsize::new(words.number(1, u64::from(u32::MAX))? as usize),
+            _ => cursor.idle_ms_max = Some(words.number(1, u64::from(u32::MAX))?),
+        }
+    }
+    draft.options.cursor = Some(cursor);
+    Ok(())
+}
+
+fn asynchronous<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    let mut wanted = Async::default();
+    let mut seen = [false; 2];
+    while let Some(option) = words.optional(&[("ID", 0), ("NOTIFY", 1)]) {
+        if std::mem::replace(&mut seen[option], true) {
+            return Err(PlanError::Syntax);
+        }
+        match option {
+            0 => wanted.id = Some(words.word("a key")?.to_vec()),
+            _ => wanted.notify = Some(words.word("a channel")?.to_vec()),
+        }
+    }
+    draft.options.asynchronous = Some(wanted);
     Ok(())
 }
 
@@ -149,11 +293,6 @@ fn isolation<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), Pla
         ("ATOMIC", Isolation::Atomic),
         ("FUZZY", Isolation::Fuzzy),
     ])?;
-    Ok(())
-}
-
-fn timeout<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
-    draft.options.timeout_ms = Some(words.number(0, i64::MAX as u64)?);
     Ok(())
 }
 
@@ -168,21 +307,19 @@ fn on_error<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), Plan
     Ok(())
 }
 
-fn threads<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
-    draft.options.threads = NonZeroUsize::new(words.number(1, u64::from(u16::MAX))? as usize);
-    Ok(())
-}
-
 /// The words not read yet.
 struct Words<'w> {
-    words: std::slice::Iter<'w, &'w [u8]>,
+    words: &'w [&'w [u8]],
     /// What is being read, for errors.
     place: Cow<'static, str>,
+    form: Form,
 }
 
 impl<'w> Words<'w> {
     fn next(&mut self) -> Option<&'w [u8]> {
-        self.words.next().copied()
+        let (first, rest) = self.words.split_first()?;
+        self.words = rest;
+        Some(first)
     }
 
     fn word(&mut self, what: &str) -> Result<&'w [u8], PlanError> {
@@ -194,9 +331,36 @@ impl<'w> Words<'w> {
     }
 
     /// How many words follow. What stands there instead is most often the first of them.
-    fn count(&mut self, min: u64, what: &str) -> Result<u64, PlanError> {
+    fn count(&mut self, min: u64, what: &str) -> Result<usize, PlanError> {
         let word = self.word(what)?;
-        integer(word, min, LISTED_MAX as u64).ok_or_else(|| self.expected(what, Some(word)))
+        let count = integer(word, min, LISTED_MAX as u64).ok_or_else(|| self.expected(what, Some(word)))?;
+        Ok(count as usize)
+    }
+
+    /// That many words.
+    fn several(&mut self, count: usize, what: &str) -> Result<&'w [&'w [u8]], PlanError> {
+        let (several, rest) = self.words.split_at_checked(count).ok_or_else(|| self.expected(what, None))?;
+        self.words = rest;
+        Ok(several)
+    }
+
+    /// `AS name`.
+    fn name(&mut self) -> Result<&'w [u8], PlanError> {
+        match self.words {
+            [word, name, rest @ ..] if is(word, "AS") => {
+                self.words = rest;
+                Ok(name)
+            }
+            _ => Err(PlanError::Grammar(format!("{} needs AS <name> behind its arguments", self.place))),
+        }
+    }
+
+    /// One of these words, if it is next.
+    fn optional<T: Copy>(&mut self, choices: &[(&str, T)]) -> Option<T> {
+        let (word, rest) = self.words.split_first()?;
+        let (_, choice) = choices.iter().find(|(name, _)| is(word, name))?;
+        self.words = rest;
+        Some(*choice)
     }
 
     fn choice<T: Copy>(&mut self, choices: &[(&str, T)]) -> Result<T, PlanError> {
@@ -237,9 +401,9 @@ mod tests {
     }
 
     #[test]
-    fn no_clause_repeats_but_reduce() {
+    fn no_clause_repeats_but_reduce_and_let() {
         let repeating: Vec<_> =
             CLAUSES.iter().filter(|clause| clause.repeats).map(|clause| clause.name).collect();
-        assert_eq!(repeating, ["REDUCE"]);
+        assert_eq!(repeating, ["LET", "REDUCE"]);
     }
 }

@@ -1,6 +1,7 @@
 //! Computing over the rows of a keyspace: plans, batches of rows, and partial results that merge exactly.
 //!
-//! A command's words become a [`Plan`]. Whoever has rows copies what the plan reads into a [`Batch`] and
+//! A command's words become a [`Plan`], its expressions (CEL) kernels. Whoever has rows copies what the plan reads into a
+//! [`Batch`] and
 //! folds it into a [`Partial`]; partials of any number of workers merge, and the last one is finished into an
 //! [`Outcome`]. However the rows were split, ordered and merged, the outcome is the same, bit for bit.
 //!
@@ -9,14 +10,15 @@
 //! batches.
 //!
 //! ```
-//! use shardis_compute::{Batch, Field, Partial, Plan, Value};
+//! use shardis_compute::{Batch, Bounds, Field, Form, Limits, Partial, Plan, Row, Value};
 //!
-//! let words = ["order:*", "REDUCE", "SUM", "1", "h.total", "AS", "revenue", "ISOLATION", "FUZZY"];
-//! let plan = Plan::aggregate(&words.map(str::as_bytes))?;
+//! let words = ["order:*", "WHERE", "h.total < 100", "REDUCE", "SUM", "1", "h.total", "AS", "revenue"];
+//! let bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
+//! let plan = Plan::new(Form::Aggregate, &words.map(str::as_bytes), &bounds)?;
 //! let mut batch = Batch::new(&plan);
-//! batch.push_row(b"order:1", |_| Field::Bytes(b"12.50"));
-//! batch.push_row(b"order:2", |_| Field::Int(30));
-//! batch.push_row(b"order:3", |_| Field::Missing);
+//! batch.push_row(Row { key: b"order:1", ..Row::default() }, |_| Field::Bytes(b"12.50"));
+//! batch.push_row(Row { key: b"order:2", ..Row::default() }, |_| Field::Int(30));
+//! batch.push_row(Row { key: b"order:3", ..Row::default() }, |_| Field::Missing);
 //! let mut partial = Partial::new(&plan);
 //! partial.fold(&plan, &batch);
 //! let outcome = partial.finish(&plan).expect("only ONERROR FAIL ends a run");
@@ -31,19 +33,27 @@ mod encode;
 mod error;
 mod expr;
 mod grammar;
-mod kernels;
+mod inputs;
+mod kind;
 mod number;
+mod options;
 mod partial;
 mod plan;
+mod reading;
 mod reducer;
 mod sum;
 mod value;
+mod vector;
 
-pub use batch::{Batch, COPIED_BYTES_MAX, Field, ROWS_MAX, TEXT_BYTES_MAX};
-pub use error::{DecodeError, PlanError, RowError};
+pub use batch::{Batch, COPIED_BYTES_MAX, Field, ROWS_MAX, Row, TEXT_BYTES_MAX};
+pub use error::{DecodeError, Exceeded, PlanError, RowError};
 pub use expr::Source;
-pub use partial::{Outcome, Partial};
-pub use plan::{Isolation, Kind, OnError, OnTimeout, Options, Plan};
+pub use grammar::Form;
+pub use kind::{Kind, Kinds};
+pub use options::{Async, Bounds, Cursor, Into, IntoForm, Isolation, Limits, OnError, OnTimeout, Options};
+pub use partial::{Ended, Outcome, Partial};
+pub use plan::{Clause, Explanation, Plan, Target};
+pub use reducer::Limit;
 pub use value::Value;
 
 /// Where rows come from, one bounded slice at a time.

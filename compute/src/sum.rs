@@ -34,14 +34,24 @@ pub(crate) struct ExactSum {
 
 impl ExactSum {
     pub(crate) fn add_ints(&mut self, values: &[i64]) {
-        self.count += values.len() as u64;
+        self.count = self.count.saturating_add(values.len() as u64);
         // Wrapping is out of reach: it takes 2^64 values.
         self.ints = self.ints.wrapping_add(values.iter().map(|value| i128::from(*value)).sum());
     }
 
+    pub(crate) fn add_int(&mut self, value: i64) {
+        self.count = self.count.saturating_add(1);
+        self.ints = self.ints.wrapping_add(value.into());
+    }
+
+    pub(crate) fn add_double(&mut self, value: f64) {
+        self.count = self.count.saturating_add(1);
+        self.doubles.get_or_insert_default().add_one(value);
+    }
+
     pub(crate) fn add_doubles(&mut self, values: &[f64]) {
         if !values.is_empty() {
-            self.count += values.len() as u64;
+            self.count = self.count.saturating_add(values.len() as u64);
             self.doubles.get_or_insert_default().add(values);
         }
     }
@@ -71,6 +81,11 @@ impl ExactSum {
         let mut sum = self.doubles.as_deref().cloned().unwrap_or_default();
         sum.add_int(self.ints);
         sum.divide(divisor)
+    }
+
+    /// Bytes it keeps outside of itself.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.doubles.as_deref().map_or(0, size_of_val)
     }
 
     /// `count u64 | ints i128 | whether doubles follow u8 | 34 limbs u64`, little-endian.
@@ -111,37 +126,57 @@ const ONE_BIT: usize = 1074;
 /// Bits below the unit that a quotient keeps before it is rounded.
 const FRACTION_BITS: usize = 64;
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct FixedPoint {
     limbs: [i128; LIMBS],
+    /// Values added since the last carry.
+    adds: usize,
 }
 
 impl Default for FixedPoint {
     fn default() -> FixedPoint {
-        FixedPoint { limbs: [0; LIMBS] }
+        FixedPoint { limbs: [0; LIMBS], adds: 0 }
+    }
+}
+
+impl PartialEq for FixedPoint {
+    fn eq(&self, other: &FixedPoint) -> bool {
+        self.carried().limbs == other.carried().limbs
     }
 }
 
 impl FixedPoint {
-    /// Adds finite doubles.
+    /// Adds finite doubles: what can be split costs a few additions for the whole chunk.
     fn add(&mut self, values: &[f64]) {
-        for chunk in values.chunks(ADDS_MAX) {
-            for value in chunk {
-                let bits = value.to_bits();
-                let exponent = (bits >> MANTISSA_BITS) & 0x7ff;
-                let mantissa = i128::from(bits & ((1 << MANTISSA_BITS) - 1));
-                debug_assert!(exponent != 0x7ff, "only finite doubles are added");
-                // A subnormal has no implied bit, and the exponent of the smallest normal number.
-                let mantissa = mantissa | (i128::from(exponent != 0) << MANTISSA_BITS);
-                let position = exponent.saturating_sub(1) as usize;
-                let shifted = mantissa << (position % 64);
-                self.limbs[position / 64] += if value.is_sign_negative() { -shifted } else { shifted };
+        let (chunks, rest) = values.as_chunks::<SPLIT_VALUES>();
+        for chunk in chunks {
+            match split(chunk) {
+                Some(parts) => parts.iter().for_each(|part| self.add_one(*part)),
+                None => chunk.iter().for_each(|value| self.add_one(*value)),
             }
+        }
+        rest.iter().for_each(|value| self.add_one(*value));
+    }
+
+    #[inline]
+    fn add_one(&mut self, value: f64) {
+        let bits = value.to_bits();
+        let exponent = (bits >> MANTISSA_BITS) & 0x7ff;
+        let mantissa = i128::from(bits & ((1 << MANTISSA_BITS) - 1));
+        debug_assert!(exponent != 0x7ff, "only finite doubles are added");
+        // A subnormal has no implied bit, and the exponent of the smallest normal number.
+        let mantissa = mantissa | (i128::from(exponent != 0) << MANTISSA_BITS);
+        let position = exponent.saturating_sub(1) as usize;
+        let shifted = mantissa << (position % 64);
+        self.limbs[position / 64] += if value.is_sign_negative() { -shifted } else { shifted };
+        self.adds += 1;
+        if self.adds == ADDS_MAX {
             self.carry();
         }
     }
 
     fn add_int(&mut self, value: i128) {
+        self.carry();
         let (limb, shift) = (ONE_BIT / 64, ONE_BIT % 64);
         self.limbs[limb] += (value & i128::from(u64::MAX)) << shift;
         self.limbs[limb + 1] += (value >> 64) << shift;
@@ -149,10 +184,18 @@ impl FixedPoint {
     }
 
     fn merge(&mut self, other: &FixedPoint) {
-        for (limb, other) in self.limbs.iter_mut().zip(&other.limbs) {
+        self.carry();
+        for (limb, other) in self.limbs.iter_mut().zip(&other.carried().limbs) {
             *limb += other;
         }
         self.carry();
+    }
+
+    /// The unique form.
+    fn carried(&self) -> FixedPoint {
+        let mut carried = self.clone();
+        carried.carry();
+        carried
     }
 
     fn carry(&mut self) {
@@ -163,10 +206,12 @@ impl FixedPoint {
             *limb = full & i128::from(u64::MAX);
         }
         self.limbs[LIMBS - 1] += carry;
+        self.adds = 0;
     }
 
     /// The double nearest to the number divided by `divisor`.
     fn divide(mut self, divisor: NonZeroU64) -> f64 {
+        self.carry();
         let negative = self.limbs[LIMBS - 1] < 0;
         if negative {
             self.limbs.iter_mut().for_each(|limb| *limb = -*limb);
@@ -188,7 +233,7 @@ impl FixedPoint {
 
     fn encode(&self, out: &mut Vec<u8>) {
         // Carried form: all limbs fit 64 bits, the last one with its sign.
-        self.limbs.iter().for_each(|limb| out.extend_from_slice(&(*limb as u64).to_le_bytes()));
+        self.carried().limbs.iter().for_each(|limb| out.extend_from_slice(&(*limb as u64).to_le_bytes()));
     }
 
     fn decode(input: &mut Reader<'_>) -> Result<FixedPoint, DecodeError> {
@@ -200,6 +245,58 @@ impl FixedPoint {
         Ok(sum)
     }
 }
+
+/// Doubles that are split together.
+const SPLIT_VALUES: usize = 256;
+
+/// Into how many parts each of them goes.
+const SPLIT_PARTS: usize = 2;
+
+/// Powers of two between the largest value and the unit it is split by: room for the sum of a chunk, and a bit more.
+const SPLIT_ROOM: u64 = SPLIT_VALUES.ilog2() as u64 + 1;
+
+/// Least exponent, as it is stored, at which every unit is a normal double.
+const SPLIT_EXPONENT_MIN: u64 = 53 * SPLIT_PARTS as u64;
+
+/// A few doubles with exactly the sum of these, if there are such: the error-free extraction of Rump, Ogita and Oishi
+/// ("Accurate floating-point summation", 2008). Adding a large power of two and taking it away again leaves the
+/// leading bits of a value; all those of a chunk are multiples of one unit and fit a double together, so that their
+/// sum does not round, in whatever lanes a processor adds it up. What is left goes through the same again. `None` if
+/// there is a rest in the end, because values differ by more than about ten powers of ten, or if the powers would leave
+/// the range of doubles.
+fn split(values: &[f64; SPLIT_VALUES]) -> Option<[f64; SPLIT_PARTS]> {
+    let mut lanes = [0.0; SPLIT_LANES];
+    for chunk in values.as_chunks::<SPLIT_LANES>().0 {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if value.abs() > *lane { value.abs() } else { *lane };
+        }
+    }
+    let largest = lanes.into_iter().fold(0.0, f64::max);
+    let exponent = largest.to_bits() >> MANTISSA_BITS;
+    if !(SPLIT_EXPONENT_MIN..0x7ff - SPLIT_ROOM - 1).contains(&exponent) {
+        return None;
+    }
+    let mut unit = f64::from_bits((exponent + 1 + SPLIT_ROOM) << MANTISSA_BITS);
+    let mut rest = *values;
+    let mut parts = [0.0; SPLIT_PARTS];
+    for part in &mut parts {
+        let mut lanes = [0.0; SPLIT_LANES];
+        for chunk in rest.as_chunks_mut::<SPLIT_LANES>().0 {
+            for (lane, value) in lanes.iter_mut().zip(chunk) {
+                let leading = (unit + *value) - unit;
+                *value -= leading;
+                *lane += leading;
+            }
+        }
+        *part = lanes.iter().sum();
+        // What is left of a value is at most 2^-53 of this unit.
+        unit *= (1u64 << SPLIT_ROOM) as f64 / (1u64 << 53) as f64;
+    }
+    rest.iter().all(|value| *value == 0.0).then_some(parts)
+}
+
+/// Sums side by side, for what a processor can do at once.
+const SPLIT_LANES: usize = 8;
 
 /// Rounds half to even a number in units of 2^-(1074 + `FRACTION_BITS`); `sticky` tells of a remainder below
 /// them.
@@ -309,6 +406,36 @@ mod tests {
             sum_of(&[f64::from_bits(1), f64::from_bits(1), 0.0]).mean(),
             Value::Double(f64::from_bits(1))
         );
+    }
+
+    #[test]
+    fn split_sums_are_those_of_single_values() {
+        let mut state = 1u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state
+        };
+        // By how much exponents differ: nothing, little, what two parts just hold, and anything.
+        for (base, spread) in [(1023, 1), (1000, 20), (900, 33), (900, 36), (2, 60), (2000, 46), (1, 2046)] {
+            for _ in 0..200 {
+                let doubles: Vec<f64> = (0..SPLIT_VALUES)
+                    .map(|_| {
+                        let (exponent, bits) = (base + (random() >> 40) % spread, random());
+                        f64::from_bits(exponent << MANTISSA_BITS | bits >> 12 | bits << 63)
+                    })
+                    .collect();
+                let mut single = ExactSum::default();
+                doubles.iter().for_each(|double| single.add_double(*double));
+                assert_eq!(sum_of(&doubles), single);
+                assert_eq!(sum_of(&doubles).total(), single.total());
+            }
+        }
+        let (mut equal, mut chunk) = ([0.1; SPLIT_VALUES], [0.0; SPLIT_VALUES]);
+        assert!(split(&equal).is_some_and(|parts| parts[0] != 0.0 && parts[1] != 0.0));
+        equal[7] = 1e300;
+        assert_eq!(split(&equal), None);
+        chunk[1] = f64::MAX;
+        assert_eq!(split(&chunk), None);
     }
 
     /// Doubles of one window of exponents, with the same values as integers in units of the lowest one.

@@ -4,7 +4,8 @@
 
 use proptest::prelude::*;
 use shardis_compute::{
-    Batch, Budget, DecodeError, Field, Outcome, Partial, Plan, Progress, RowError, RowSource, Source, Value,
+    Batch, Bounds, Budget, DecodeError, Ended, Field, Form, Limits, Outcome, Partial, Plan, Progress,
+    RowSource, Source, Value,
 };
 
 /// Two fields of a hash; `None` is a missing one.
@@ -14,14 +15,21 @@ const REDUCERS: &str = "REDUCE COUNT 0 AS rows REDUCE COUNT 1 h.b AS count REDUC
                         REDUCE AVG 1 h.a AS mean REDUCE MIN 1 h.b AS min REDUCE MAX 1 h['b'] AS max";
 
 fn plan(clauses: &str) -> Plan {
-    let line = format!("* ISOLATION FUZZY {clauses}");
+    let line = format!("* {clauses}");
     let words: Vec<&[u8]> = line.split_ascii_whitespace().map(str::as_bytes).collect();
-    Plan::aggregate(&words).expect("the line is a plan")
+    Plan::new(Form::Aggregate, &words, &BOUNDS).expect("the line is a plan")
+}
+
+const BOUNDS: Bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
+
+/// The row of a key.
+fn at(key: &[u8]) -> shardis_compute::Row<'_> {
+    shardis_compute::Row { key, ..shardis_compute::Row::default() }
 }
 
 fn push(batch: &mut Batch, row: &Row) {
-    batch.push_row(b"key", |source| {
-        let index = usize::from(*source == Source::Field(b"b".to_vec()));
+    batch.push_row(at(b"key"), |source| {
+        let index = usize::from(*source == Source::Field("b".into()));
         row[index].as_deref().map_or(Field::Missing, Field::Bytes)
     });
 }
@@ -39,12 +47,12 @@ fn fold<'r>(plan: &Plan, chunks: impl Iterator<Item = &'r [Row]>) -> Vec<Partial
     folded.collect()
 }
 
-fn outcome(plan: &Plan, rows: &[Row]) -> Result<Outcome, RowError> {
+fn outcome(plan: &Plan, rows: &[Row]) -> Result<Outcome, Ended> {
     fold(plan, std::iter::once(rows)).remove(0).finish(plan)
 }
 
 fn values(outcome: &Outcome) -> Vec<Value> {
-    outcome.rows[0].iter().map(|(_, value)| value.clone()).collect()
+    outcome.rows[0].clone()
 }
 
 /// Reads text as the specification says, by the standard library alone.
@@ -91,7 +99,8 @@ fn oracle(rows: &[Row], skip: bool) -> Outcome {
         ("max", others.last().cloned().unwrap_or(Value::Null)),
     ];
     Outcome {
-        rows: vec![row.map(|(name, value)| (name.into(), value)).into()],
+        columns: row.iter().map(|(name, _)| (*name).into()).collect(),
+        rows: vec![row.map(|(_, value)| value).into()],
         scanned: rows.len() as u64,
         matched: rows.len() as u64,
         errors: if skip { (rows.len() - kept.len()) as u64 } else { 0 },
@@ -162,16 +171,16 @@ proptest! {
             let mut bytes = Vec::new();
             partial.encode(&mut bytes);
             prop_assert_eq!(&Partial::decode(&plan, &bytes), &Ok(partial));
-            merged.merge(Partial::decode(&plan, &bytes).unwrap());
+            merged.merge(&plan, Partial::decode(&plan, &bytes).unwrap());
         }
         // `Debug` tells bit patterns apart that `==` does not, such as those of the two zeros.
-        prop_assert_eq!(format!("{:?}", merged.finish(&plan)), format!("{:?}", Ok::<_, RowError>(expected)));
+        prop_assert_eq!(format!("{:?}", merged.finish(&plan)), format!("{:?}", Ok::<_, Ended>(expected)));
     }
 
     #[test]
     fn damaged_partials_are_refused_or_harmless(
         rows in prop::collection::vec(row(), 0..5),
-        at in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
         byte: u8,
         cut in any::<prop::sample::Index>(),
     ) {
@@ -180,11 +189,11 @@ proptest! {
         fold(&plan, std::iter::once(&rows[..]))[0].encode(&mut bytes);
         let cut = cut.index(bytes.len());
         prop_assert_eq!(Partial::decode(&plan, &bytes[..cut]), Err(DecodeError::Malformed));
-        let at = at.index(bytes.len());
-        bytes[at] = byte;
+        let place = place.index(bytes.len());
+        bytes[place] = byte;
         if let Ok(damaged) = Partial::decode(&plan, &bytes) {
             let mut merged = damaged.clone();
-            merged.merge(damaged);
+            merged.merge(&plan, damaged);
             let _ = merged.finish(&plan);
         }
     }
@@ -194,13 +203,14 @@ proptest! {
         prop::sample::select(&[
             "TYPE", "hash", "TYPES", "int", "REDUCE", "SUM", "COUNT", "MIN", "0", "1", "2", "AS", "a", "v",
             "h.a", "h[\"a\"]", "len", "SCALAR", "ISOLATION", "FUZZY", "TIMEOUT", "ONTIMEOUT", "PARTIAL",
-            "ONERROR", "NULL", "THREADS", "WHERE",
+            "ONERROR", "NULL", "THREADS", "WHERE", "v > 1", "HAVING", "GROUPBY", "RETURN", "SORTBY", "ASC", "LET",
+            "LIMIT", "PARAMS", "p.x", "TOPK", "MAXGROUPS", "HIST", "1 +",
         ][..]).prop_map(Vec::from),
         prop::collection::vec(any::<u8>(), 0..6),
     ], 0..24)) {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
-        for plan in [Plan::count(&words), Plan::aggregate(&words)].into_iter().flatten() {
-            prop_assert_eq!(plan.options().isolation.name(), "fuzzy");
+        let forms = [Form::Count, Form::Aggregate, Form::KAggregate, Form::MAggregate, Form::Select, Form::KSelect];
+        for plan in forms.into_iter().filter_map(|form| Plan::new(form, &words, &BOUNDS).ok()) {
             prop_assert!(Partial::new(&plan).finish(&plan).is_ok());
         }
     }
@@ -218,12 +228,15 @@ fn onerror_fail_names_the_key_and_what_was_wrong() {
     let failure = |clauses: &str, field: Field<'_>| {
         let plan = plan(&format!("{clauses} AS x ONERROR FAIL"));
         let mut batch = Batch::new(&plan);
-        batch.push_row(b"good", |_| Field::Int(1));
-        batch.push_row(b"user:7", |_| field);
+        batch.push_row(at(b"good"), |_| Field::Int(1));
+        batch.push_row(at(b"user:7"), |_| field);
         let mut partial = Partial::new(&plan);
         partial.fold(&plan, &batch);
-        assert_eq!(partial.failure().is_some(), partial.clone().finish(&plan).is_err());
-        partial.finish(&plan).map_err(|error| String::from_utf8(error.message()).unwrap())
+        assert_eq!(partial.is_ended(), partial.clone().finish(&plan).is_err());
+        partial.finish(&plan).map_err(|error| match error {
+            Ended::Failed(row) => String::from_utf8(row.message()).unwrap(),
+            Ended::Exceeded(exceeded) => exceeded.to_string(),
+        })
     };
     let told = |text: &str| Err(format!("ROWERROR user:7: {text}"));
     assert_eq!(failure("REDUCE SUM 1 h.a", Field::Bytes(b"ten")), told("h.a is not a number"));
@@ -241,14 +254,15 @@ fn the_least_failure_is_told_whatever_the_order_of_merging() {
     let plan = plan("REDUCE SUM 1 v AS x ONERROR FAIL");
     let partials = ["b", "a", "c"].map(|key| {
         let mut batch = Batch::new(&plan);
-        batch.push_row(key.as_bytes(), |_| Field::Missing);
+        batch.push_row(at(key.as_bytes()), |_| Field::Missing);
         let mut partial = Partial::new(&plan);
         partial.fold(&plan, &batch);
         partial
     });
     let mut merged = Partial::new(&plan);
-    partials.into_iter().for_each(|partial| merged.merge(partial));
-    assert_eq!(merged.finish(&plan).unwrap_err().key, b"a");
+    partials.into_iter().for_each(|partial| merged.merge(&plan, partial));
+    let Err(Ended::Failed(row)) = merged.finish(&plan) else { panic!("a row has failed") };
+    assert_eq!(row.key, b"a");
 }
 
 #[test]
@@ -275,7 +289,7 @@ fn variables_of_the_row_can_be_reduced() {
         plan("REDUCE SUM 1 len AS a REDUCE MIN 1 ttl AS b REDUCE MAX 1 key AS c REDUCE COUNT 1 type AS d");
     let mut batch = Batch::new(&plan);
     for (key, length) in [(&b"12"[..], 3), (b"7", 4)] {
-        batch.push_row(key, |source| match source {
+        batch.push_row(at(key), |source| match source {
             Source::Length => Field::Int(length),
             Source::Ttl => Field::Int(-1),
             Source::Type => Field::Bytes(b"list"),
@@ -295,8 +309,8 @@ fn a_partial_of_another_version_or_plan_is_refused() {
     let mut bytes = Vec::new();
     Partial::new(&sum).encode(&mut bytes);
     assert_eq!(Partial::decode(&count, &bytes), Err(DecodeError::Malformed));
-    bytes[0] = 2;
-    assert_eq!(Partial::decode(&sum, &bytes), Err(DecodeError::Version(2)));
+    bytes[0] = 3;
+    assert_eq!(Partial::decode(&sum, &bytes), Err(DecodeError::Version(3)));
 }
 
 /// Shards of integers, given out one slice at a time.
@@ -312,7 +326,7 @@ impl RowSource for Shards {
                 self.shards.pop();
                 return Progress::ShardDone;
             };
-            out.push_row(b"key", |_| Field::Int(value));
+            out.push_row(at(b"key"), |_| Field::Int(value));
             if out.is_full() {
                 break;
             }

@@ -1,0 +1,329 @@
+//! From the words of a command to a plan: expressions get their meaning, names their columns, limits their bounds; what
+//! contradicts itself is refused.
+
+use super::{Computed, Demand, Having, Plan, Reducer, Reduction, Selection, Shape, SortKey, Target};
+use crate::error::{PlanError, repeated};
+use crate::expr::{self, Domain, Expression, Language, Native, Parsed, Scope, Source, Type};
+use crate::grammar::{Draft, DraftReducer, Form, LISTED_MAX};
+use crate::inputs::Inputs;
+use crate::kind::Kinds;
+use crate::options::{Bounds, Limits, OnTimeout};
+use crate::reading::Reading;
+use crate::reducer::{Context, Function, Spec};
+
+/// Makes a plan of a draft.
+pub(super) fn bind(
+    form: Form,
+    target: Target,
+    draft: &Draft<'_>,
+    bounds: &Bounds,
+) -> Result<Plan, PlanError> {
+    check(form, draft)?;
+    check_length(draft)?;
+    let limits = limits(draft, bounds)?;
+    let domain = match target {
+        Target::Pattern(_) => Domain::Keyspace,
+        Target::Keys(_) => Domain::Elements,
+    };
+    let all = if domain == Domain::Keyspace { Kinds::ALL } else { Kinds::COLLECTIONS };
+    let kinds = draft.kind.map_or(all, |kind| Kinds::of(&[kind]));
+    let language = Language::default();
+    let mut binding = Binding {
+        draft,
+        domain,
+        language,
+        pins: Vec::new(),
+        lets: Vec::new(),
+        inputs: Inputs::default(),
+        kinds,
+    };
+    binding.prepare()?;
+    let filter = draft.filter.map(|text| binding.truth(text, "WHERE")).transpose()?;
+    let (values, shape) = match form {
+        Form::Select | Form::KSelect => binding.selection()?,
+        _ => binding.reduction(form, limits)?,
+    };
+    let mut options = draft.options.clone();
+    options.scalar |= form == Form::Count;
+    let order = order(draft, &shape)?;
+    let Binding { inputs, kinds, .. } = binding;
+    Ok(Plan { target, options, limits, kinds, inputs, filter, values, shape, order, limit: draft.limit })
+}
+
+/// What is known while a draft becomes a plan.
+struct Binding<'d> {
+    draft: &'d Draft<'d>,
+    domain: Domain<'static>,
+    language: Language,
+    pins: Vec<(Source, Reading)>,
+    lets: Vec<(String, Parsed)>,
+    inputs: Inputs,
+    kinds: Kinds,
+}
+
+impl Binding<'_> {
+    /// Reads what expressions may name: pins and LETs.
+    fn prepare(&mut self) -> Result<(), PlanError> {
+        for (text, pin) in &self.draft.pins {
+            let mut inputs = Inputs::default();
+            let parsed = expr::parse(&self.language.0, text)?;
+            let scope = Scope { domain: self.domain, pins: &[], parameters: &[], lets: &[] };
+            Expression::bind(&parsed, text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
+            match inputs.columns.as_slice() {
+                [column] if is_untyped(self.domain, &column.source) => {
+                    self.pins.push((column.source.clone(), *pin))
+                }
+                _ => {
+                    return Err(PlanError::expression(
+                        1,
+                        "TYPES is about fields without a type of their own",
+                    ));
+                }
+            }
+        }
+        for (name, text) in &self.draft.lets {
+            let known = std::str::from_utf8(name).ok().filter(|name| is_name(name)).ok_or_else(|| {
+                PlanError::Refused(
+                    format!("LET: '{}' is no name: letters, digits and _", repeated(name)).into(),
+                )
+            })?;
+            if self.domain.variable(known).is_some() || matches!(known, "h" | "p" | "x") {
+                return Err(PlanError::Refused(format!("LET: {known} is a variable of rows").into()));
+            }
+            let parsed = expr::parse(&self.language.0, text)?;
+            // Bound once on its own, so that its errors are its own; what it names must stand before it.
+            let scope = Scope {
+                domain: self.domain,
+                pins: &self.pins,
+                parameters: &self.draft.parameters,
+                lets: &self.lets,
+            };
+            Expression::bind(&parsed, text, Reading::Raw, &scope, &mut Inputs::default(), &mut self.kinds)?;
+            self.lets.retain(|(other, _)| other != known);
+            self.lets.push((known.to_owned(), parsed));
+        }
+        Ok(())
+    }
+
+    fn expression(&mut self, text: &[u8], reading: Reading) -> Result<Expression, PlanError> {
+        let parsed = expr::parse(&self.language.0, text)?;
+        let scope = Scope {
+            domain: self.domain,
+            pins: &self.pins,
+            parameters: &self.draft.parameters,
+            lets: &self.lets,
+        };
+        Expression::bind(&parsed, text, reading, &scope, &mut self.inputs, &mut self.kinds)
+    }
+
+    fn truth(&mut self, text: &[u8], clause: &str) -> Result<Expression, PlanError> {
+        let expression = self.expression(text, Reading::Raw)?;
+        must_be_truth(&expression, clause)?;
+        Ok(expression)
+    }
+
+    fn reduction(&mut self, form: Form, limits: Limits) -> Result<(Vec<Computed>, Shape), PlanError> {
+        let counting = [DraftReducer { function: Function::Count, words: &[], name: b"count" }];
+        let drafts = if form == Form::Count { &counting[..] } else { &self.draft.reducers };
+        let mut values = Vec::new();
+        for (text, _) in &self.draft.groups {
+            values.push(Computed {
+                expression: self.expression(text, Reading::Raw)?,
+                demand: Demand::Anything,
+            });
+        }
+        let mut reducers = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let function = draft.function;
+            let (expressions, constants) =
+                draft.words.split_at(draft.words.len().min(function.expressions()));
+            let is_placed = matches!(function, Function::First | Function::Last);
+            if is_placed && self.domain == Domain::Elements {
+                self.kinds = self.kinds.and(Kinds::ORDERED);
+            }
+            let start = values.len();
+            for (at, text) in expressions.iter().enumerate() {
+                values.push(self.argument(function, at, text)?);
+            }
+            let ordered = self.domain == Domain::Elements && !self.kinds.and(Kinds::ORDERED).is_empty();
+            let output_bytes_max = usize::try_from(limits.output_bytes_max).unwrap_or(usize::MAX);
+            let spec = Spec::new(function, constants, ordered, output_bytes_max)?;
+            reducers.push(Reducer { name: draft.name.to_vec(), spec, arguments: start..values.len() });
+        }
+        let groups: Vec<Vec<u8>> = self.draft.groups.iter().map(|(_, name)| name.to_vec()).collect();
+        let names: Vec<Vec<u8>> =
+            groups.iter().cloned().chain(reducers.iter().map(|reducer| reducer.name.clone())).collect();
+        let having = self.draft.having.map(|text| self.having(text, &names)).transpose()?;
+        Ok((values, Shape::Reduce(Reduction { groups, reducers, having })))
+    }
+
+    fn argument(&mut self, function: Function, at: usize, text: &[u8]) -> Result<Computed, PlanError> {
+        let (reading, demand) = match function.context(at) {
+            Context::Presence => (Reading::Presence, Demand::Anything),
+            Context::Number => (Reading::Number, Demand::Number),
+            Context::Any => (Reading::Any, Demand::Anything),
+            Context::Text => (Reading::Raw, Demand::Anything),
+            Context::Truth => (Reading::Raw, Demand::Truth),
+        };
+        let expression = self.expression(text, reading)?;
+        let name = function.name();
+        match demand {
+            Demand::Number if !expression.kind.is_number() && expression.kind != Type::Any => {
+                Err(PlanError::expression(1, format!("{name} needs a number, {} is none", expression.text)))
+            }
+            Demand::Truth => must_be_truth(&expression, name).map(|()| Computed { expression, demand }),
+            _ => Ok(Computed { expression, demand }),
+        }
+    }
+
+    fn having(&mut self, text: &[u8], names: &[Vec<u8>]) -> Result<Box<Having>, PlanError> {
+        let parsed = expr::parse(&self.language.0, text)?;
+        let scope = Scope {
+            domain: Domain::Outputs(names),
+            pins: &[],
+            parameters: &self.draft.parameters,
+            lets: &[],
+        };
+        let mut inputs = Inputs::default();
+        let mut kinds = Kinds::ALL;
+        let expression = Expression::bind(&parsed, text, Reading::Any, &scope, &mut inputs, &mut kinds)?;
+        must_be_truth(&expression, "HAVING")?;
+        Ok(Box::new(Having { expression, inputs }))
+    }
+
+    fn selection(&mut self) -> Result<(Vec<Computed>, Shape), PlanError> {
+        // What is given is the text as it is; what is sorted by follows, as numbers where they are some.
+        let given = self.draft.returns.iter().map(|text| (*text, Reading::Raw));
+        let sorted = self.draft.sort.iter().map(|(text, _)| (*text, Reading::Any));
+        let mut values = Vec::new();
+        for (text, reading) in given.chain(sorted) {
+            values.push(Computed { expression: self.expression(text, reading)?, demand: Demand::Anything });
+        }
+        let columns = self.draft.returns.iter().map(|name| name.to_vec()).collect();
+        Ok((values, Shape::Select(Selection { columns })))
+    }
+}
+
+/// Columns to sort by: of the result, or those behind what is selected.
+fn order(draft: &Draft<'_>, shape: &Shape) -> Result<Vec<SortKey>, PlanError> {
+    let reduction = match shape {
+        Shape::Reduce(reduction) => reduction,
+        Shape::Select(selection) => {
+            let keys = (selection.columns.len()..).zip(&draft.sort);
+            return Ok(keys.map(|(column, (_, descends))| SortKey { column, descends: *descends }).collect());
+        }
+    };
+    let reducers = reduction.reducers.iter().map(|reducer| reducer.name.as_slice());
+    let names: Vec<&[u8]> = reduction.groups.iter().map(Vec::as_slice).chain(reducers).collect();
+    let key = |(name, descends): &(&[u8], bool)| match names.iter().position(|known| known == name) {
+        Some(column) => Ok(SortKey { column, descends: *descends }),
+        None => Err(PlanError::Refused(format!("SORTBY: there is no column '{}'", repeated(name)).into())),
+    };
+    draft.sort.iter().map(key).collect()
+}
+
+fn must_be_truth(expression: &Expression, clause: &str) -> Result<(), PlanError> {
+    if matches!(expression.kind, Type::Bool | Type::Any) {
+        return Ok(());
+    }
+    let text = format!("{clause} needs a truth value, this is none: compare it, or write bool(...)");
+    Err(PlanError::expression(1, text))
+}
+
+fn is_untyped(domain: Domain<'_>, source: &Source) -> bool {
+    matches!(source, Source::Field(_))
+        || matches!(domain.variable(&source.to_string()), Some((_, Native::Untyped, _)))
+}
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|other| other.is_ascii_alphanumeric() || other == '_')
+}
+
+/// What the command asks for, unless that is more than it may.
+fn limits(draft: &Draft<'_>, bounds: &Bounds) -> Result<Limits, PlanError> {
+    let within = |clause: &str, wanted: Option<u64>, usual: u64, hard: u64| match wanted {
+        Some(wanted) if wanted > hard => {
+            let text = format!("{clause} is above {hard}, the most that this server allows");
+            Err(PlanError::Refused(text.into()))
+        }
+        Some(wanted) => Ok(wanted),
+        None => Ok(usual.min(hard)),
+    };
+    let (options, Bounds { usual, hard }) = (&draft.options, bounds);
+    // Without a limit of time is more than any limit.
+    let endless = |ms: u64| if ms == 0 { u64::MAX } else { ms };
+    let timeout_ms = within(
+        "TIMEOUT",
+        options.timeout_ms.map(endless),
+        endless(usual.timeout_ms),
+        endless(hard.timeout_ms),
+    )?;
+    Ok(Limits {
+        timeout_ms: if timeout_ms == u64::MAX { 0 } else { timeout_ms },
+        memory_bytes_max: within(
+            "MAXMEM",
+            options.memory_bytes_max,
+            usual.memory_bytes_max,
+            hard.memory_bytes_max,
+        )?,
+        groups_max: within("MAXGROUPS", options.groups_max, usual.groups_max, hard.groups_max)?,
+        output_bytes_max: within(
+            "MAXOUT",
+            options.output_bytes_max,
+            usual.output_bytes_max,
+            hard.output_bytes_max,
+        )?,
+    })
+}
+
+/// All expressions of a plan together: what parsing them may take of the time of whoever parses, a few
+/// milliseconds.
+const EXPRESSIONS_BYTES_MAX: usize = 16 * 1024;
+
+fn check_length(draft: &Draft<'_>) -> Result<(), PlanError> {
+    let single = draft.filter.iter().chain(&draft.having).chain(&draft.returns).copied();
+    let named = draft.lets.iter().map(|(_, text)| *text).chain(draft.groups.iter().map(|(text, _)| *text));
+    let pinned = draft.pins.iter().map(|(text, _)| *text);
+    let arguments = draft.reducers.iter().flat_map(|reducer| reducer.words.iter().copied());
+    let bytes: usize = single.chain(named).chain(pinned).chain(arguments).map(<[u8]>::len).sum();
+    if bytes > EXPRESSIONS_BYTES_MAX {
+        let text = format!("COMPUTE takes at most {EXPRESSIONS_BYTES_MAX} bytes of expressions");
+        return Err(PlanError::Refused(text.into()));
+    }
+    Ok(())
+}
+
+/// What the clauses must fulfil together.
+fn check(form: Form, draft: &Draft<'_>) -> Result<(), PlanError> {
+    let refuse = |text: &'static str| Err(PlanError::Refused(text.into()));
+    let options = &draft.options;
+    if matches!(form, Form::Select | Form::KSelect) && draft.returns.is_empty() {
+        return refuse("COMPUTE needs RETURN");
+    }
+    let reduces = matches!(form, Form::Aggregate | Form::KAggregate | Form::MAggregate);
+    if reduces && draft.reducers.is_empty() {
+        return refuse("COMPUTE needs at least one REDUCE");
+    }
+    if [draft.reducers.len(), draft.groups.len(), draft.lets.len()].iter().any(|count| *count > LISTED_MAX) {
+        return Err(PlanError::Refused(format!("COMPUTE takes at most {LISTED_MAX} of each clause").into()));
+    }
+    let names = draft.groups.iter().map(|(_, name)| *name);
+    let names: Vec<&[u8]> = names.chain(draft.reducers.iter().map(|reducer| reducer.name)).collect();
+    if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
+        return refuse("two groups or reducers have the same name");
+    }
+    if options.scalar && (draft.reducers.len() != 1 || !draft.groups.is_empty()) {
+        return refuse("SCALAR needs exactly one REDUCE and no GROUPBY");
+    }
+    if options.scalar && options.into.is_some() {
+        return refuse("SCALAR does not go with INTO");
+    }
+    if (options.scalar || form == Form::Count) && options.on_timeout == OnTimeout::Partial {
+        return refuse("ONTIMEOUT PARTIAL needs a map as reply: a lone value could not be labelled");
+    }
+    if options.asynchronous.is_some() && (options.cursor.is_some() || options.scalar) {
+        return refuse("ASYNC does not go with CURSOR or SCALAR");
+    }
+    Ok(())
+}
