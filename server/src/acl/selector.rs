@@ -197,6 +197,11 @@ impl Selector {
         })
     }
 
+    /// Whether a key may be read.
+    pub fn may_read(&self, key: &[u8]) -> bool {
+        self.keys.any(|allowed| allowed.reads && glob::matches(&allowed.pattern, key))
+    }
+
     /// Whether every key may be read.
     pub fn may_read_all_keys(&self) -> bool {
         self.keys.any(|allowed| allowed.reads && &*allowed.pattern == b"*")

@@ -169,6 +169,19 @@ impl User {
         furthest.map_or(Ok(()), Err)
     }
 
+    /// The selectors that allow a call.
+    pub fn selectors_for(&self, attempt: &Attempt<'_>) -> Vec<usize> {
+        let allowing =
+            self.selectors.iter().enumerate().filter(|(_, selector)| selector.check(attempt).is_ok());
+        allowing.map(|(at, _)| at).collect()
+    }
+
+    /// Whether a key may be read, as far as these selectors go.
+    pub fn may_read(&self, selectors: &[usize], key: &[u8]) -> bool {
+        let mut among = selectors.iter().filter_map(|at| self.selectors.get(*at));
+        among.any(|selector| selector.may_read(key))
+    }
+
     /// Whether a call is allowed and may read every key besides.
     pub fn may_read_all_keys(&self, attempt: &Attempt<'_>) -> bool {
         self.selectors.iter().any(|selector| selector.may_read_all_keys() && selector.check(attempt).is_ok())

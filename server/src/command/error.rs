@@ -3,6 +3,7 @@
 
 mod access;
 mod collections;
+mod compute;
 mod functions;
 mod locks;
 mod pubsub;

@@ -429,8 +429,6 @@ fn flags(command: &Command, movable: bool) -> Flags {
         Run::Write(_) if touches_data => Flags::WRITE,
         Run::Blocking(..) => Flags::WRITE | Flags::BLOCKING,
         Run::Read(_) if touches_data => Flags::READONLY,
-        // Workers need the shards that a program holds.
-        Run::Fanout(_) => Flags::NO_MULTI | Flags::NO_SCRIPT,
         _ => Flags::NONE,
     };
     command.flags | data | if movable { Flags::MOVABLE_KEYS } else { Flags::NONE }

@@ -6,6 +6,7 @@
 
 pub mod arguments;
 mod choice;
+mod compute;
 mod declare;
 mod events;
 pub mod file;
@@ -36,6 +37,7 @@ use rustix::process::{Resource, getrlimit};
 use shardis_protocol::number;
 
 pub use self::choice::{DebugAccess, EvictionPolicy, Level, NewUsersChannels};
+use self::compute::ComputeLimits;
 pub use self::events::EventClasses;
 use self::file::UserLine;
 pub(crate) use self::file::read_whole;
@@ -84,7 +86,7 @@ pub struct Config {
     pub maxmemory_clients: Setting<i64>,
     pub databases: Setting<i64>,
     pub threads: Setting<i64>,
-    pub compute_threads: Setting<i64>,
+    pub compute: ComputeLimits,
     pub shards: Setting<i64>,
     pub hz: Setting<i64>,
     pub active_expire_effort: Setting<i64>,
@@ -158,7 +160,7 @@ impl Default for Config {
             maxmemory_clients: Setting::new(0),
             databases: Setting::new(16),
             threads: Setting::new(0),
-            compute_threads: Setting::new(0),
+            compute: ComputeLimits::default(),
             shards: Setting::new(1024),
             hz: Setting::new(10),
             active_expire_effort: Setting::new(1),
@@ -317,7 +319,7 @@ impl Config {
 
     /// How many threads compute.
     pub fn compute_thread_count(&self) -> usize {
-        or_available(self.compute_threads.value())
+        or_available(self.compute.threads.value())
     }
 
     /// How many clients the limit on this process's open files leaves room for.

@@ -11,7 +11,7 @@ use super::declare::{choice, memory, number, scalar, text, yes_no};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
-use super::{Config, Personality, locks, logged, refused, scripts, stored};
+use super::{Config, Personality, compute, locks, logged, refused, scripts, stored};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -132,9 +132,7 @@ pub static PARAMETERS: &[Parameter] = &[
     number("threads", 0, THREADS_MAX, |config| config.threads.raw())
         .at_start()
         .summary("Network threads; 0 for as many as the machine runs at once."),
-    number("compute-threads", 0, THREADS_MAX, |config| config.compute_threads.raw())
-        .at_start()
-        .summary("Threads that compute; 0 for as many as the machine runs at once."),
+    compute::THREADS,
     scalar("shards", Kind::Number { unit: Unit::PowerOfTwo, min: 1, max: SHARDS_MAX }, |config| {
         config.shards.raw()
     })
@@ -194,6 +192,14 @@ pub static PARAMETERS: &[Parameter] = &[
     logged::LARGE_REPLY_MAX_LEN.only(REDIS).unlisted(),
     scalar("notify-keyspace-events", Kind::EventClasses, |config| config.notify_keyspace_events.raw())
         .summary("Which keyspace events are published, a letter for each class; empty for none."),
+    compute::TIMEOUT,
+    compute::MAX_MEMORY,
+    compute::MAX_GROUPS,
+    compute::MAX_OUTPUT,
+    compute::HARD_TIMEOUT,
+    compute::HARD_MAX_MEMORY,
+    compute::HARD_MAX_GROUPS,
+    compute::HARD_MAX_OUTPUT,
     scripts::BUSY_REPLY_THRESHOLD,
     scripts::LUA_MEMORY_LIMIT,
     locks::LOCK_DEFAULT_LEASE,
@@ -254,7 +260,7 @@ pub(super) const INT_MIN: i64 = i32::MIN as i64;
 pub(super) const INT_MAX: i64 = i32::MAX as i64;
 /// Database numbers are stored in 16 bits.
 const DATABASES_MAX: i64 = u16::MAX as i64;
-const THREADS_MAX: i64 = 1024;
+pub(super) const THREADS_MAX: i64 = 1024;
 const SHARDS_MAX: i64 = 1 << 16;
 
 /// The parameter of this personality that is called `name` in any case.

@@ -6,7 +6,7 @@ use shardis_storage::{Hold, Patience, Scope, Transaction};
 use smallvec::SmallVec;
 
 use super::route::{self, Route};
-use super::{Context, Outcome, Runner, answer_error, program, settle};
+use super::{Context, Outcome, Runner, answer_error, atomic, program, settle};
 use crate::acl::{Attempt, log};
 use crate::blocking::{Blocked, Waiter};
 use crate::client::{Client, Gate};
@@ -54,7 +54,12 @@ pub fn execute(
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
                 count(ctx, client, entry.id);
-                return Outcome::Wait(job.start(ctx.state));
+                let attempt = Attempt::new(ctx.state, client.db, entry, request);
+                let job = job.held_to(client.info.rules(), &attempt);
+                return Outcome::Wait(match job.is_atomic() {
+                    true => atomic::start(ctx.state, job),
+                    false => job.start(ctx.state),
+                });
             }
             Err(error) => end(ctx, client, entry, mark, &mut call, Err(error)),
         },

@@ -450,7 +450,12 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                 self.count_failure(entry, &done);
                 done
             }
-            Run::Fanout(_) | Run::Container => unreachable!("nobody lets these into a program"),
+            Run::Fanout(run) => {
+                let attempt = Attempt::new(self.ctx.state, call.db, entry, call.request());
+                let job = run(call)?.held_to(client.info.rules(), &attempt);
+                job.answer_within(self.ctx.state, self.txn)(call.reply).map(|()| Flow::Done)
+            }
+            Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
         }
     }
 

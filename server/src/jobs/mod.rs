@@ -3,23 +3,32 @@
 //! connection waits for the answer.
 
 pub mod executor;
+mod feed;
+mod inline;
 pub mod pool;
 mod queue;
+mod rights;
+mod rows;
 pub mod run;
 mod visit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use shardis_compute::{Isolation, Target};
 use shardis_protocol::Reply;
+use shardis_storage::{Keyspace, View};
 use tokio::sync::oneshot;
 
+use self::rights::Rights;
+use self::run::Order;
+use crate::acl::{Attempt, User};
 use crate::block::block_on;
 use crate::command::Error;
 use crate::state::State;
 
-/// Work described by a command and started by the dispatcher.
-pub struct Job(Box<dyn FnOnce(&Arc<State>) -> Ticket + Send>);
+/// A computation described by a command and started by the dispatcher.
+pub struct Job(Order);
 
 /// What a job answers: writes its reply, or says why it failed.
 pub type Answer = Box<dyn FnOnce(&mut Reply) -> Result<(), Error> + Send>;
@@ -40,14 +49,41 @@ pub struct Promise {
 }
 
 impl Job {
-    /// A job that `start` sets going.
-    pub fn new(start: impl FnOnce(&Arc<State>) -> Ticket + Send + 'static) -> Job {
-        Job(Box::new(start))
+    /// A job of this order.
+    pub fn new(order: Order) -> Job {
+        Job(order)
     }
 
-    /// Sets it going.
+    /// Holds it to the rights of whoever calls.
+    pub fn held_to(mut self, user: Option<Arc<User>>, attempt: &Attempt<'_>) -> Job {
+        let limited = user.filter(|user| !user.may_read_all_keys(attempt));
+        self.0.rights = limited.map(|user| Arc::new(Rights::new(user, attempt)));
+        self
+    }
+
+    /// Whether nobody may write meanwhile.
+    pub fn is_atomic(&self) -> bool {
+        self.0.plan.options().isolation == Isolation::Atomic
+    }
+
+    /// Sets it going on the shard workers.
     pub fn start(self, state: &Arc<State>) -> Ticket {
-        (self.0)(state)
+        state.pool.submit(state, self.0)
+    }
+
+    /// The shards of its keys, ascending; `None`: all.
+    pub fn shards(&self, keyspace: &Keyspace) -> Option<Vec<usize>> {
+        let Target::Keys(keys) = self.0.plan.target() else { return None };
+        let mut shards: Vec<usize> = keys.iter().map(|key| keyspace.shard_of(keyspace.hash(key))).collect();
+        shards.sort_unstable();
+        shards.dedup();
+        Some(shards)
+    }
+
+    /// Runs it right here, over shards that are held.
+    pub fn answer_within(self, state: &State, view: &mut View<'_>) -> Answer {
+        let end = inline::run(&self.0, view, &state.keyspace, &state.clock);
+        Box::new(move |reply| (self.0.respond)(&self.0.plan, end, reply))
     }
 }
 

@@ -6,8 +6,8 @@
 //! to do has it at once, one that is never done shares it with the worker half and half, as the system sees
 //! to.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,7 +17,9 @@ use super::Ticket;
 use super::queue::Queue;
 use super::run::{Order, Run, Turn};
 use super::visit::Toll;
+use crate::clock::Clock;
 use crate::command::Error;
+use crate::observe::info::system;
 use crate::state::State;
 
 /// Runs plans over the shards.
@@ -25,6 +27,8 @@ use crate::state::State;
 pub struct Pool {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Memory of the machine, once somebody has asked.
+    machine_bytes: OnceLock<u64>,
 }
 
 #[derive(Default)]
@@ -75,6 +79,11 @@ impl Pool {
         let (run, ticket) = Run::new(order, workers, &state.keyspace, &state.clock);
         self.shared.queue.push(run);
         ticket
+    }
+
+    /// Bytes of memory that the machine has.
+    pub fn machine_bytes(&self) -> u64 {
+        *self.machine_bytes.get_or_init(system::machine_bytes)
     }
 
     /// What it is doing and has done.
@@ -149,22 +158,22 @@ impl Shared {
             let (turn, toll) = share.run.turn(share.lane, &state.keyspace, &state.clock);
             self.count(toll);
             match turn {
-                Turn::Done if self.queue.close(&share) => self.end(&share.run),
+                Turn::Done if self.queue.close(&share) => self.end(&share.run, &state.clock),
                 Turn::Contended => std::thread::sleep(CONTENDED_PAUSE),
                 Turn::Done | Turn::More => std::thread::yield_now(),
             }
             if round % ROUNDS_TO_SWEEP == 0 {
                 let stale = self.queue.take_stale(|run| run.is_over(&state.clock));
-                stale.iter().for_each(|run| self.end(run));
+                stale.iter().for_each(|run| self.end(run, &state.clock));
             }
         }
     }
 
-    fn end(&self, run: &Arc<Run>) {
+    fn end(&self, run: &Arc<Run>, clock: &Clock) {
         let Counters { finished, cancelled, .. } = &self.counters;
         let counter = if run.is_cancelled() { cancelled } else { finished };
         counter.fetch_add(1, Ordering::Relaxed);
-        run.end();
+        run.end(clock);
     }
 
     fn count(&self, toll: Toll) {

@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn run(workers: usize, options: &str) -> (Run, Ticket) {
-        Run::new(order(options), workers, &keyspace(1, 0), &clock())
+        Run::new(order(options), workers, &keyspace(16, 0), &clock())
     }
 
     #[test]

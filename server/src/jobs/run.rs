@@ -1,27 +1,34 @@
 //! One run of a plan over all shards, by several workers at once.
 //!
-//! 1. A run has lanes, one for each worker that may take part. A lane begins with its own share of the shards
-//!    and goes on with whole shards that other lanes have not begun.
-//! 2. A worker gives its lane one turn after another. A turn visits shards for one slice, and folds the rows
-//!    into the partial result of the lane while no shard is locked.
-//! 3. Before each turn the run may turn out to be over: nobody waits for it any more, its time is up, or a
-//!    row has failed that must not. A lane without further turns is done.
-//! 4. When all lanes are done, the run is ended, once: their partial results merge, and the answer goes out.
+//! 1. A run has lanes, one for each worker that may take part. A lane begins with its own share of the shards (or
+//!    collections) and goes on with whole ones that other lanes have not begun.
+//! 2. Whoever comes first opens the run: it fixes the instant, and unless the run is FUZZY opens the cut that keeps it.
+//!    Until that has worked, all lanes come again.
+//! 3. A worker gives its lane one turn after another. A turn folds a batch that writers have handed over, or visits shards
+//!    for one slice and folds the rows into the partial result of the lane, while no shard is locked.
+//! 4. Before each turn the run may turn out to be over: nobody waits for it any more, its time is up, it needs too much
+//!    memory, or a row has failed that must not. A lane without further turns is done.
+//! 5. When all lanes are done, the run is ended, once: the cut is closed, so that nothing more is handed over; what was is
+//!    folded, the partial results merge, and the answer goes out.
 //!
 //! A run knows neither threads nor other runs; those are the business of `queue` and `pool`.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use shardis_compute::{Batch, Budget, OnTimeout, Outcome, Partial, Plan, Progress, RowError, RowSource};
+use shardis_compute::{
+    Batch, Budget, Ended, Exceeded, Isolation, OnTimeout, Outcome, Partial, Plan, Progress, RowError,
+    RowSource, Target,
+};
 use shardis_protocol::Reply;
 use shardis_storage::glob::Pattern;
-use shardis_storage::{Db, Keyspace};
+use shardis_storage::{Cover, Cut, Db, Keyspace, Patience};
 
-use super::visit::{ShardRows, Subject, Toll, Walk};
+use super::feed::Fed;
+use super::rights::Rights;
+use super::visit::{Rows, Subject, Toll, Walk};
 use super::{Cancel, Promise, Ticket};
 use crate::clock::Clock;
 use crate::command::Error;
@@ -33,17 +40,16 @@ use crate::command::Error;
 const COMPUTE_SLICE_US: u64 = 25;
 /// Most buckets that it visits in that time.
 const COMPUTE_SLICE_BUCKETS: usize = 256;
-/// The time a run may take, waiting included, unless its command says otherwise.
-const COMPUTE_TIMEOUT_MS: u64 = 5000;
 
 /// What a command wants to be run.
+#[derive(Clone)]
 pub struct Order {
     /// What to compute.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// Over which database.
     pub db: Db,
-    /// The instant of the command: Unix milliseconds.
-    pub now_ms: i64,
+    /// Which keys its caller may read; `None`: all.
+    pub rights: Option<Arc<Rights>>,
     /// Writes the reply.
     pub respond: fn(&Plan, End, &mut Reply) -> Result<(), Error>,
 }
@@ -52,16 +58,15 @@ pub struct Order {
 #[derive(Debug)]
 pub enum End {
     /// With a result.
-    Result {
-        /// The result.
-        outcome: Outcome,
-        /// When time was up: the share of the shards that the result is about.
-        covered: Option<f64>,
-        /// Milliseconds since the command.
-        ms: f64,
-    },
+    Result(Box<Finished>),
     /// By a row that must not fail.
     Failed(RowError),
+    /// By a limit.
+    Exceeded(Exceeded),
+    /// By a key that its caller may not read.
+    Denied,
+    /// By a key of another type than the plan reads.
+    WrongType,
     /// By its time limit.
     Overdue {
         /// The limit.
@@ -71,6 +76,38 @@ pub enum End {
     },
 }
 
+/// A result, and how it came about.
+#[derive(Debug)]
+pub struct Finished {
+    /// The result.
+    pub outcome: Outcome,
+    /// The level that it was given.
+    pub isolation: Isolation,
+    /// When time was up: the share of the shards that the result is about.
+    pub covered: Option<f64>,
+    /// Milliseconds since the command.
+    pub ms: f64,
+    /// Where the time went.
+    pub profile: Profile,
+}
+
+/// Where the time of a run went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Profile {
+    /// Opening the cut.
+    pub opening: Duration,
+    /// Visits, while a shard was locked.
+    pub toll: Toll,
+    /// Folding, summed over the workers.
+    pub folding: Duration,
+    /// Merging and finishing.
+    pub merging: Duration,
+    /// Rows that writers handed over.
+    pub fed: u64,
+    /// Workers that took part.
+    pub lanes: usize,
+}
+
 /// A run.
 pub struct Run {
     order: Order,
@@ -78,16 +115,35 @@ pub struct Run {
     /// By the server's clock.
     deadline: Option<Duration>,
     cancel: Cancel,
-    has_failed: AtomicBool,
-    shards: Range<usize>,
+    has_ended: AtomicBool,
+    opened: Mutex<Option<Arc<Opened>>>,
+    /// What there is to visit: shards, or collections.
+    units: Units,
     lanes: Box<[Lane]>,
+    /// Heap bytes of all lanes.
+    memory_bytes: AtomicUsize,
     promise: Mutex<Option<Promise>>,
+}
+
+/// What a run visits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Units {
+    pub first: usize,
+    pub count: usize,
+}
+
+/// An instant, and what keeps it.
+struct Opened {
+    now_ms: i64,
+    cut: Option<Cut>,
+    fed: Arc<Fed>,
+    took: Duration,
 }
 
 /// What one worker has of a run.
 #[derive(Default)]
 struct Lane {
-    /// Shards of this lane's share that have been taken, by whichever lane.
+    /// Units of this lane's share that have been taken, by whichever lane.
     taken: AtomicUsize,
     /// Nothing before the first turn: a run that waits costs little.
     work: Mutex<Option<Work>>,
@@ -97,6 +153,9 @@ struct Work {
     walk: Walk,
     batch: Batch,
     partial: Partial,
+    memory_bytes: usize,
+    toll: Toll,
+    folding: Duration,
 }
 
 /// What a turn came to.
@@ -114,15 +173,17 @@ impl Run {
     /// A run for `workers` workers at most, and the ticket for its answer.
     pub fn new(order: Order, workers: usize, keyspace: &Keyspace, clock: &Clock) -> (Run, Ticket) {
         let (ticket, promise, cancel) = Ticket::new();
-        let options = order.plan.options();
-        let lanes = options.threads.map_or(workers, |threads| threads.get().min(workers));
+        let units = order.units(keyspace);
+        let lanes = order.plan.options().threads.map_or(workers, |threads| threads.get().min(workers));
         let run = Run {
             started: clock.tick(),
             deadline: order.deadline(clock),
             cancel,
-            has_failed: AtomicBool::new(false),
-            shards: order.shards(keyspace),
-            lanes: (0..lanes).map(|_| Lane::default()).collect(),
+            has_ended: AtomicBool::new(false),
+            opened: Mutex::default(),
+            lanes: (0..lanes.min(units.count).max(1)).map(|_| Lane::default()).collect(),
+            units,
+            memory_bytes: AtomicUsize::new(0),
             promise: Mutex::new(Some(promise)),
             order,
         };
@@ -142,7 +203,7 @@ impl Run {
     /// Whether it should stop before its end.
     pub fn is_over(&self, clock: &Clock) -> bool {
         let is_overdue = self.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
-        is_overdue || self.is_cancelled() || self.has_failed.load(Ordering::Relaxed)
+        is_overdue || self.is_cancelled() || self.has_ended.load(Ordering::Relaxed)
     }
 
     /// Gives a lane its next turn, and tells what that cost others.
@@ -150,98 +211,253 @@ impl Run {
         if self.is_over(clock) {
             return (Turn::Done, Toll::default());
         }
-        let Order { plan, db, now_ms, .. } = &self.order;
+        let Some(opened) = self.open(keyspace, clock) else { return (Turn::Contended, Toll::default()) };
+        let plan = &*self.order.plan;
         let mut work = self.lanes[lane].work.lock();
-        let work = work.get_or_insert_with(|| Work {
-            walk: Walk::default(),
-            batch: Batch::new(plan),
-            partial: Partial::new(plan),
-        });
-        let subject = Subject { keyspace, clock, plan, db: *db, now_ms: *now_ms };
-        let mut rows = ShardRows::new(subject, &mut work.walk, || self.take_shard(lane));
-        let budget = Budget { buckets: COMPUTE_SLICE_BUCKETS, micros: COMPUTE_SLICE_US };
-        let progress = rows.next_batch(budget, &mut work.batch);
-        let toll = rows.toll;
-        if !work.batch.is_empty() {
-            work.partial.fold(plan, &work.batch);
-            work.batch.clear();
-            self.has_failed.fetch_or(work.partial.failure().is_some(), Ordering::Relaxed);
+        let work = work.get_or_insert_with(|| Work::new(plan));
+        if let Some(batch) = opened.fed.take_sealed() {
+            work.fold(plan, &batch, clock);
+            return (self.judge(work, &opened, Turn::More), Toll::default());
         }
-        let turn = match progress {
-            Progress::Stopped => Turn::Done,
-            Progress::More | Progress::ShardDone if toll.is_contended => Turn::Contended,
-            Progress::More | Progress::ShardDone => Turn::More,
+        let subject = Subject {
+            keyspace,
+            clock,
+            plan,
+            db: self.order.db,
+            now_ms: opened.now_ms,
+            cut: opened.cut.as_ref(),
+            fed: &opened.fed,
         };
-        (turn, toll)
+        let budget = Budget { buckets: COMPUTE_SLICE_BUCKETS, micros: COMPUTE_SLICE_US };
+        let (started, mut toll) = (clock.tick(), Toll::default());
+        let turn = loop {
+            let mut rows = Rows { subject, walk: &mut work.walk, next: || self.take_unit(lane), toll };
+            let progress = rows.next_batch(budget, &mut work.batch);
+            toll = rows.toll;
+            work.fold_own(plan, clock);
+            let is_spent = started.elapsed() >= Duration::from_micros(COMPUTE_SLICE_US);
+            match progress {
+                Progress::Stopped => break Turn::Done,
+                _ if toll.is_contended => break Turn::Contended,
+                _ if is_spent || work.partial.is_ended() => break Turn::More,
+                _ => {}
+            }
+        };
+        work.toll.add(toll);
+        (self.judge(work, &opened, turn), toll)
     }
 
     /// Hands over the answer, after the last turn of the last lane.
-    pub fn end(self: &Arc<Run>) {
+    pub fn end(self: &Arc<Run>, clock: &Clock) {
         let Some(promise) = self.promise.lock().take() else { return };
+        let opened = self.opened.lock().take();
         if self.is_cancelled() {
             return;
         }
-        let end = self.merged();
+        let end = self.merged(opened, clock);
         let run = Arc::clone(self);
         promise.fulfil(Box::new(move |reply| (run.order.respond)(&run.order.plan, end, reply)));
     }
 
-    fn merged(&self) -> End {
-        let plan = &self.order.plan;
+    /// The instant of the run, which whoever comes first fixes; `None` if that cannot be done now.
+    fn open(&self, keyspace: &Keyspace, clock: &Clock) -> Option<Arc<Opened>> {
+        let mut opened = self.opened.lock();
+        if let Some(opened) = &*opened {
+            return Some(Arc::clone(opened));
+        }
+        let (started, now_ms) = (clock.tick(), clock.now_ms());
+        let fed = Arc::new(Fed::new(&self.order.plan, now_ms, self.order.rights.clone()));
+        let feed = || Arc::clone(&fed) as Arc<dyn shardis_storage::Feed>;
+        let cut = match self.order.plan.target() {
+            Target::Pattern(_) if self.order.plan.options().isolation == Isolation::Fuzzy => None,
+            Target::Pattern(_) => {
+                let shards: Vec<usize> = (0..self.units.count).map(|unit| self.units.first + unit).collect();
+                let all = self.units.count == keyspace.shards();
+                let cover = if all { Cover::Every } else { Cover::Shards(&shards) };
+                Some(keyspace.open_cut(self.order.db, cover, feed(), Patience::Short, now_ms).ok()?)
+            }
+            Target::Keys(_) => {
+                let keys: Vec<_> =
+                    fed.collections.iter().map(|collection| keyspace.key(&collection.key)).collect();
+                let cover = Cover::Keys(&keys);
+                Some(keyspace.open_cut(self.order.db, cover, feed(), Patience::Short, now_ms).ok()?)
+            }
+        };
+        let made = Arc::new(Opened { now_ms, cut, fed, took: started.elapsed() });
+        *opened = Some(Arc::clone(&made));
+        Some(made)
+    }
+
+    /// Notes what a lane needs, and ends the run if there can be no result any more.
+    fn judge(&self, work: &mut Work, opened: &Opened, turn: Turn) -> Turn {
+        let now = work.partial.memory_bytes() + work.batch.memory_bytes();
+        let before = std::mem::replace(&mut work.memory_bytes, now);
+        let lanes = self.memory_bytes.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        let all = lanes.wrapping_add(now.wrapping_sub(before)) + opened.fed.memory_bytes();
+        let is_too_much = all as u64 > self.order.plan.limits().memory_bytes_max;
+        let fed = &opened.fed;
+        if is_too_much
+            || work.partial.is_ended()
+            || fed.has_overflown()
+            || fed.has_wrong_type()
+            || fed.is_denied()
+        {
+            if is_too_much {
+                fed.note_overflow();
+            }
+            self.has_ended.store(true, Ordering::Relaxed);
+        }
+        turn
+    }
+
+    fn merged(&self, opened: Option<Arc<Opened>>, clock: &Clock) -> End {
+        let plan = &*self.order.plan;
+        let started = clock.tick();
         let (mut merged, mut covered) = (Partial::new(plan), 0.0);
-        for work in self.lanes.iter().filter_map(|lane| lane.work.lock().take()) {
-            merged.merge(work.partial);
+        let mut profile = Profile { lanes: self.lanes.len(), ..Profile::default() };
+        for mut work in self.lanes.iter().filter_map(|lane| lane.work.lock().take()) {
+            work.fold_own(plan, clock);
+            merged.merge(plan, work.partial);
             covered += work.walk.covered();
+            profile.toll.add(work.toll);
+            profile.folding += work.folding;
         }
-        let is_complete = covered >= self.shards.len() as f64;
+        if let Some(opened) = opened {
+            profile.opening = opened.took;
+            let fed = Arc::clone(&opened.fed);
+            // Closes the cut: no writer hands anything over from here on.
+            drop(opened);
+            fed.take_rest().iter().for_each(|batch| merged.fold(plan, batch));
+            profile.fed = fed.rows();
+            if let Some(end) = refusal(plan, &fed) {
+                return end;
+            }
+        }
+        let is_complete = covered >= self.units.count as f64;
         let scanned = merged.scanned();
-        if !is_complete && merged.failure().is_none() && plan.options().on_timeout == OnTimeout::Fail {
-            return End::Overdue { timeout_ms: self.order.timeout_ms(), scanned };
+        if !is_complete && !merged.is_ended() && plan.options().on_timeout == OnTimeout::Fail {
+            return End::Overdue { timeout_ms: plan.limits().timeout_ms, scanned };
         }
-        match merged.finish(plan) {
-            Err(failure) => End::Failed(failure),
-            Ok(outcome) => End::Result {
-                outcome,
-                covered: (!is_complete).then_some(covered / self.shards.len() as f64),
-                ms: self.started.elapsed().as_micros() as f64 / 1000.0,
-            },
+        let finished = merged.finish(plan);
+        profile.merging = started.elapsed();
+        let covered = (!is_complete).then(|| covered / self.units.count as f64);
+        concluded(plan, finished, self.delivered(), covered, self.started.elapsed(), profile)
+    }
+
+    /// The level that the result has: collections are always read as of one instant.
+    fn delivered(&self) -> Isolation {
+        match self.order.plan.target() {
+            Target::Keys(_) => Isolation::Snapshot,
+            Target::Pattern(_) => self.order.plan.options().isolation,
         }
     }
 
-    /// The next shard for a lane: of its own share, else of the first share behind it that has one left.
-    fn take_shard(&self, lane: usize) -> Option<usize> {
+    /// The next unit for a lane: of its own share, else of the first share behind it that has one left.
+    fn take_unit(&self, lane: usize) -> Option<usize> {
         let lanes = self.lanes.len();
         (lane..lane + lanes).find_map(|share| {
             let share = share % lanes;
             let taken = self.lanes[share].taken.fetch_add(1, Ordering::Relaxed);
-            self.shards.clone().nth(share + taken * lanes)
+            let unit = share + taken * lanes;
+            (unit < self.units.count).then_some(self.units.first + unit)
         })
     }
 }
 
-impl Order {
-    fn timeout_ms(&self) -> u64 {
-        self.plan.options().timeout_ms.unwrap_or(COMPUTE_TIMEOUT_MS)
+/// What a run comes to.
+pub(super) fn concluded(
+    plan: &Plan,
+    finished: Result<Outcome, Ended>,
+    isolation: Isolation,
+    covered: Option<f64>,
+    took: Duration,
+    profile: Profile,
+) -> End {
+    let outcome = match finished {
+        Ok(outcome) => outcome,
+        Err(Ended::Failed(failure)) => return End::Failed(failure),
+        Err(Ended::Exceeded(exceeded)) => return End::Exceeded(exceeded),
+    };
+    let bytes_max = plan.limits().output_bytes_max;
+    if outcome.weight_bytes() as u64 > bytes_max {
+        return End::Exceeded(Exceeded::Output { bytes_max });
+    }
+    let ms = took.as_micros() as f64 / 1000.0;
+    End::Result(Box::new(Finished { outcome, isolation, covered, ms, profile }))
+}
+
+/// Why there is no result, as far as those know who have made rows.
+pub(super) fn refusal(plan: &Plan, fed: &Fed) -> Option<End> {
+    if fed.is_denied() {
+        return Some(End::Denied);
+    }
+    if fed.has_wrong_type() {
+        return Some(End::WrongType);
+    }
+    let bytes_max = plan.limits().memory_bytes_max;
+    fed.has_overflown().then_some(End::Exceeded(Exceeded::Memory { bytes_max }))
+}
+
+impl Work {
+    fn new(plan: &Plan) -> Work {
+        Work {
+            walk: Walk::default(),
+            batch: Batch::new(plan),
+            partial: Partial::new(plan),
+            memory_bytes: 0,
+            toll: Toll::default(),
+            folding: Duration::ZERO,
+        }
     }
 
-    fn deadline(&self, clock: &Clock) -> Option<Duration> {
-        let timeout_ms = Some(self.timeout_ms()).filter(|&timeout_ms| timeout_ms > 0);
+    fn fold_own(&mut self, plan: &Plan, clock: &Clock) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let started = clock.tick();
+        self.partial.fold(plan, &self.batch);
+        self.batch.clear();
+        self.folding += started.elapsed();
+    }
+
+    fn fold(&mut self, plan: &Plan, batch: &Batch, clock: &Clock) {
+        let started = clock.tick();
+        self.partial.fold(plan, batch);
+        self.folding += started.elapsed();
+    }
+}
+
+impl Order {
+    /// When its time is up, by the server's clock.
+    pub(super) fn deadline(&self, clock: &Clock) -> Option<Duration> {
+        let timeout_ms = Some(self.plan.limits().timeout_ms).filter(|&timeout_ms| timeout_ms > 0);
         timeout_ms.map(|timeout_ms| clock.elapsed().saturating_add(Duration::from_millis(timeout_ms)))
     }
 
-    /// All shards, or the one in which the only key that can match would be.
-    fn shards(&self, keyspace: &Keyspace) -> Range<usize> {
-        let pattern = Pattern::new(self.plan.pattern());
-        if !pattern.is_literal() {
-            return 0..keyspace.shards();
+    /// All shards, or the one in which the only key that can match would be; or collections.
+    pub(super) fn units(&self, keyspace: &Keyspace) -> Units {
+        match self.plan.target() {
+            Target::Keys(keys) => {
+                let mut distinct: Vec<&Vec<u8>> = keys.iter().collect();
+                distinct.sort_unstable();
+                distinct.dedup();
+                Units { first: 0, count: distinct.len() }
+            }
+            Target::Pattern(pattern) => {
+                let pattern = Pattern::new(pattern);
+                if !pattern.is_literal() {
+                    return Units { first: 0, count: keyspace.shards() };
+                }
+                let shard = keyspace.shard_of(keyspace.hash(pattern.bytes()));
+                Units { first: shard, count: 1 }
+            }
         }
-        let shard = keyspace.shard_of(keyspace.hash(pattern.bytes()));
-        shard..shard + 1
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use shardis_compute::{Bounds, Form, Limits};
     use shardis_protocol::Version;
     use shardis_storage::{Deadline, Hold, KeyspaceOptions, Patience, Scope};
 
@@ -267,21 +483,29 @@ pub(super) mod tests {
 
     /// A sum over all strings; what is appended to the command comes last.
     pub fn order(options: &str) -> Order {
-        let words = format!("* ISOLATION FUZZY REDUCE SUM 1 v AS sum {options}");
+        order_of(Form::Aggregate, &format!("* REDUCE SUM 1 v AS sum {options}"))
+    }
+
+    fn order_of(form: Form, words: &str) -> Order {
         let words: Vec<&[u8]> = words.split_ascii_whitespace().map(str::as_bytes).collect();
-        Order { plan: Plan::aggregate(&words).unwrap(), db: Db(0), now_ms: 0, respond: describe }
+        let usual = Limits { timeout_ms: 5000, ..Limits::NONE };
+        let plan = Plan::new(form, &words, &Bounds { usual, hard: Limits::NONE }).unwrap();
+        Order { plan: Arc::new(plan), db: Db(0), rights: None, respond: describe }
     }
 
     /// Tells the end of a run as text.
     fn describe(_: &Plan, end: End, reply: &mut Reply) -> Result<(), Error> {
         reply.simple(&match end {
-            End::Result { outcome, covered, .. } => {
+            End::Result(finished) => {
+                let Finished { outcome, covered, .. } = *finished;
                 format!("{:?} of {} covered {covered:?}", outcome.scalar().unwrap(), outcome.scanned)
             }
             End::Failed(row) => String::from_utf8(row.message()).unwrap(),
             End::Overdue { timeout_ms, scanned } => {
                 format!("overdue after {timeout_ms} ms and {scanned} rows")
             }
+            End::Exceeded(exceeded) => exceeded.to_string(),
+            End::Denied | End::WrongType => "refused".into(),
         });
         Ok(())
     }
@@ -300,7 +524,7 @@ pub(super) mod tests {
         while !open.is_empty() {
             open.retain(|&lane| run.turn(lane, keyspace, clock).0 != Turn::Done);
         }
-        run.end();
+        run.end(clock);
     }
 
     #[test]
@@ -317,15 +541,15 @@ pub(super) mod tests {
     fn a_lane_takes_its_own_shards_first_and_then_what_others_have_left() {
         let keyspace = keyspace(8, 0);
         let (run, _ticket) = Run::new(order(""), 3, &keyspace, &clock());
-        assert_eq!([run.take_shard(1), run.take_shard(2), run.take_shard(1)], [Some(1), Some(2), Some(4)]);
-        let rest: Vec<usize> = std::iter::from_fn(|| run.take_shard(1)).collect();
+        assert_eq!([run.take_unit(1), run.take_unit(2), run.take_unit(1)], [Some(1), Some(2), Some(4)]);
+        let rest: Vec<usize> = std::iter::from_fn(|| run.take_unit(1)).collect();
         assert_eq!(rest, [7, 5, 0, 3, 6]);
-        assert_eq!([0, 1, 2].map(|lane| run.take_shard(lane)), [None; 3]);
+        assert_eq!([0, 1, 2].map(|lane| run.take_unit(lane)), [None; 3]);
     }
 
     #[test]
     fn a_run_has_as_many_lanes_as_workers_or_as_its_command_allows() {
-        let lanes = |options| Run::new(order(options), 4, &keyspace(1, 0), &clock()).0.lanes();
+        let lanes = |options| Run::new(order(options), 4, &keyspace(16, 0), &clock()).0.lanes();
         assert_eq!(["", "THREADS 1", "THREADS 3", "THREADS 9"].map(lanes), [4, 1, 3, 4]);
     }
 
@@ -387,10 +611,8 @@ pub(super) mod tests {
     #[test]
     fn a_pattern_that_can_match_one_key_visits_its_shard_only() {
         let (keyspace, clock) = (keyspace(16, 5000), clock());
-        let words = b"key:77 ISOLATION FUZZY".split(|byte| *byte == b' ').collect::<Vec<_>>();
-        let (run, ticket) =
-            Run::new(Order { plan: Plan::count(&words).unwrap(), ..order("") }, 3, &keyspace, &clock);
-        assert_eq!(run.shards.len(), 1);
+        let (run, ticket) = Run::new(order_of(Form::Count, "key:77"), 3, &keyspace, &clock);
+        assert_eq!((run.units.count, run.lanes()), (1, 1));
         finish(&Arc::new(run), &keyspace, &clock);
         assert_eq!(answer(ticket), "+Int(1) of 1 covered None");
     }

@@ -1,43 +1,85 @@
-//! Counting and reducing the keys that match a pattern.
+//! Counting and reducing: keys that match a pattern, or elements of collections.
 
-use shardis_compute::Plan;
+use shardis_compute::Form;
 
-use super::{READS_AND_BLOCKS, job};
+use super::{OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, job};
 use crate::command::Arity::AtLeast;
-use crate::command::{Call, Command, Error};
+use crate::command::{Call, Command, Error, key, numbered};
 use crate::jobs::Job;
+
+/// What follows whose rows are reduced.
+macro_rules! pipeline {
+    ($rows:literal) => {
+        concat!(
+            $rows,
+            " [TYPES count field <INT | DOUBLE | STRING | BYTES> \
+             [field <INT | DOUBLE | STRING | BYTES> ...]] [WHERE expression] \
+             [LET name expression [LET name expression ...]] \
+             [GROUPBY count expression AS name [expression AS name ...]] \
+             <REDUCE function count [argument [argument ...]] AS name> \
+             [<REDUCE function count [argument [argument ...]] AS name> ...] [HAVING expression] \
+             [SORTBY name <ASC | DESC> [name <ASC | DESC> ...]] [LIMIT offset count] [SCALAR] \
+             [PARAMS count name value [name value ...]] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] \
+             [TIMEOUT milliseconds] [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] \
+             [MAXMEM bytes] [MAXGROUPS count] [MAXOUT bytes] [THREADS count] [PROFILE]"
+        )
+    };
+}
 
 pub static COUNT: Command = Command::fanout("COMPUTE.COUNT", count)
     .syntax(
-        "pattern [TYPE type] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] \
-         [ONERROR <SKIP | FAIL | NULL>] [THREADS count]",
+        "pattern [TYPE type] [AUTHORIZED] [WHERE expression] [PARAMS count name value [name value ...]] \
+         [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] [ONERROR <SKIP | FAIL | NULL>] \
+         [MAXMEM bytes] [THREADS count]",
     )
     .arity(AtLeast(2))
     .flags(READS_AND_BLOCKS)
+    .every()
     .since("0.1.0")
-    .complexity("O(N) with N being the number of keys in the database, shared by the threads that compute.")
+    .complexity(OVER_KEYS)
     .summary("Counts the keys that match a pattern, while others are served.")
     .tips(&["request_policy:all_shards", "response_policy:agg_sum"]);
 
 fn count(call: &mut Call<'_>) -> Result<Job, Error> {
-    job(call, Plan::count)
+    job(call, Form::Count)
 }
 
 pub static AGGREGATE: Command = Command::fanout("COMPUTE.AGGREGATE", aggregate)
-    .syntax(
-        "pattern [TYPE type] [TYPES count field <INT | DOUBLE | STRING | BYTES> \
-         [field <INT | DOUBLE | STRING | BYTES> ...]] \
-         <REDUCE function count [expression] AS name> [<REDUCE function count [expression] AS name> ...] \
-         [SCALAR] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] \
-         [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] [THREADS count]",
-    )
+    .syntax(pipeline!("pattern [TYPE type] [AUTHORIZED]"))
     .arity(AtLeast(7))
     .flags(READS_AND_BLOCKS)
+    .every()
     .since("0.1.0")
-    .complexity("O(N) with N being the number of keys in the database, shared by the threads that compute.")
+    .complexity(OVER_KEYS)
     .summary("Reduces the keys that match a pattern to a few figures, while others are served.")
     .tips(&["request_policy:all_shards", "response_policy:special"]);
 
 fn aggregate(call: &mut Call<'_>) -> Result<Job, Error> {
-    job(call, Plan::aggregate)
+    job(call, Form::Aggregate)
+}
+
+pub static KAGGREGATE: Command = Command::fanout("COMPUTE.KAGGREGATE", kaggregate)
+    .syntax(pipeline!("key"))
+    .arity(AtLeast(7))
+    .keys(&[key(1).read_only().accesses()])
+    .flags(READS_AND_BLOCKS)
+    .since("0.1.0")
+    .complexity(OVER_ELEMENTS)
+    .summary("Reduces the elements of a collection to a few figures, while others are served.");
+
+fn kaggregate(call: &mut Call<'_>) -> Result<Job, Error> {
+    job(call, Form::KAggregate)
+}
+
+pub static MAGGREGATE: Command = Command::fanout("COMPUTE.MAGGREGATE", maggregate)
+    .syntax(pipeline!("numkeys key [key ...]"))
+    .arity(AtLeast(8))
+    .keys(&[numbered(1, 1).read_only().accesses()])
+    .flags(READS_AND_BLOCKS)
+    .since("0.1.0")
+    .complexity(OVER_ELEMENTS)
+    .summary("Reduces the elements of several collections to a few figures, while others are served.");
+
+fn maggregate(call: &mut Call<'_>) -> Result<Job, Error> {
+    job(call, Form::MAggregate)
 }

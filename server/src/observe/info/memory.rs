@@ -1,7 +1,7 @@
 //! The section about memory.
 
 use super::Report;
-use super::system::status_bytes;
+use super::system::machine_bytes;
 use crate::observe::memory::{ALLOCATOR, MemoryUse, Surplus};
 use crate::scripting::watchdog::Kind;
 
@@ -19,7 +19,7 @@ impl Report<'_> {
         self.field("allocator_allocated", memory.used);
         self.fields(&["allocator_active", "allocator_resident"], memory.resident);
         self.none(&["allocator_muzzy"]);
-        self.bytes("total_system_memory", status_bytes("/proc/meminfo", "MemTotal:"));
+        self.bytes("total_system_memory", machine_bytes());
         self.scripts(&memory);
         let maxmemory = self.setting("maxmemory").and_then(|bytes| bytes.parse().ok());
         self.bytes("maxmemory", maxmemory.unwrap_or(0));

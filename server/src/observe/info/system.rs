@@ -19,6 +19,11 @@ pub fn status_bytes(path: &str, name: &str) -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
+/// Bytes of memory that the machine has.
+pub fn machine_bytes() -> u64 {
+    status_bytes("/proc/meminfo", "MemTotal:")
+}
+
 /// Resident bytes of this process.
 pub fn resident_bytes() -> u64 {
     status_bytes("/proc/self/status", "VmRSS:")

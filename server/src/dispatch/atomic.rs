@@ -1,0 +1,32 @@
+//! Computations under ISOLATION ATOMIC: on the executor, with all that they read held for as long as they take. Not here:
+//! those inside of transactions and scripts, which hold it anyway (`program`).
+
+use std::sync::Arc;
+
+use shardis_storage::{Hold, Patience, Scope};
+
+use crate::jobs::{Job, Ticket};
+use crate::state::State;
+
+/// Sets a job going that wants nobody to write meanwhile.
+pub fn start(state: &Arc<State>, job: Job) -> Ticket {
+    let (ticket, promise, cancel) = Ticket::new();
+    let server = Arc::clone(state);
+    state.executor.run(move |_| {
+        if cancel.is_set() {
+            return;
+        }
+        let answer = {
+            let shards = job.shards(&server.keyspace);
+            let scope = shards.as_deref().map_or(Scope::Every, Scope::Several);
+            let begun = server.keyspace.begin(scope, Patience::Wait, Hold::Long, server.clock.now_ms());
+            // Whoever waits is never told to come back.
+            let Ok(mut txn) = begun else { return };
+            // Behind the transaction, so that the server is marked before its shards are free.
+            let _guard = server.poison.guard();
+            job.answer_within(&server, &mut txn)
+        };
+        promise.fulfil(answer);
+    });
+    ticket
+}
