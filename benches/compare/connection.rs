@@ -16,14 +16,7 @@ pub enum Value {
     /// The text of an error.
     Error(String),
     Null,
-    /// An array of so many elements, which have been passed over.
-    Array(u64),
-}
-
-impl Value {
-    fn elements(&self) -> u64 {
-        if let Self::Array(count) = self { *count } else { 0 }
-    }
+    Array(Vec<Value>),
 }
 
 /// A connection to the server called `server`.
@@ -93,6 +86,17 @@ impl Connection {
         Ok(())
     }
 
+    /// Sends all commands at once, and gives their replies.
+    pub fn call_all(&mut self, commands: impl Iterator<Item = Words>) -> Result<Vec<Value>, Failure> {
+        let (mut batch, mut sent) = (Vec::new(), 0);
+        for words in commands {
+            resp::append_command(&mut batch, &words);
+            sent += 1;
+        }
+        self.send(&batch)?;
+        (0..sent).map(|_| self.read().map_err(lost(&self.server))).collect()
+    }
+
     /// The field `name` of an INFO section, when the server has it.
     pub fn info(&mut self, section: &str, name: &str) -> Result<Option<String>, Failure> {
         let text = self.demand(&["INFO", section])?;
@@ -111,12 +115,7 @@ impl Connection {
     }
 
     fn read(&mut self) -> io::Result<Value> {
-        let value = read_value(&mut self.stream)?;
-        let mut missing = value.elements();
-        while missing > 0 {
-            missing = missing - 1 + read_value(&mut self.stream)?.elements();
-        }
-        Ok(value)
+        read_value(&mut self.stream)
     }
 
     /// The failure of a server that has answered this to that.
@@ -139,7 +138,7 @@ pub fn dial(port: u16) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Reads a reply, of an array the header only.
+/// Reads a reply.
 fn read_value(stream: &mut impl BufRead) -> io::Result<Value> {
     let mut line = String::new();
     stream.take(LINE_BYTES_MAX).read_line(&mut line)?;
@@ -153,7 +152,10 @@ fn read_value(stream: &mut impl BufRead) -> io::Result<Value> {
         (Some('+' | ':'), Some(text)) => Ok(Value::Text(text.to_owned())),
         (Some('-'), Some(text)) => Ok(Value::Error(text.to_owned())),
         (Some('$' | '*'), Some("-1")) => Ok(Value::Null),
-        (Some('*'), Some(count)) => count.parse().map(Value::Array).map_err(|_| strange()),
+        (Some('*'), Some(count)) => {
+            let count = count.parse::<u64>().map_err(|_| strange())?;
+            (0..count).map(|_| read_value(stream)).collect::<io::Result<Vec<_>>>().map(Value::Array)
+        }
         (Some('$'), Some(count)) => {
             let count =
                 count.parse::<u64>().ok().filter(|count| *count < BULK_BYTES_MAX).ok_or_else(strange)?;

@@ -20,7 +20,9 @@ use failure::{Failure, system};
 use options::{HELP, Options};
 use report::Circumstances;
 use results::Results;
-use sections::{Comparison, compute, crowd, in_process, load, memory, pubsub, scripts, start, waiting};
+use sections::{
+    Comparison, compute, crowd, in_process, kernels, load, memory, pubsub, scripts, start, waiting,
+};
 use server::{Program, RunningServer};
 use std::fs;
 use std::path::Path;
@@ -61,6 +63,7 @@ fn run() -> Result<ExitCode, Failure> {
         pubsub::run,
         memory::run,
         compute::run,
+        kernels::run,
         scripts::run,
         waiting::run,
     ];

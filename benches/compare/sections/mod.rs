@@ -3,6 +3,7 @@
 pub mod compute;
 pub mod crowd;
 pub mod in_process;
+pub mod kernels;
 pub mod load;
 pub mod memory;
 pub mod pubsub;

@@ -61,7 +61,7 @@ fn wake_us(server: &RunningServer, pushes: u64) -> Result<[f64; 2], Failure> {
         producer.ask(&words(["RPUSH", &queue(number), &element]))?;
         let reply = waiting[number].answer()?;
         histogram.saturating_record(begun.elapsed().as_nanos() as u64);
-        right(server, "BLPOP", &reply, reply == Value::Array(2))?;
+        right(server, "BLPOP", &reply, matches!(&reply, Value::Array(popped) if popped.len() == 2))?;
         let reply = producer.answer()?;
         right(server, "RPUSH", &reply, reply == Value::Text("1".to_owned()))?;
         waiting[number].ask(&pop(number))?;
