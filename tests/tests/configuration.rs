@@ -17,8 +17,16 @@ use shardis_tests::reply::Reply;
 use shardis_tests::server::{Server, eventually, free_address, our_program, stand_in};
 
 /// Parameters that only ours has.
-const OURS: [&str; 8] = [
+const OURS: [&str; 16] = [
+    "compute-hard-max-groups",
+    "compute-hard-max-memory",
+    "compute-hard-max-output",
+    "compute-hard-timeout",
+    "compute-max-groups",
+    "compute-max-memory",
+    "compute-max-output",
     "compute-threads",
+    "compute-timeout",
     "lock-default-lease",
     "lock-session-maxhold",
     "lua-memory-limit",

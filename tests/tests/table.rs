@@ -16,9 +16,15 @@ use shardis_tests::server::Server;
 const PERSONALITY: &str = "redis-7.2";
 
 /// Commands that neither reference has, and why we do.
-const OURS: [(&str, &str); 25] = [
+const OURS: [(&str, &str); 31] = [
     ("compute.aggregate", "ours alone"),
     ("compute.count", "ours alone"),
+    ("compute.explain", "ours alone"),
+    ("compute.help", "ours alone"),
+    ("compute.kaggregate", "ours alone"),
+    ("compute.kselect", "ours alone"),
+    ("compute.maggregate", "ours alone"),
+    ("compute.select", "ours alone"),
     ("delex", "Redis has it since 8.4"),
     ("digest", "Redis has it since 8.4"),
     ("latch.await", "ours alone"),
