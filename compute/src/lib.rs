@@ -52,7 +52,7 @@ pub use grammar::Form;
 pub use kind::{Kind, Kinds};
 pub use options::{Async, Bounds, Cursor, Into, IntoForm, Isolation, Limits, OnError, OnTimeout, Options};
 pub use partial::{Ended, Outcome, Partial};
-pub use plan::{Clause, Explanation, Plan, Target};
+pub use plan::{Action, Application, Argument, Clause, Explanation, Plan, Target, Verdict, action_words};
 pub use reducer::Limit;
 pub use value::Value;
 

@@ -17,7 +17,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-use cel::common::ast::IdedExpr;
+use cel::common::ast::{Expr, IdedExpr};
 
 use crate::error::PlanError;
 use crate::inputs::Inputs;
@@ -67,6 +67,12 @@ impl Expression {
             kind: bound.kind,
             tree: bound.tree,
         })
+    }
+
+    /// The value of an input that no text names.
+    pub(crate) fn of_input(input: u16) -> Expression {
+        let tree = IdedExpr { id: 0, expr: Expr::Ident(format!("@{input}")) };
+        Expression { text: String::new(), node: Node::Input(input), kind: Type::Any, tree }
     }
 
     /// The same for the interpreter, whole.

@@ -34,6 +34,11 @@ pub enum Source {
     Score,
     /// The name of a field of a hash whose fields are rows: `f`.
     FieldName,
+    /// The element that is a row, by what tells it apart: a member, a field of a hash, an element of a list. No expression
+    /// names it.
+    Element,
+    /// The index of an element of a list, else 0. No expression names it.
+    Place,
     /// A group or the result of a reducer, by its place, in HAVING.
     Output(usize),
 }

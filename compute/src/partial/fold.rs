@@ -67,10 +67,7 @@ impl Partial {
         if plan.options().on_error == OnError::Fail {
             for (at, failure) in failures {
                 let row = rows[*at as usize] as usize;
-                let text = match failure.input {
-                    Some(input) => format!("{} {}", plan.inputs().source_of(input), failure.fault),
-                    None => format!("an expression {}", failure.fault),
-                };
+                let text = told(plan, *failure);
                 self.fail(RowError { key: batch.key(row).to_vec(), text });
             }
         }
@@ -111,14 +108,22 @@ impl Partial {
     }
 }
 
-fn computed<'b>(frame: &Frame<'b>, value: &'b Computed, rows: &[u32]) -> Evaluated<'b> {
+/// A failure in words.
+pub(crate) fn told(plan: &Plan, failure: Failure<'_>) -> String {
+    match failure.input {
+        Some(input) => format!("{} {}", plan.inputs().source_of(input), failure.fault),
+        None => format!("an expression {}", failure.fault),
+    }
+}
+
+pub(crate) fn computed<'b>(frame: &Frame<'b>, value: &'b Computed, rows: &[u32]) -> Evaluated<'b> {
     let mut made = frame.evaluate(&value.expression.node, rows);
     conform(&mut made, value.demand);
     made
 }
 
 /// Fails the rows whose value is none that its place can take. Zero loses its sign.
-pub(super) fn conform(made: &mut Evaluated<'_>, demand: Demand) {
+pub(crate) fn conform(made: &mut Evaluated<'_>, demand: Demand) {
     let mut faults: Vec<(u32, Fault<'static>)> = Vec::new();
     match &mut made.vector {
         Vector::Ints(_) if demand != Demand::Truth => {}

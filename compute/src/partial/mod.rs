@@ -19,6 +19,7 @@ use crate::plan::{Plan, Shape};
 use crate::reducer::State;
 use crate::value::Value;
 
+pub(crate) use self::fold::{computed, conform, told};
 use self::groups::Groups;
 use self::rows::Rows;
 

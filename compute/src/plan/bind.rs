@@ -20,6 +20,23 @@ pub(super) fn bind(
 ) -> Result<Plan, PlanError> {
     check(form, draft)?;
     check_length(draft)?;
+    bind_as(target, draft, bounds, |binding, limits| match form {
+        Form::Select | Form::KSelect => binding.selection(),
+        _ => binding.reduction(form, limits),
+    })
+    .map(|mut plan| {
+        plan.options.scalar |= form == Form::Count;
+        plan
+    })
+}
+
+/// The same with values and a shape that somebody else makes.
+pub(super) fn bind_as<'d>(
+    target: Target,
+    draft: &'d Draft<'d>,
+    bounds: &Bounds,
+    shape: impl FnOnce(&mut Binding<'d>, Limits) -> Result<(Vec<Computed>, Shape), PlanError>,
+) -> Result<Plan, PlanError> {
     let limits = limits(draft, bounds)?;
     let domain = match target {
         Target::Pattern(_) => Domain::Keyspace,
@@ -39,26 +56,22 @@ pub(super) fn bind(
     };
     binding.prepare()?;
     let filter = draft.filter.map(|text| binding.truth(text, "WHERE")).transpose()?;
-    let (values, shape) = match form {
-        Form::Select | Form::KSelect => binding.selection()?,
-        _ => binding.reduction(form, limits)?,
-    };
-    let mut options = draft.options.clone();
-    options.scalar |= form == Form::Count;
+    let (values, shape) = shape(&mut binding, limits)?;
+    let options = draft.options.clone();
     let order = order(draft, &shape)?;
     let Binding { inputs, kinds, .. } = binding;
     Ok(Plan { target, options, limits, kinds, inputs, filter, values, shape, order, limit: draft.limit })
 }
 
 /// What is known while a draft becomes a plan.
-struct Binding<'d> {
+pub(super) struct Binding<'d> {
     draft: &'d Draft<'d>,
     domain: Domain<'static>,
     language: Language,
     pins: Vec<(Source, Reading)>,
     lets: Vec<(String, Parsed)>,
-    inputs: Inputs,
-    kinds: Kinds,
+    pub(super) inputs: Inputs,
+    pub(super) kinds: Kinds,
 }
 
 impl Binding<'_> {
@@ -105,7 +118,7 @@ impl Binding<'_> {
         Ok(())
     }
 
-    fn expression(&mut self, text: &[u8], reading: Reading) -> Result<Expression, PlanError> {
+    pub(super) fn expression(&mut self, text: &[u8], reading: Reading) -> Result<Expression, PlanError> {
         let parsed = expr::parse(&self.language.0, text)?;
         let scope = Scope {
             domain: self.domain,
@@ -168,7 +181,7 @@ impl Binding<'_> {
         let expression = self.expression(text, reading)?;
         let name = function.name();
         match demand {
-            Demand::Number if !expression.kind.is_number() && expression.kind != Type::Any => {
+            Demand::Number if !is_number_or_open(&expression) => {
                 Err(PlanError::expression(1, format!("{name} needs a number, {} is none", expression.text)))
             }
             Demand::Truth => must_be_truth(&expression, name).map(|()| Computed { expression, demand }),
@@ -200,7 +213,7 @@ impl Binding<'_> {
             values.push(Computed { expression: self.expression(text, reading)?, demand: Demand::Anything });
         }
         let columns = self.draft.returns.iter().map(|name| name.to_vec()).collect();
-        Ok((values, Shape::Select(Selection { columns })))
+        Ok((values, Shape::Select(Selection { columns, clause: "RETURN" })))
     }
 }
 
@@ -220,6 +233,11 @@ fn order(draft: &Draft<'_>, shape: &Shape) -> Result<Vec<SortKey>, PlanError> {
         None => Err(PlanError::Refused(format!("SORTBY: there is no column '{}'", repeated(name)).into())),
     };
     draft.sort.iter().map(key).collect()
+}
+
+/// Whether a value is a number, as far as that is known.
+pub(super) fn is_number_or_open(expression: &Expression) -> bool {
+    expression.kind.is_number() || expression.kind == Type::Any
 }
 
 fn must_be_truth(expression: &Expression, clause: &str) -> Result<(), PlanError> {

@@ -35,7 +35,7 @@ impl Plan {
         };
         for (at, value) in self.values.iter().enumerate() {
             let name = match &self.shape {
-                Shape::Select(_) => "RETURN",
+                Shape::Select(selection) => selection.clause,
                 Shape::Reduce(_) if at < groups => "GROUPBY",
                 Shape::Reduce(_) => "REDUCE",
             };

@@ -2,6 +2,7 @@
 //! which columns the rows must bring, which expressions are run over them, and what becomes of their values. Not how any of
 //! that runs.
 
+mod application;
 mod bind;
 mod explain;
 
@@ -15,6 +16,7 @@ use crate::options::{Bounds, Limits, Options};
 use crate::reading::Reading;
 use crate::reducer::Spec;
 
+pub use self::application::{Action, Application, Argument, Verdict, action_words};
 pub use self::explain::{Clause, Explanation};
 
 /// A checked plan.
@@ -96,6 +98,8 @@ pub(crate) struct Having {
 pub(crate) struct Selection {
     /// The names of those that are given; more values may follow, by which rows are sorted.
     pub(crate) columns: Vec<Vec<u8>>,
+    /// The clause that they come from.
+    pub(crate) clause: &'static str,
 }
 
 /// A column of the result to sort by.
@@ -127,6 +131,12 @@ impl Plan {
         for expression in self.filter.iter_mut().chain(values) {
             expression.node = expression.interpreted();
         }
+        self
+    }
+
+    /// The same with any number of rows, however long.
+    fn without_output_limit(mut self) -> Plan {
+        self.limits.output_bytes_max = u64::MAX;
         self
     }
 

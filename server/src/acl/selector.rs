@@ -202,6 +202,16 @@ impl Selector {
         self.keys.any(|allowed| allowed.reads && glob::matches(&allowed.pattern, key))
     }
 
+    /// Whether a key may be read and written.
+    pub fn may_change(&self, key: &[u8]) -> bool {
+        self.keys.any(|allowed| allowed.reads && allowed.writes && glob::matches(&allowed.pattern, key))
+    }
+
+    /// Whether every key may be read and written.
+    pub fn may_change_all_keys(&self) -> bool {
+        self.keys.any(|allowed| allowed.reads && allowed.writes && &*allowed.pattern == b"*")
+    }
+
     /// Whether every key may be read.
     pub fn may_read_all_keys(&self) -> bool {
         self.keys.any(|allowed| allowed.reads && &*allowed.pattern == b"*")

@@ -182,6 +182,19 @@ impl User {
         among.any(|selector| selector.may_read(key))
     }
 
+    /// Whether a key may be read and written, as far as these selectors go.
+    pub fn may_change(&self, selectors: &[usize], key: &[u8]) -> bool {
+        let mut among = selectors.iter().filter_map(|at| self.selectors.get(*at));
+        among.any(|selector| selector.may_change(key))
+    }
+
+    /// Whether a call is allowed and may read and write every key besides.
+    pub fn may_change_all_keys(&self, attempt: &Attempt<'_>) -> bool {
+        self.selectors
+            .iter()
+            .any(|selector| selector.may_change_all_keys() && selector.check(attempt).is_ok())
+    }
+
     /// Whether a call is allowed and may read every key besides.
     pub fn may_read_all_keys(&self, attempt: &Attempt<'_>) -> bool {
         self.selectors.iter().any(|selector| selector.may_read_all_keys() && selector.check(attempt).is_ok())

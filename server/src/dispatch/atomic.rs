@@ -1,5 +1,5 @@
-//! Computations under ISOLATION ATOMIC: on the executor, with all that they read held for as long as they take. Not here:
-//! those inside of transactions and scripts, which hold it anyway (`program`).
+//! Computations that only read, set going: under ISOLATION ATOMIC on the executor, with all that they read held for as long as
+//! they take, else on the shard workers. Not here: those inside of transactions and scripts, which hold it anyway (`program`).
 
 use std::sync::Arc;
 
@@ -8,8 +8,11 @@ use shardis_storage::{Hold, Patience, Scope};
 use crate::jobs::{Job, Ticket};
 use crate::state::State;
 
-/// Sets a job going that wants nobody to write meanwhile.
+/// Sets a job going.
 pub fn start(state: &Arc<State>, job: Job) -> Ticket {
+    if !job.is_atomic() {
+        return job.start(state);
+    }
     let (ticket, promise, cancel) = Ticket::new();
     let server = Arc::clone(state);
     state.executor.run(move |_| {

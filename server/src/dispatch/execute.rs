@@ -6,7 +6,7 @@ use shardis_storage::{Hold, Patience, Scope, Transaction};
 use smallvec::SmallVec;
 
 use super::route::{self, Route};
-use super::{Context, Outcome, Runner, answer_error, atomic, program, settle};
+use super::{Context, Outcome, Runner, answer_error, apply, program, settle};
 use crate::acl::{Attempt, log};
 use crate::blocking::{Blocked, Waiter};
 use crate::client::{Client, Gate};
@@ -56,10 +56,7 @@ pub fn execute(
                 count(ctx, client, entry.id);
                 let attempt = Attempt::new(ctx.state, client.db, entry, request);
                 let job = job.held_to(client.info.rules(), &attempt);
-                return Outcome::Wait(match job.is_atomic() {
-                    true => atomic::start(ctx.state, job),
-                    false => job.start(ctx.state),
-                });
+                return Outcome::Wait(apply::start(ctx.state, job, client.id));
             }
             Err(error) => end(ctx, client, entry, mark, &mut call, Err(error)),
         },

@@ -4,6 +4,7 @@
 //! is answered with an [`Outcome`] that tells the connection how to go on. No command is known by name.
 
 mod admit;
+mod apply;
 mod atomic;
 pub mod cost;
 mod execute;

@@ -12,7 +12,7 @@ use shardis_storage::{Db, Key, Transaction, View, WrongType};
 
 use super::execute::{self, Handled};
 use super::route::Route;
-use super::{Context, Outcome, Runner, admit, answer_error, cost, settle, show};
+use super::{Context, Outcome, Runner, admit, answer_error, apply, cost, settle, show};
 use crate::acl::{Attempt, Refused, log};
 use crate::client::{Client, Gate};
 use crate::command::call::{Caller, FirstKey};
@@ -453,7 +453,8 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             Run::Fanout(run) => {
                 let attempt = Attempt::new(self.ctx.state, call.db, entry, call.request());
                 let job = run(call)?.held_to(client.info.rules(), &attempt);
-                job.answer_within(self.ctx.state, self.txn)(call.reply).map(|()| Flow::Done)
+                let done = apply::run_within(self.ctx, self.txn, job, self.is_out_of_memory, call.reply);
+                done.map(|()| Flow::Done)
             }
             Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
         }

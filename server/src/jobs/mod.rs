@@ -2,13 +2,14 @@
 //! holds the shard workers of compute jobs. Here are the words in which a command describes such work and in which its
 //! connection waits for the answer.
 
+pub mod apply;
 pub mod executor;
 mod feed;
-mod inline;
+pub mod inline;
 pub mod pool;
 mod queue;
 mod rights;
-mod rows;
+pub mod rows;
 pub mod run;
 mod visit;
 
@@ -56,9 +57,18 @@ impl Job {
 
     /// Holds it to the rights of whoever calls.
     pub fn held_to(mut self, user: Option<Arc<User>>, attempt: &Attempt<'_>) -> Job {
-        let limited = user.filter(|user| !user.may_read_all_keys(attempt));
-        self.0.rights = limited.map(|user| Arc::new(Rights::new(user, attempt)));
+        let writes = self.0.apply.is_some();
+        let limited = user.filter(|user| {
+            let may_all = user.may_read_all_keys(attempt) && (!writes || user.may_change_all_keys(attempt));
+            !may_all
+        });
+        self.0.rights = limited.map(|user| Arc::new(Rights::new(user, attempt, writes)));
         self
+    }
+
+    /// What it is about.
+    pub fn into_order(self) -> Order {
+        self.0
     }
 
     /// Whether nobody may write meanwhile.

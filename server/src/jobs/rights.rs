@@ -1,4 +1,4 @@
-//! Which keys the caller of a run may read, asked for each key while it runs. Not here: which commands he may call.
+//! Which keys the caller of a run may read, or change, asked for each key while it runs. Not here: which commands he may call.
 
 use std::sync::Arc;
 
@@ -10,17 +10,22 @@ pub struct Rights {
     user: Arc<User>,
     /// Which of the user's selectors allow the command.
     selectors: Vec<usize>,
+    /// Whether he changes the keys.
+    writes: bool,
 }
 
 impl Rights {
     /// Those of a user who makes a call.
-    pub fn new(user: Arc<User>, attempt: &Attempt<'_>) -> Rights {
+    pub fn new(user: Arc<User>, attempt: &Attempt<'_>, writes: bool) -> Rights {
         let selectors = user.selectors_for(attempt);
-        Rights { user, selectors }
+        Rights { user, selectors, writes }
     }
 
-    /// Whether a key may be read.
+    /// Whether a key may be read, and changed where that is wanted.
     pub fn may_read(&self, key: &[u8]) -> bool {
-        self.user.may_read(&self.selectors, key)
+        match self.writes {
+            true => self.user.may_change(&self.selectors, key),
+            false => self.user.may_read(&self.selectors, key),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Rows for a plan: what a key, or an element of the collection at a key, has for each of its sources. Not here: which keys
 //! are visited, and when (`visit`).
 
-use shardis_compute::{Batch, Field, Kind, Plan, ROWS_MAX, Row, Source};
+use shardis_compute::{Application, Batch, Field, Kind, Plan, ROWS_MAX, Row, Source};
 use shardis_storage::glob::Pattern;
 use shardis_storage::types::hash::Hash;
 use shardis_storage::types::list::{List, Side};
@@ -9,6 +9,8 @@ use shardis_storage::types::packed::Element;
 use shardis_storage::types::set::Set;
 use shardis_storage::types::sorted_set::SortedSet;
 use shardis_storage::{EntryRef, ObjectRef, StringRef};
+
+use super::apply::Candidate;
 
 /// Makes rows of keys.
 #[derive(Clone, Copy, Debug)]
@@ -145,8 +147,8 @@ impl Rows<'_, '_> {
                 return Place::At(next);
             }
             self.add(out, &[], next, |source| match source {
-                Source::Value => field(element),
-                Source::Index => Field::Int(next as i64),
+                Source::Value | Source::Element => field(element),
+                Source::Index | Source::Place => Field::Int(next as i64),
                 _ => Field::Missing,
             });
         }
@@ -163,7 +165,8 @@ impl Rows<'_, '_> {
             }
             self.add_element(out, member, next, |source| match source {
                 Source::Score => Field::Double(score),
-                Source::Member => field(member),
+                Source::Member | Source::Element => field(member),
+                Source::Place => Field::Int(0),
                 _ => Field::Missing,
             });
         }
@@ -188,7 +191,8 @@ impl Rows<'_, '_> {
 
     fn member(&self, out: &mut Batch, member: Element<'_>) {
         self.add_element(out, member, 0, |source| match source {
-            Source::Value => field(member),
+            Source::Value | Source::Element => field(member),
+            Source::Place => Field::Int(0),
             _ => Field::Missing,
         });
     }
@@ -196,7 +200,8 @@ impl Rows<'_, '_> {
     fn pair(&self, out: &mut Batch, name: Element<'_>, value: Element<'_>) {
         self.add_element(out, name, 0, |source| match source {
             Source::Value => field(value),
-            Source::FieldName => field(name),
+            Source::FieldName | Source::Element => field(name),
+            Source::Place => Field::Int(0),
             _ => Field::Missing,
         });
     }
@@ -240,6 +245,52 @@ fn scores(out: &mut Batch, set: &SortedSet, from: u64) -> Place {
     out.push_doubles(&scores);
     let next = from as usize + scores.len();
     if next < set.len() { Place::At(next as u64) } else { Place::End }
+}
+
+/// Adds the row of a candidate as it is now, if it is still there.
+pub fn push_live(
+    application: &Application,
+    out: &mut Batch,
+    candidate: &Candidate,
+    entry: EntryRef<'_>,
+    now_ms: i64,
+) -> bool {
+    let plan = application.change();
+    if plan.pattern().is_some() {
+        let rows = KeyRows::new(plan, now_ms);
+        let is_admitted = rows.admits(&candidate.key, entry);
+        if is_admitted {
+            rows.push(out, &candidate.key, entry);
+        }
+        return is_admitted;
+    }
+    let rows = Rows { of: &ElementRows { plan, now_ms }, key: &candidate.key, at: &[0] };
+    let wanted = Element::stored(&candidate.element);
+    match entry.any_object() {
+        Some(ObjectRef::List(list)) if list.nth(candidate.place) == Some(wanted) => {
+            rows.add(out, &[], 0, |source| match source {
+                Source::Value => field(wanted),
+                Source::Index => Field::Int(candidate.place as i64),
+                _ => Field::Missing,
+            });
+        }
+        Some(ObjectRef::Set(set)) if set.contains(wanted) => rows.member(out, wanted),
+        Some(ObjectRef::SortedSet(set)) => {
+            let Some(score) = set.score(&candidate.element) else { return false };
+            rows.add(out, &candidate.element, 0, |source| match source {
+                Source::Score => Field::Double(score),
+                Source::Member => field(wanted),
+                _ => Field::Missing,
+            });
+        }
+        Some(ObjectRef::Hash(hash)) => {
+            let Some(value) = hash.field(&candidate.element, now_ms) else { return false };
+            rows.pair(out, wanted, value);
+        }
+        _ => return false,
+    }
+    // Another collection may be at the key now.
+    plan.kinds().has(kind_of(entry))
 }
 
 fn field(element: Element<'_>) -> Field<'_> {

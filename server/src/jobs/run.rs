@@ -26,6 +26,7 @@ use shardis_protocol::Reply;
 use shardis_storage::glob::Pattern;
 use shardis_storage::{Cover, Cut, Db, Keyspace, Patience};
 
+use super::apply::Apply;
 use super::feed::Fed;
 use super::rights::Rights;
 use super::visit::{Rows, Subject, Toll, Walk};
@@ -50,9 +51,16 @@ pub struct Order {
     pub db: Db,
     /// Which keys its caller may read; `None`: all.
     pub rights: Option<Arc<Rights>>,
+    /// What is done with what it finds, if that is more than to answer it.
+    pub apply: Option<Arc<Apply>>,
+    /// Who gets its end; `None`: whoever waits for it.
+    pub then: Option<Then>,
     /// Writes the reply.
     pub respond: fn(&Plan, End, &mut Reply) -> Result<(), Error>,
 }
+
+/// Goes on with the end of a run, and keeps the promise that it has made.
+pub type Then = Arc<dyn Fn(End, Promise, Cancel) + Send + Sync>;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -255,6 +263,9 @@ impl Run {
             return;
         }
         let end = self.merged(opened, clock);
+        if let Some(then) = &self.order.then {
+            return then(end, promise, self.cancel.clone());
+        }
         let run = Arc::clone(self);
         promise.fulfil(Box::new(move |reply| (run.order.respond)(&run.order.plan, end, reply)));
     }
@@ -429,7 +440,7 @@ impl Work {
 
 impl Order {
     /// When its time is up, by the server's clock.
-    pub(super) fn deadline(&self, clock: &Clock) -> Option<Duration> {
+    pub fn deadline(&self, clock: &Clock) -> Option<Duration> {
         let timeout_ms = Some(self.plan.limits().timeout_ms).filter(|&timeout_ms| timeout_ms > 0);
         timeout_ms.map(|timeout_ms| clock.elapsed().saturating_add(Duration::from_millis(timeout_ms)))
     }
@@ -490,7 +501,7 @@ pub(super) mod tests {
         let words: Vec<&[u8]> = words.split_ascii_whitespace().map(str::as_bytes).collect();
         let usual = Limits { timeout_ms: 5000, ..Limits::NONE };
         let plan = Plan::new(form, &words, &Bounds { usual, hard: Limits::NONE }).unwrap();
-        Order { plan: Arc::new(plan), db: Db(0), rights: None, respond: describe }
+        Order { plan: Arc::new(plan), db: Db(0), rights: None, apply: None, then: None, respond: describe }
     }
 
     /// Tells the end of a run as text.

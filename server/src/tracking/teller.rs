@@ -47,6 +47,11 @@ impl Teller {
         Teller { by: Some(client.id), ..Teller::default() }
     }
 
+    /// The same of one of whom only the id is left.
+    pub fn of_id(client: u64) -> Teller {
+        Teller { by: Some(client), ..Teller::default() }
+    }
+
     /// Tells what is new in a log.
     pub fn tell(&mut self, state: &State, changes: &[Change]) {
         let new = &changes[self.told..];

@@ -8,4 +8,19 @@ impl Error {
         &"NOPERM this user has no permissions to access one of the keys that the pattern matches; AUTHORIZED leaves \
           them out",
     );
+
+    /// Time was up while keys were changed.
+    pub fn application_overdue(timeout_ms: u64, scanned: u64, changed: u64) -> Error {
+        Error::new(format!(
+            "DEADLINE the computation has reached its TIMEOUT of {timeout_ms} ms, scanned={scanned} changed={changed}"
+        ))
+    }
+
+    /// The same error where something was changed before, which stays.
+    pub fn after_changes(self, changed: u64) -> Error {
+        match changed {
+            0 => self,
+            _ => Error::new([self.text(), format!(", changed={changed}").as_bytes()].concat()),
+        }
+    }
 }

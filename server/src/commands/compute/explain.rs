@@ -2,6 +2,7 @@
 
 use shardis_compute::{Form, Limits, Plan, Target};
 
+use super::apply::application;
 use super::plan;
 use crate::client::Client;
 use crate::command::Arity::AtLeast;
@@ -16,13 +17,15 @@ pub static EXPLAIN: Command = Command::client("COMPUTE.EXPLAIN", explain)
     .complexity("O(1)")
     .summary("Tells what a computation would do, and runs nothing.");
 
-const FORMS: [(&str, Form); 6] = [
+const FORMS: [(&str, Form); 8] = [
     ("COUNT", Form::Count),
     ("AGGREGATE", Form::Aggregate),
     ("KAGGREGATE", Form::KAggregate),
     ("MAGGREGATE", Form::MAggregate),
     ("SELECT", Form::Select),
     ("KSELECT", Form::KSelect),
+    ("APPLY", Form::Apply),
+    ("KAPPLY", Form::KApply),
 ];
 
 fn explain(call: &mut Call<'_>, _: &mut Client) -> Done {
@@ -30,8 +33,10 @@ fn explain(call: &mut Call<'_>, _: &mut Client) -> Done {
     let form = FORMS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
     let form = form.map(|(_, form)| *form).ok_or(Error::SYNTAX)?;
     let words: Vec<&[u8]> = call.args.rest().collect();
-    let plan = plan(call, form, &words)?;
-    write(call, &plan);
+    match form {
+        Form::Apply | Form::KApply => write(call, application(call, form, &words)?.change()),
+        _ => write(call, &plan(call, form, &words)?),
+    }
     Ok(Flow::Done)
 }
 

@@ -28,6 +28,10 @@ SELECT <pattern> [WHERE <expression>] RETURN <n> <expression> ... [SORTBY <name>
     Return rows of keys that match.
 KSELECT <key> ...
     Return rows of elements of a collection.
+APPLY <pattern> WHERE <expression> [LIMIT <count>] [DRYRUN] DO <action> [<argument> ...]
+    Change the keys that match: DEL, UNLINK, PERSIST, EXPIRE <ms>, SET <e>, INCRBY <e>, HSET <field> <e> ..., HDEL <field> ..., SADD <key> <e>, ZADD <key> <score> <member>.
+KAPPLY <key> WHERE <expression> [LIMIT <count>] [DRYRUN] DO <action> [<argument>]
+    Change the elements of a collection: REMOVE, SET <e>, SCORE <e>.
 EXPLAIN <command> <argument> ...
     Tell what such a command would do.
 Variables of keys: key type ttl len bytes idle now; v of strings, h.field of hashes.

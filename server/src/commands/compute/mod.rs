@@ -2,6 +2,7 @@
 //! workers (`jobs::pool`). What they may compute, and every word of their grammar, is `shardis-compute`'s.
 
 mod aggregate;
+mod apply;
 mod explain;
 mod help;
 mod reply;
@@ -21,10 +22,12 @@ pub static FAMILY: Family = Family::new(
     Category::COMPUTE,
     &[
         &aggregate::AGGREGATE,
+        &apply::APPLY,
         &aggregate::COUNT,
         &explain::EXPLAIN,
         &help::HELP,
         &aggregate::KAGGREGATE,
+        &apply::KAPPLY,
         &select::KSELECT,
         &aggregate::MAGGREGATE,
         &select::SELECT,
@@ -51,7 +54,14 @@ fn job(call: &mut Call<'_>, form: Form) -> Result<Job, Error> {
     if let Some((_, clause)) = later.into_iter().find(|(is_asked, _)| *is_asked) {
         return Err(Error::new(format!("ERR COMPUTE: {clause} is not available yet")));
     }
-    Ok(Job::new(Order { plan: Arc::new(plan), db: call.db, rights: None, respond: reply::respond }))
+    Ok(Job::new(Order {
+        plan: Arc::new(plan),
+        db: call.db,
+        rights: None,
+        apply: None,
+        then: None,
+        respond: reply::respond,
+    }))
 }
 
 fn plan(call: &Call<'_>, form: Form, words: &[&[u8]]) -> Result<Plan, Error> {

@@ -87,7 +87,7 @@ fn rows(reply: &mut Reply, plan: &Plan, outcome: &Outcome) {
     }
 }
 
-fn write_profile(reply: &mut Reply, profile: &Profile) {
+pub(super) fn write_profile(reply: &mut Reply, profile: &Profile) {
     let Profile { opening, toll, folding, merging, fed, lanes } = profile;
     let micros = |duration: &std::time::Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
     let fields = [

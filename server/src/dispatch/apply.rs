@@ -1,0 +1,386 @@
+//! Changing what a run has selected: the second half of commands that apply an action.
+//!
+//! 1. A run finds the candidates, as of one instant, like any selection (`jobs::run`).
+//! 2. A thread of the executor takes them one by one. It locks the shard of the candidate's key, and that of the other key
+//!    that the action names, judges the row as it is now, and makes the change in that same hold: nobody's write is lost.
+//! 3. A change is a call of an ordinary command, and is settled like one: events, those who watch, track or wait, and the
+//!    limit of memory follow from it.
+//! 4. Between two candidates it ends when nobody waits for it any more, time is up or there is no memory left. What was
+//!    changed stays, and the error tells how much that was.
+//! 5. Where all shards are held anyway, which is so inside of programs and for ISOLATION ATOMIC, everything is judged and
+//!    checked before the first change; from then on nothing ends it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shardis_compute::{Batch, Exceeded, Isolation, OnError, OnTimeout, RowError, Target, Value, Verdict};
+use shardis_protocol::{Reply, Version};
+use shardis_storage::{Hold, Patience, Scope, Transaction};
+
+use super::{Context, admit, atomic, execute, settle};
+use crate::client::inbox::Wakes;
+use crate::command::{Error, Flags, Run};
+use crate::jobs::apply::{Applied, Apply, Candidate, Deed, Stopped, Tally, Why};
+use crate::jobs::run::{End, Finished, Order, Profile};
+use crate::jobs::{Cancel, Job, Promise, Ticket, inline, rows};
+use crate::state::State;
+use crate::tracking::Teller;
+
+/// Sets a job going, whether it changes anything or not, for a client.
+pub(super) fn start(state: &Arc<State>, job: Job, client: u64) -> Ticket {
+    let mut order = job.into_order();
+    let Some(apply) = order.apply.clone() else { return atomic::start(state, Job::new(order)) };
+    let of_job = OfJob { apply, started: state.clock.tick(), deadline: order.deadline(&state.clock), client };
+    if order.plan.options().isolation == Isolation::Atomic {
+        let (ticket, promise, cancel) = Ticket::new();
+        let server = Arc::clone(state);
+        state.executor.run(move |worker| {
+            if !cancel.is_set() {
+                of_job.answer(promise, of_job.run_alone(&Context::of_worker(&server, worker), &order));
+            }
+        });
+        return ticket;
+    }
+    let server = Arc::clone(state);
+    let found = order.clone();
+    order.then = Some(Arc::new(move |end, promise, cancel| {
+        let (state, order, of_job) = (Arc::clone(&server), found.clone(), of_job.clone());
+        server.executor.run(move |worker| {
+            let ctx = Context::of_worker(&state, worker);
+            let outcome = of_job.run_among_others(&ctx, &order, end, &cancel);
+            state.clients.tracking.end_turn(&state);
+            of_job.answer(promise, outcome);
+        });
+    }));
+    state.pool.submit(state, order)
+}
+
+/// Runs a job inside of a program, whose shards are held; whether or not it changes anything.
+pub(super) fn run_within(
+    ctx: &Context<'_>,
+    txn: &mut Transaction<'_>,
+    job: Job,
+    is_out_of_memory: bool,
+    reply: &mut Reply,
+) -> Result<(), Error> {
+    let order = job.into_order();
+    let Some(apply) = order.apply.clone() else {
+        return Job::new(order).answer_within(ctx.state, txn)(reply);
+    };
+    let started = ctx.state.clock.tick();
+    let of_job = OfJob { apply, started, deadline: order.deadline(&ctx.state.clock), client: 0 };
+    let outcome = of_job.run_held(ctx, &order, txn, is_out_of_memory);
+    (of_job.apply.respond)(&of_job.apply, outcome, reply)
+}
+
+/// What is known of a job from its beginning.
+#[derive(Clone)]
+struct OfJob {
+    apply: Arc<Apply>,
+    started: Instant,
+    deadline: Option<Duration>,
+    /// Who has called, by its id.
+    client: u64,
+}
+
+type Outcome = Result<Applied, Stopped>;
+
+impl OfJob {
+    fn answer(&self, promise: Promise, outcome: Outcome) {
+        let apply = Arc::clone(&self.apply);
+        promise.fulfil(Box::new(move |reply| (apply.respond)(&apply, outcome, reply)));
+    }
+
+    /// Takes candidate by candidate while others are served.
+    fn run_among_others(&self, ctx: &Context<'_>, order: &Order, end: End, cancel: &Cancel) -> Outcome {
+        let (found, candidates) = self.candidates(order, end)?;
+        let mut changing = Changing::new(self, order, &found);
+        let mut is_partial = found.covered.is_some();
+        for candidate in &candidates {
+            if changing.is_done() {
+                break;
+            }
+            if cancel.is_set() {
+                return Err(changing.stopped(Why::Cancelled));
+            }
+            if self.is_overdue(ctx) {
+                if order.plan.options().on_timeout == OnTimeout::Partial {
+                    is_partial = true;
+                    break;
+                }
+                let (timeout_ms, scanned) = (order.plan.limits().timeout_ms, found.outcome.scanned);
+                return Err(changing.stopped(Why::Overdue { timeout_ms, scanned }));
+            }
+            if let Err(why) = changing.take(&ctx.now(), candidate, self.client) {
+                return Err(changing.stopped(why));
+            }
+            // A network thread may wait for the core.
+            std::thread::yield_now();
+        }
+        Ok(self.applied(changing.tally, &found, is_partial))
+    }
+
+    /// Holds all shards that it may need from beginning to end.
+    fn run_alone(&self, ctx: &Context<'_>, order: &Order) -> Outcome {
+        let is_out_of_memory = admit::is_out_of_memory(ctx);
+        let keyspace = &ctx.state.keyspace;
+        let shards: Vec<usize> = match (order.plan.target(), &self.apply.other_key) {
+            (Target::Keys(keys), None) => {
+                keys.iter().map(|key| keyspace.shard_of(keyspace.hash(key))).collect()
+            }
+            _ => Vec::new(),
+        };
+        let scope = if shards.is_empty() { Scope::Every } else { Scope::Several(&shards) };
+        let mut txn = Transaction::new(keyspace, Patience::Wait, Hold::Long, ctx.state.clock.now_ms());
+        txn.acquire(scope).map_err(|_| Stopped { why: Why::Cancelled, changed: 0 })?;
+        if ctx.state.pause.is_on(&ctx.state.clock) {
+            txn.keep_expired();
+        }
+        // Behind the transaction, so that the server is marked before its shards are free.
+        let guard = ctx.state.poison.guard();
+        let outcome = self.run_held(ctx, order, &mut txn, is_out_of_memory);
+        let aftermath =
+            txn.has_leftovers().then(|| settle::settle(&ctx.now(), &mut txn, Teller::of_id(self.client)));
+        drop(txn);
+        drop(guard);
+        if let Some(aftermath) = aftermath {
+            aftermath.finish(ctx, &mut Wakes::default());
+        }
+        ctx.state.clients.tracking.end_turn(ctx.state);
+        outcome
+    }
+
+    /// Over shards that are held: everything is judged before anything is changed.
+    fn run_held(
+        &self,
+        ctx: &Context<'_>,
+        order: &Order,
+        txn: &mut Transaction<'_>,
+        is_out_of_memory: bool,
+    ) -> Outcome {
+        let end = inline::run(order, txn, &ctx.state.keyspace, &ctx.state.clock);
+        let (found, candidates) = self.candidates(order, end)?;
+        let mut changing = Changing::new(self, order, &found);
+        changing.is_out_of_memory = is_out_of_memory;
+        let nothing = |why| Stopped { why, changed: 0 };
+        let bytes_max = order.plan.limits().memory_bytes_max;
+        let (mut deeds, mut bytes) = (Vec::new(), 0);
+        for candidate in &candidates {
+            let deed = changing.deed(ctx, txn, candidate).map_err(nothing)?;
+            let Some(deed) = deed else { continue };
+            bytes += deed.request.memory_bytes() as u64 + size_of::<Deed>() as u64;
+            if bytes > bytes_max {
+                return Err(nothing(Why::Exceeded(Exceeded::Memory { bytes_max })));
+            }
+            if self.is_overdue(ctx) && order.plan.options().on_timeout == OnTimeout::Fail {
+                let (timeout_ms, scanned) = (order.plan.limits().timeout_ms, found.outcome.scanned);
+                return Err(nothing(Why::Overdue { timeout_ms, scanned }));
+            }
+            deeds.push((candidate, deed));
+        }
+        for (candidate, deed) in &deeds {
+            if changing.is_done() {
+                break;
+            }
+            changing.carry_out(ctx, txn, candidate, deed, OnError::Skip).map_err(nothing)?;
+        }
+        Ok(self.applied(changing.tally, &found, found.covered.is_some()))
+    }
+
+    /// The rows that were found.
+    fn candidates(&self, order: &Order, end: End) -> Result<(Box<Finished>, Vec<Candidate>), Stopped> {
+        let mut found = match end {
+            End::Result(found) => found,
+            end => return Err(Stopped { why: Why::Run(Box::new(end)), changed: 0 }),
+        };
+        let rows = std::mem::take(&mut found.outcome.rows).into_iter();
+        let candidates = match order.plan.target() {
+            Target::Pattern(_) => rows.filter_map(|row| key_candidate(row.into_iter().next()?)).collect(),
+            // From the end, so that what is removed from a list moves nothing that is still to come.
+            Target::Keys(keys) => {
+                rows.rev().filter_map(|row| element_candidate(keys.first()?, row)).collect()
+            }
+        };
+        Ok((found, candidates))
+    }
+
+    fn is_overdue(&self, ctx: &Context<'_>) -> bool {
+        self.deadline.is_some_and(|deadline| ctx.state.clock.elapsed() >= deadline)
+    }
+
+    fn applied(&self, tally: Tally, found: &Finished, is_partial: bool) -> Applied {
+        let ms = self.started.elapsed().as_micros() as f64 / 1000.0;
+        let profile = Profile { ..found.profile };
+        Applied { tally, isolation: found.isolation, is_partial, ms, profile }
+    }
+}
+
+/// The changes of a job.
+struct Changing<'j> {
+    apply: &'j Apply,
+    order: &'j Order,
+    batch: Batch,
+    tally: Tally,
+    is_out_of_memory: bool,
+}
+
+impl<'j> Changing<'j> {
+    fn new(of_job: &'j OfJob, order: &'j Order, found: &Finished) -> Changing<'j> {
+        let apply = &*of_job.apply;
+        let (matched, errors) = (found.outcome.matched, found.outcome.errors);
+        Changing {
+            apply,
+            order,
+            batch: Batch::new(apply.application.change()),
+            tally: Tally { matched, errors, ..Tally::default() },
+            is_out_of_memory: false,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.apply.application.changes_max().is_some_and(|max| self.tally.changed >= max)
+    }
+
+    fn stopped(&self, why: Why) -> Stopped {
+        Stopped { why, changed: self.tally.changed }
+    }
+
+    /// Takes a candidate: judges it and changes it, in a transaction of its own.
+    fn take(&mut self, ctx: &Context<'_>, candidate: &Candidate, client: u64) -> Result<(), Why> {
+        // Looked at before, because making room takes locks.
+        self.is_out_of_memory = admit::is_out_of_memory(ctx);
+        let keyspace = &ctx.state.keyspace;
+        let keys = [Some(&candidate.key), self.apply.other_key.as_ref()];
+        let shards = keys.into_iter().flatten().map(|key| keyspace.shard_of(keyspace.hash(key)));
+        let mut shards: Vec<usize> = shards.collect();
+        shards.sort_unstable();
+        shards.dedup();
+        let scope = match shards.as_slice() {
+            [one] => Scope::One(*one),
+            several => Scope::Several(several),
+        };
+        let mut txn = Transaction::new(keyspace, Patience::Wait, Hold::Short, ctx.now_ms);
+        txn.acquire(scope).map_err(|_| Why::Cancelled)?;
+        if ctx.state.pause.is_on(&ctx.state.clock) {
+            txn.keep_expired();
+        }
+        // Behind the transaction, so that the server is marked before its shards are free.
+        let guard = ctx.state.poison.guard();
+        let on_error = self.order.plan.options().on_error;
+        let changed = match self.deed(ctx, &mut txn, candidate) {
+            Ok(Some(deed)) => self.carry_out(ctx, &mut txn, candidate, &deed, on_error),
+            Ok(None) => Ok(()),
+            Err(why) => Err(why),
+        };
+        let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, Teller::of_id(client)));
+        drop(txn);
+        drop(guard);
+        if let Some(aftermath) = aftermath {
+            aftermath.finish(ctx, &mut Wakes::default());
+        }
+        changed
+    }
+
+    /// The call that changes a candidate, if it is still to be changed. Its shards are held.
+    fn deed(
+        &mut self,
+        ctx: &Context<'_>,
+        txn: &mut Transaction<'_>,
+        candidate: &Candidate,
+    ) -> Result<Option<Deed>, Why> {
+        txn.select(self.order.db);
+        let application = &self.apply.application;
+        let key = ctx.state.keyspace.key(&candidate.key);
+        self.batch.clear();
+        let now_ms = txn.now_ms();
+        let entry = txn.inspect(&key);
+        let kind = entry.map(|entry| entry.kind());
+        let is_there = entry
+            .is_some_and(|entry| rows::push_live(application, &mut self.batch, candidate, entry, now_ms));
+        let verdict = if is_there { application.judge(&self.batch, &candidate.key) } else { Verdict::Pass };
+        let values = match verdict {
+            Verdict::Pass => {
+                self.tally.skipped += 1;
+                return Ok(None);
+            }
+            Verdict::Failed(row) => return self.fail(row, self.order.plan.options().on_error).map(|()| None),
+            Verdict::Change(values) => values,
+        };
+        let Some(deed) = (self.apply.deed)(application, candidate, kind, &values) else {
+            let row = RowError { key: candidate.key.clone(), text: "the new value is too long".into() };
+            return self.fail(row, self.order.plan.options().on_error).map(|()| None);
+        };
+        if let Err(error) = (self.apply.check)(txn, deed.request.as_request(), &ctx.state.keyspace) {
+            return self.refuse(candidate, &error, self.order.plan.options().on_error).map(|()| None);
+        }
+        let entry = ctx.state.commands.lookup(deed.request.as_request().name());
+        let adds = entry.is_some_and(|entry| entry.flags.contains(Flags::DENY_OOM));
+        if adds && self.is_out_of_memory {
+            return Err(Why::OutOfMemory);
+        }
+        Ok(Some(deed).filter(|_| !self.order.plan.options().dry_run))
+    }
+
+    /// Changes a candidate by a call of an ordinary command.
+    fn carry_out(
+        &mut self,
+        ctx: &Context<'_>,
+        txn: &mut Transaction<'_>,
+        candidate: &Candidate,
+        deed: &Deed,
+        on_error: OnError,
+    ) -> Result<(), Why> {
+        let request = deed.request.as_request();
+        let Some(entry) = ctx.state.commands.lookup(request.name()) else {
+            unreachable!("invariant: deeds are calls of commands")
+        };
+        txn.select(self.order.db);
+        txn.note_accesses(true);
+        txn.attribute(entry.id.index() as u16);
+        let mut reply = Reply::new(Version::Resp2);
+        let mut call = ctx.call(entry, request, &mut reply, self.order.db, true);
+        call.may_offload = false;
+        let run = match (deed.run, entry.command.run) {
+            (Some(run), _) | (None, Run::Write(run) | Run::Blocking(_, run)) => run,
+            _ => unreachable!("invariant: deeds write keys"),
+        };
+        let done = execute::write(ctx, &mut call, txn, run);
+        if txn.take_changed() {
+            ctx.stats.changes.add(1);
+            self.tally.changed += 1;
+        }
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) => self.refuse(candidate, &error, on_error),
+        }
+    }
+
+    fn refuse(&mut self, candidate: &Candidate, error: &Error, on_error: OnError) -> Result<(), Why> {
+        let text = String::from_utf8_lossy(error.text()).into_owned();
+        self.fail(RowError { key: candidate.key.clone(), text }, on_error)
+    }
+
+    fn fail(&mut self, row: RowError, on_error: OnError) -> Result<(), Why> {
+        self.tally.errors += 1;
+        if on_error == OnError::Fail { Err(Why::Failed(row)) } else { Ok(()) }
+    }
+}
+
+fn key_candidate(key: Value) -> Option<Candidate> {
+    Some(Candidate { key: bytes(key)?, element: Vec::new(), place: 0 })
+}
+
+fn element_candidate(key: &[u8], row: Vec<Value>) -> Option<Candidate> {
+    let mut values = row.into_iter();
+    let element = bytes(values.next()?)?;
+    let Some(Value::Int(place)) = values.next() else { return None };
+    Some(Candidate { key: key.to_vec(), element, place: usize::try_from(place).ok()? })
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::Text(text) => Some(text.into_bytes()),
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
+    }
+}
