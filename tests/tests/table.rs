@@ -16,12 +16,14 @@ use shardis_tests::server::Server;
 const PERSONALITY: &str = "redis-7.2";
 
 /// Commands that neither reference has, and why we do.
-const OURS: [(&str, &str); 31] = [
+const OURS: [(&str, &str); 33] = [
     ("compute.aggregate", "ours alone"),
+    ("compute.apply", "ours alone"),
     ("compute.count", "ours alone"),
     ("compute.explain", "ours alone"),
     ("compute.help", "ours alone"),
     ("compute.kaggregate", "ours alone"),
+    ("compute.kapply", "ours alone"),
     ("compute.kselect", "ours alone"),
     ("compute.maggregate", "ours alone"),
     ("compute.select", "ours alone"),
