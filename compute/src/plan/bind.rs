@@ -295,8 +295,7 @@ fn limits(draft: &Draft<'_>, bounds: &Bounds) -> Result<Limits, PlanError> {
     })
 }
 
-/// All expressions of a plan together: what parsing them may take of the time of whoever parses, a few
-/// milliseconds.
+/// All expressions of a plan together: it bounds what parsing takes of the time of whoever parses.
 const EXPRESSIONS_BYTES_MAX: usize = 16 * 1024;
 
 fn check_length(draft: &Draft<'_>) -> Result<(), PlanError> {
