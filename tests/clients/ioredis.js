@@ -117,8 +117,14 @@ async function computes(client) {
   for (let number = 0; number < 100; number += 1) {
     await client.hset(`order:${number}`, { total: number });
   }
-  const words = "order:* REDUCE SUM 1 h.total AS sum SCALAR ISOLATION FUZZY".split(" ");
+  const words = "order:* REDUCE SUM 1 h.total AS sum SCALAR".split(" ");
   assert.equal(await client.call("COMPUTE.AGGREGATE", ...words), 4950);
+  await client.zadd("board", 20, "ann", 35.5, "bob", 7, "cid");
+  const sum = ["REDUCE", "SUM", 1, "s", "AS", "total", "SCALAR"];
+  assert.equal(await client.call("COMPUTE.KAGGREGATE", "board", ...sum), "62.5");
+  const selected = await client.call("COMPUTE.KSELECT", "board", "WHERE", "s > 10", "RETURN", 1, "m");
+  assert.deepEqual(selected.slice(0, 4), ["rows", [["ann"], ["bob"]], "columns", ["m"]]);
+  await client.del("board");
 }
 
 async function listens(client) {

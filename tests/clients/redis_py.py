@@ -145,11 +145,20 @@ def computes(client, protocol):
     client.flushdb()
     for number in range(100):
         client.hset(f"order:{number}", mapping={"total": number, "region": "eu"})
-    command = "COMPUTE.AGGREGATE order:* REDUCE SUM 1 h.total AS sum REDUCE AVG 1 h.total AS mean ISOLATION FUZZY"
+    command = "COMPUTE.AGGREGATE order:* REDUCE SUM 1 h.total AS sum REDUCE AVG 1 h.total AS mean"
     answer = client.execute_command(*command.split())
-    assert client.execute_command("COMPUTE.COUNT", "order:*", "ISOLATION", "FUZZY") == 100
+    assert client.execute_command("COMPUTE.COUNT", "order:*") == 100
+    client.zadd("board", {"ann": 20, "bob": 35.5, "cid": 7})
+    total = client.execute_command("COMPUTE.KAGGREGATE", "board", "REDUCE", "SUM", 1, "s", "AS", "total", "SCALAR")
+    assert float(total) == 62.5 and isinstance(total, float) == (protocol == 3), total
+    selected = client.execute_command("COMPUTE.KSELECT", "board", "WHERE", "s > 10", "RETURN", 1, "m")
+    rows = selected[1] if protocol == 2 else selected[b"rows"]
+    assert rows == [[b"ann"], [b"bob"]], selected
+    plan = client.execute_command("COMPUTE.EXPLAIN", "COUNT", "order:*", "WHERE", "h.total > 10")
+    assert b"clauses" in plan, plan
+    client.delete("board")
     if protocol == 3:
-        assert answer[b"rows"] == [{b"sum": 4950, b"mean": 49.5}] and answer[b"isolation"] == b"fuzzy", answer
+        assert answer[b"rows"] == [{b"sum": 4950, b"mean": 49.5}] and answer[b"isolation"] == b"snapshot", answer
     else:
         assert answer[:2] == [b"rows", [[b"sum", 4950, b"mean", b"49.5"]]], answer
 
