@@ -47,7 +47,7 @@ impl Type {
         matches!(self, Type::String | Type::Bytes | Type::Text)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Type::Untyped | Type::Text => "text",
             Type::Bool => "a truth value",

@@ -228,23 +228,11 @@ fn comparison<'a>(
         (Type::Any, _) | (_, Type::Any) => compared.native,
         (Type::Null, _) | (_, Type::Null) | (Type::List, Type::List) if is_equality => compared.native,
         (a, b) => {
-            let text = format!("{} cannot be compared with {}", name_of(a), name_of(b));
+            let text = format!("{} cannot be compared with {}", a.name(), b.name());
             return Err(binder.error(node, text));
         }
     };
     Ok(call(node, name, vec![a.tree, b.tree], Type::Bool))
-}
-
-fn name_of(kind: Type) -> &'static str {
-    match kind {
-        Type::Bool => "a truth value",
-        Type::Int | Type::Double | Type::Number => "a number",
-        Type::Bytes => "bytes",
-        Type::List => "a list",
-        Type::Null => "null",
-        Type::Untyped | Type::String | Type::Text => "text",
-        Type::Any => "a value",
-    }
 }
 
 /// `a in list`: elements that are all numbers, or all text, say how an untyped `a` is read.

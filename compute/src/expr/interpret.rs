@@ -24,7 +24,7 @@ pub(crate) struct Interpreted {
     tree: IdedExpr,
     /// The inputs it reads.
     pub(crate) inputs: Vec<u16>,
-    env: Language,
+    language: Language,
 }
 
 /// The functions and types of the language.
@@ -44,12 +44,12 @@ impl std::fmt::Debug for Language {
 }
 
 impl Interpreted {
-    pub(crate) fn new(tree: IdedExpr) -> Interpreted {
+    pub(crate) fn new(tree: IdedExpr, language: Language) -> Interpreted {
         let mut inputs = Vec::new();
         note_inputs(&tree, &mut inputs);
         inputs.sort_unstable();
         inputs.dedup();
-        Interpreted { tree, inputs, env: Language::default() }
+        Interpreted { tree, inputs, language }
     }
 
     /// Its value for each of some rows, of which `columns` has the inputs.
@@ -60,7 +60,7 @@ impl Interpreted {
         arena: &'b Bump,
     ) -> Evaluated<'b> {
         let row = Row { columns, at: AtomicUsize::new(0) };
-        let mut context = context(&self.env.0);
+        let mut context = context(&self.language.0);
         context.set_variable_resolver(&row);
         let mut values = Vec::with_capacity(rows);
         let mut failures = Vec::new();

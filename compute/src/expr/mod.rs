@@ -47,6 +47,18 @@ pub(crate) struct Expression {
 }
 
 impl Expression {
+    /// Parses an expression and gives it its meaning.
+    pub(crate) fn of(
+        text: &[u8],
+        reading: Reading,
+        scope: &Scope<'_>,
+        inputs: &mut Inputs,
+        kinds: &mut Kinds,
+    ) -> Result<Expression, PlanError> {
+        let parsed = parse(scope.language, text)?;
+        Expression::bind(&parsed, text, reading, scope, inputs, kinds)
+    }
+
     /// Gives a parsed expression its meaning. A field whose context does not say how to read it is read as `reading`.
     pub(crate) fn bind(
         parsed: &Parsed,
@@ -57,7 +69,7 @@ impl Expression {
         kinds: &mut Kinds,
     ) -> Result<Expression, PlanError> {
         let (bound, is_presence) = Binder::new(parsed, scope, inputs, kinds).bind_whole(reading)?;
-        let node = match Node::lower(&bound.tree) {
+        let node = match Node::lower(&bound.tree, scope.language) {
             Node::Input(input) if is_presence => Node::Present(input),
             node => node,
         };
@@ -76,7 +88,7 @@ impl Expression {
     }
 
     /// The same for the interpreter, whole.
-    pub(crate) fn interpreted(&self) -> Node {
-        Node::interpreted(&self.tree)
+    pub(crate) fn interpreted(&self, language: &Language) -> Node {
+        Node::interpreted(&self.tree, language)
     }
 }

@@ -5,7 +5,7 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 use regex::Regex;
 
 use super::calls::{self, COMPARISONS};
-use super::interpret::Interpreted;
+use super::interpret::{Interpreted, Language};
 use super::scalar::{Arithmetic, Comparison, Function};
 use crate::vector::Scalar;
 
@@ -59,13 +59,13 @@ impl Constant {
 
 impl Node {
     /// Lowers a bound tree.
-    pub(crate) fn lower(tree: &IdedExpr) -> Node {
-        lowered(tree).unwrap_or_else(|| Node::interpreted(tree))
+    pub(crate) fn lower(tree: &IdedExpr, language: &Language) -> Node {
+        lowered(tree, language).unwrap_or_else(|| Node::interpreted(tree, language))
     }
 
     /// The whole tree for the interpreter.
-    pub(crate) fn interpreted(tree: &IdedExpr) -> Node {
-        Node::Interpreted(Box::new(Interpreted::new(tree.clone())))
+    pub(crate) fn interpreted(tree: &IdedExpr, language: &Language) -> Node {
+        Node::Interpreted(Box::new(Interpreted::new(tree.clone(), language.clone())))
     }
 
     /// Whether any part runs in the interpreter.
@@ -85,23 +85,24 @@ impl Node {
 }
 
 /// `None` for what has no kernel.
-fn lowered(tree: &IdedExpr) -> Option<Node> {
+fn lowered(tree: &IdedExpr, language: &Language) -> Option<Node> {
     match &tree.expr {
         Expr::Literal(literal) => constant(literal).map(Node::Constant),
         Expr::Ident(name) => name.strip_prefix('@')?.parse().ok().map(Node::Input),
-        Expr::Call(call) => of_call(call),
+        Expr::Call(call) => of_call(call, language),
         _ => None,
     }
 }
 
-fn of_call(call: &CallExpr) -> Option<Node> {
+fn of_call(call: &CallExpr, language: &Language) -> Option<Node> {
     let arguments: Vec<&IdedExpr> = call.target.as_deref().into_iter().chain(&call.args).collect();
     let name = call.func_name.as_str();
-    let one = |tree: &IdedExpr| Box::new(Node::lower(tree));
-    let two = |a: &IdedExpr, b: &IdedExpr| Box::new([Node::lower(a), Node::lower(b)]);
+    let lower = |tree: &IdedExpr| Node::lower(tree, language);
+    let one = |tree: &IdedExpr| Box::new(lower(tree));
+    let two = |a: &IdedExpr, b: &IdedExpr| Box::new([lower(a), lower(b)]);
     match (name, arguments.as_slice()) {
         (operators::CONDITIONAL, [condition, a, b]) => {
-            Some(Node::Choose(Box::new([condition, a, b].map(|part| Node::lower(part)))))
+            Some(Node::Choose(Box::new([condition, a, b].map(|part| lower(part)))))
         }
         (operators::LOGICAL_AND, [a, b]) => Some(Node::And(one(a), one(b))),
         (operators::LOGICAL_OR, [a, b]) => Some(Node::Or(one(a), one(b))),
@@ -131,7 +132,7 @@ fn of_call(call: &CallExpr) -> Option<Node> {
         _ => {
             let function = function(name)?;
             // A list, which has no column, has a size, too.
-            let nodes = arguments.iter().map(|argument| Node::lower(argument)).collect();
+            let nodes = arguments.iter().map(|argument| lower(argument)).collect();
             let takes_list = arguments.iter().any(|argument| is_list(argument));
             (!takes_list).then_some(Node::Call(function, nodes))
         }

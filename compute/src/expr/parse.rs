@@ -1,11 +1,9 @@
 //! From text to a syntax tree, by the parser of the `cel` crate, within limits that keep hostile text from taking much
 //! time or stack. Not here: what the names in it mean (`bind`).
 
-use std::sync::Arc;
-
-use cel::Env;
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, SourceInfo};
 
+use super::interpret::Language;
 use crate::error::PlanError;
 
 /// The longest text of one expression.
@@ -31,14 +29,14 @@ impl Parsed {
 }
 
 /// Parses the text of an expression.
-pub(crate) fn parse(env: &Arc<Env>, text: &[u8]) -> Result<Parsed, PlanError> {
+pub(crate) fn parse(language: &Language, text: &[u8]) -> Result<Parsed, PlanError> {
     if text.len() > EXPRESSION_BYTES_MAX {
         let message = format!("expression is longer than {EXPRESSION_BYTES_MAX} bytes");
         return Err(PlanError::expression(EXPRESSION_BYTES_MAX + 1, message));
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| PlanError::expression(error.valid_up_to() + 1, "expression is not valid UTF-8"))?;
-    let parser = env.parser().max_recursion_depth(DEPTH_MAX).enable_optional_syntax(false);
+    let parser = language.0.parser().max_recursion_depth(DEPTH_MAX).enable_optional_syntax(false);
     let (tree, info) = parser.parse_with_source_info(text).map_err(|errors| refusal(text, &errors))?;
     let parsed = Parsed { tree, info };
     let mut nodes = 0;

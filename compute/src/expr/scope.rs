@@ -1,11 +1,14 @@
 //! `Scope`: the names that an expression may use, and how fields are pinned. Not here: what becomes of them (`bind`).
 
+use super::interpret::Language;
 use super::parse::Parsed;
 use super::source::{Domain, Source};
 use crate::reading::Reading;
 
 /// The names that an expression may use.
+#[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
+    pub(crate) language: &'a Language,
     pub(crate) domain: Domain<'a>,
     /// TYPES: the last of several pins of a field counts.
     pub(crate) pins: &'a [(Source, Reading)],

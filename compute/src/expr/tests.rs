@@ -201,6 +201,7 @@ fn batch(plan: &Plan, random: &mut Random) -> Batch {
 #[test]
 fn kernels_and_interpreter_agree() {
     let bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
+    let language = Language::default();
     let mut random = Random(1);
     let (mut pairs, mut refused, mut interpreted, mut failed) = (0, 0, 0, 0);
     let (mut seen, mut sizes) = (HashSet::new(), Vec::new());
@@ -234,7 +235,7 @@ fn kernels_and_interpreter_agree() {
         let frame = Frame::of_batch(&batch, plan.inputs(), &arena);
         let rows: Vec<u32> = (0..ROWS as u32).collect();
         let lowered = frame.evaluate(&expression.node, &rows);
-        let interpreted = expression.interpreted();
+        let interpreted = expression.interpreted(&language);
         let oracle = frame.evaluate(&interpreted, &rows);
         for row in 0..ROWS {
             pairs += 1;

@@ -19,7 +19,6 @@ pub(super) fn bind(
     bounds: &Bounds,
 ) -> Result<Plan, PlanError> {
     check(form, draft)?;
-    check_length(draft)?;
     bind_as(target, draft, bounds, |binding, limits| match form {
         Form::Select | Form::KSelect => binding.selection(),
         _ => binding.reduction(form, limits),
@@ -37,6 +36,7 @@ pub(super) fn bind_as<'d>(
     bounds: &Bounds,
     shape: impl FnOnce(&mut Binding<'d>, Limits) -> Result<(Vec<Computed>, Shape), PlanError>,
 ) -> Result<Plan, PlanError> {
+    check_length(draft)?;
     let limits = limits(draft, bounds)?;
     let domain = match target {
         Target::Pattern(_) => Domain::Keyspace,
@@ -44,16 +44,8 @@ pub(super) fn bind_as<'d>(
     };
     let all = if domain == Domain::Keyspace { Kinds::ALL } else { Kinds::COLLECTIONS };
     let kinds = draft.kind.map_or(all, |kind| Kinds::of(&[kind]));
-    let language = Language::default();
-    let mut binding = Binding {
-        draft,
-        domain,
-        language,
-        pins: Vec::new(),
-        lets: Vec::new(),
-        inputs: Inputs::default(),
-        kinds,
-    };
+    let names = Names { draft, domain, language: Language::default(), pins: Vec::new(), lets: Vec::new() };
+    let mut binding = Binding { draft, names, inputs: Inputs::default(), kinds };
     binding.prepare()?;
     let filter = draft.filter.map(|text| binding.truth(text, "WHERE")).transpose()?;
     let (values, shape) = shape(&mut binding, limits)?;
@@ -66,12 +58,25 @@ pub(super) fn bind_as<'d>(
 /// What is known while a draft becomes a plan.
 pub(super) struct Binding<'d> {
     draft: &'d Draft<'d>,
+    names: Names<'d>,
+    pub(super) inputs: Inputs,
+    pub(super) kinds: Kinds,
+}
+
+/// What expressions may name.
+struct Names<'d> {
+    draft: &'d Draft<'d>,
     domain: Domain<'static>,
     language: Language,
     pins: Vec<(Source, Reading)>,
     lets: Vec<(String, Parsed)>,
-    pub(super) inputs: Inputs,
-    pub(super) kinds: Kinds,
+}
+
+impl Names<'_> {
+    fn scope(&self) -> Scope<'_> {
+        let Names { language, domain, pins, lets, .. } = self;
+        Scope { language, domain: *domain, pins, parameters: &self.draft.parameters, lets }
+    }
 }
 
 impl Binding<'_> {
@@ -79,12 +84,11 @@ impl Binding<'_> {
     fn prepare(&mut self) -> Result<(), PlanError> {
         for (text, pin) in &self.draft.pins {
             let mut inputs = Inputs::default();
-            let parsed = expr::parse(&self.language.0, text)?;
-            let scope = Scope { domain: self.domain, pins: &[], parameters: &[], lets: &[] };
-            Expression::bind(&parsed, text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
+            let scope = Scope { pins: &[], parameters: &[], ..self.names.scope() };
+            Expression::of(text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
             match inputs.columns.as_slice() {
-                [column] if is_untyped(self.domain, &column.source) => {
-                    self.pins.push((column.source.clone(), *pin))
+                [column] if is_untyped(self.names.domain, &column.source) => {
+                    self.names.pins.push((column.source.clone(), *pin))
                 }
                 _ => {
                     return Err(PlanError::expression(
@@ -100,33 +104,21 @@ impl Binding<'_> {
                     format!("LET: '{}' is no name: letters, digits and _", repeated(name)).into(),
                 )
             })?;
-            if self.domain.variable(known).is_some() || matches!(known, "h" | "p" | "x") {
+            if self.names.domain.variable(known).is_some() || matches!(known, "h" | "p" | "x") {
                 return Err(PlanError::Refused(format!("LET: {known} is a variable of rows").into()));
             }
-            let parsed = expr::parse(&self.language.0, text)?;
+            let parsed = expr::parse(&self.names.language, text)?;
             // Bound once on its own, so that its errors are its own; what it names must stand before it.
-            let scope = Scope {
-                domain: self.domain,
-                pins: &self.pins,
-                parameters: &self.draft.parameters,
-                lets: &self.lets,
-            };
-            Expression::bind(&parsed, text, Reading::Raw, &scope, &mut Inputs::default(), &mut self.kinds)?;
-            self.lets.retain(|(other, _)| other != known);
-            self.lets.push((known.to_owned(), parsed));
+            let (scope, mut inputs) = (self.names.scope(), Inputs::default());
+            Expression::bind(&parsed, text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
+            self.names.lets.retain(|(other, _)| other != known);
+            self.names.lets.push((known.to_owned(), parsed));
         }
         Ok(())
     }
 
     pub(super) fn expression(&mut self, text: &[u8], reading: Reading) -> Result<Expression, PlanError> {
-        let parsed = expr::parse(&self.language.0, text)?;
-        let scope = Scope {
-            domain: self.domain,
-            pins: &self.pins,
-            parameters: &self.draft.parameters,
-            lets: &self.lets,
-        };
-        Expression::bind(&parsed, text, reading, &scope, &mut self.inputs, &mut self.kinds)
+        Expression::of(text, reading, &self.names.scope(), &mut self.inputs, &mut self.kinds)
     }
 
     fn truth(&mut self, text: &[u8], clause: &str) -> Result<Expression, PlanError> {
@@ -151,14 +143,14 @@ impl Binding<'_> {
             let (expressions, constants) =
                 draft.words.split_at(draft.words.len().min(function.expressions()));
             let is_placed = matches!(function, Function::First | Function::Last);
-            if is_placed && self.domain == Domain::Elements {
+            if is_placed && self.names.domain == Domain::Elements {
                 self.kinds = self.kinds.and(Kinds::ORDERED);
             }
             let start = values.len();
             for (at, text) in expressions.iter().enumerate() {
                 values.push(self.argument(function, at, text)?);
             }
-            let ordered = self.domain == Domain::Elements && !self.kinds.and(Kinds::ORDERED).is_empty();
+            let ordered = self.names.domain == Domain::Elements && !self.kinds.and(Kinds::ORDERED).is_empty();
             let output_bytes_max = usize::try_from(limits.output_bytes_max).unwrap_or(usize::MAX);
             let spec = Spec::new(function, constants, ordered, output_bytes_max)?;
             reducers.push(Reducer { name: draft.name.to_vec(), spec, arguments: start..values.len() });
@@ -190,16 +182,9 @@ impl Binding<'_> {
     }
 
     fn having(&mut self, text: &[u8], names: &[Vec<u8>]) -> Result<Box<Having>, PlanError> {
-        let parsed = expr::parse(&self.language.0, text)?;
-        let scope = Scope {
-            domain: Domain::Outputs(names),
-            pins: &[],
-            parameters: &self.draft.parameters,
-            lets: &[],
-        };
-        let mut inputs = Inputs::default();
-        let mut kinds = Kinds::ALL;
-        let expression = Expression::bind(&parsed, text, Reading::Any, &scope, &mut inputs, &mut kinds)?;
+        let scope = Scope { domain: Domain::Outputs(names), pins: &[], lets: &[], ..self.names.scope() };
+        let (mut inputs, mut kinds) = (Inputs::default(), Kinds::ALL);
+        let expression = Expression::of(text, Reading::Any, &scope, &mut inputs, &mut kinds)?;
         must_be_truth(&expression, "HAVING")?;
         Ok(Box::new(Having { expression, inputs }))
     }
@@ -303,7 +288,9 @@ fn check_length(draft: &Draft<'_>) -> Result<(), PlanError> {
     let named = draft.lets.iter().map(|(_, text)| *text).chain(draft.groups.iter().map(|(text, _)| *text));
     let pinned = draft.pins.iter().map(|(text, _)| *text);
     let arguments = draft.reducers.iter().flat_map(|reducer| reducer.words.iter().copied());
-    let bytes: usize = single.chain(named).chain(pinned).chain(arguments).map(<[u8]>::len).sum();
+    let action = draft.action.into_iter().flatten().copied();
+    let bytes: usize =
+        single.chain(named).chain(pinned).chain(arguments).chain(action).map(<[u8]>::len).sum();
     if bytes > EXPRESSIONS_BYTES_MAX {
         let text = format!("COMPUTE takes at most {EXPRESSIONS_BYTES_MAX} bytes of expressions");
         return Err(PlanError::Refused(text.into()));

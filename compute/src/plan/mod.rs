@@ -7,7 +7,7 @@ mod bind;
 mod explain;
 
 use crate::error::PlanError;
-use crate::expr::{Expression, Source};
+use crate::expr::{Expression, Language, Source};
 use crate::grammar::{self, Form};
 use crate::inputs::Inputs;
 use crate::kind::Kinds;
@@ -127,9 +127,10 @@ impl Plan {
 
     /// The same with every expression left to the interpreter: what kernels are measured against.
     pub fn interpreted(mut self) -> Plan {
+        let language = Language::default();
         let values = self.values.iter_mut().map(|value| &mut value.expression);
         for expression in self.filter.iter_mut().chain(values) {
-            expression.node = expression.interpreted();
+            expression.node = expression.interpreted(&language);
         }
         self
     }
