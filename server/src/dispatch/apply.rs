@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use shardis_compute::{Batch, Exceeded, Isolation, OnError, OnTimeout, RowError, Target, Value, Verdict};
 use shardis_protocol::{Reply, Version};
-use shardis_storage::{Hold, Patience, Scope, Transaction};
+use shardis_storage::{Hold, Patience, Transaction};
 
+use super::route::Route;
 use super::{Context, admit, atomic, execute, settle};
 use crate::client::inbox::Wakes;
 use crate::command::{Error, Flags, Run};
@@ -124,30 +125,14 @@ impl OfJob {
     fn run_alone(&self, ctx: &Context<'_>, order: &Order) -> Outcome {
         let is_out_of_memory = admit::is_out_of_memory(ctx);
         let keyspace = &ctx.state.keyspace;
-        let shards: Vec<usize> = match (order.plan.target(), &self.apply.other_key) {
-            (Target::Keys(keys), None) => {
-                keys.iter().map(|key| keyspace.shard_of(keyspace.hash(key))).collect()
-            }
-            _ => Vec::new(),
+        let route = match self.apply.other_key {
+            Some(_) => Route::Every,
+            None => Route::to_target(keyspace, order.plan.target()),
         };
-        let scope = if shards.is_empty() { Scope::Every } else { Scope::Several(&shards) };
-        let mut txn = Transaction::new(keyspace, Patience::Wait, Hold::Long, ctx.state.clock.now_ms());
-        txn.acquire(scope).map_err(|_| Stopped { why: Why::Cancelled, changed: 0 })?;
-        if ctx.state.pause.is_on(&ctx.state.clock) {
-            txn.keep_expired();
-        }
-        // Behind the transaction, so that the server is marked before its shards are free.
-        let guard = ctx.state.poison.guard();
-        let outcome = self.run_held(ctx, order, &mut txn, is_out_of_memory);
-        let aftermath =
-            txn.has_leftovers().then(|| settle::settle(&ctx.now(), &mut txn, Teller::of_id(self.client)));
-        drop(txn);
-        drop(guard);
-        if let Some(aftermath) = aftermath {
-            aftermath.finish(ctx, &mut Wakes::default());
-        }
+        let act = |txn: &mut Transaction<'_>| self.run_held(ctx, order, txn, is_out_of_memory);
+        let outcome = holding(&ctx.now(), &route, Hold::Long, self.client, act);
         ctx.state.clients.tracking.end_turn(ctx.state);
-        outcome
+        outcome.unwrap_or(Err(Stopped { why: Why::Cancelled, changed: 0 }))
     }
 
     /// Over shards that are held: everything is judged before anything is changed.
@@ -251,34 +236,13 @@ impl<'j> Changing<'j> {
         self.is_out_of_memory = admit::is_out_of_memory(ctx);
         let keyspace = &ctx.state.keyspace;
         let keys = [Some(&candidate.key), self.apply.other_key.as_ref()];
-        let shards = keys.into_iter().flatten().map(|key| keyspace.shard_of(keyspace.hash(key)));
-        let mut shards: Vec<usize> = shards.collect();
-        shards.sort_unstable();
-        shards.dedup();
-        let scope = match shards.as_slice() {
-            [one] => Scope::One(*one),
-            several => Scope::Several(several),
-        };
-        let mut txn = Transaction::new(keyspace, Patience::Wait, Hold::Short, ctx.now_ms);
-        txn.acquire(scope).map_err(|_| Why::Cancelled)?;
-        if ctx.state.pause.is_on(&ctx.state.clock) {
-            txn.keep_expired();
-        }
-        // Behind the transaction, so that the server is marked before its shards are free.
-        let guard = ctx.state.poison.guard();
+        let route = Route::to_keys(keyspace, keys.into_iter().flatten());
         let on_error = self.order.plan.options().on_error;
-        let changed = match self.deed(ctx, &mut txn, candidate) {
-            Ok(Some(deed)) => self.carry_out(ctx, &mut txn, candidate, &deed, on_error),
-            Ok(None) => Ok(()),
-            Err(why) => Err(why),
+        let act = |txn: &mut Transaction<'_>| match self.deed(ctx, txn, candidate)? {
+            Some(deed) => self.carry_out(ctx, txn, candidate, &deed, on_error),
+            None => Ok(()),
         };
-        let aftermath = txn.has_leftovers().then(|| settle::settle(ctx, &mut txn, Teller::of_id(client)));
-        drop(txn);
-        drop(guard);
-        if let Some(aftermath) = aftermath {
-            aftermath.finish(ctx, &mut Wakes::default());
-        }
-        changed
+        holding(ctx, &route, Hold::Short, client, act).unwrap_or(Err(Why::Cancelled))
     }
 
     /// The call that changes a candidate, if it is still to be changed. Its shards are held.
@@ -364,6 +328,30 @@ impl<'j> Changing<'j> {
         self.tally.errors += 1;
         if on_error == OnError::Fail { Err(Why::Failed(row)) } else { Ok(()) }
     }
+}
+
+/// Does something with shards held, and settles what it has changed. `None`: it did not get them.
+fn holding<T>(
+    ctx: &Context<'_>,
+    route: &Route,
+    hold: Hold,
+    client: u64,
+    act: impl FnOnce(&mut Transaction<'_>) -> T,
+) -> Option<T> {
+    let mut txn = ctx.state.keyspace.begin(route.scope(), Patience::Wait, hold, ctx.now_ms).ok()?;
+    if ctx.state.pause.is_on(&ctx.state.clock) {
+        txn.keep_expired();
+    }
+    // Behind the transaction, so that the server is marked before its shards are free.
+    let guard = ctx.state.poison.guard();
+    let made = act(&mut txn);
+    let aftermath = txn.has_leftovers().then(|| settle::settle(&ctx.now(), &mut txn, Teller::of_id(client)));
+    drop(txn);
+    drop(guard);
+    if let Some(aftermath) = aftermath {
+        aftermath.finish(ctx, &mut Wakes::default());
+    }
+    Some(made)
 }
 
 fn key_candidate(key: Value) -> Option<Candidate> {

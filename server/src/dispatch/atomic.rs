@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use shardis_storage::{Hold, Patience, Scope};
+use shardis_storage::{Hold, Patience};
 
+use super::route::Route;
 use crate::jobs::{Job, Ticket};
 use crate::state::State;
 
@@ -20,9 +21,9 @@ pub fn start(state: &Arc<State>, job: Job) -> Ticket {
             return;
         }
         let answer = {
-            let shards = job.shards(&server.keyspace);
-            let scope = shards.as_deref().map_or(Scope::Every, Scope::Several);
-            let begun = server.keyspace.begin(scope, Patience::Wait, Hold::Long, server.clock.now_ms());
+            let route = Route::to_target(&server.keyspace, job.target());
+            let begun =
+                server.keyspace.begin(route.scope(), Patience::Wait, Hold::Long, server.clock.now_ms());
             // Whoever waits is never told to come back.
             let Ok(mut txn) = begun else { return };
             // Behind the transaction, so that the server is marked before its shards are free.

@@ -1,7 +1,8 @@
 //! From the declared keys to the shards that a call locks.
 
+use shardis_compute::Target;
 use shardis_protocol::Request;
-use shardis_storage::Scope;
+use shardis_storage::{Keyspace, Scope};
 use smallvec::SmallVec;
 
 use crate::client::Client;
@@ -105,6 +106,19 @@ impl Route {
         Route::of_shards(
             entry.keys(request).map(|key| state.keyspace.shard_of(state.keyspace.hash(key))).collect(),
         )
+    }
+
+    /// The route to keys that stand nowhere in a call.
+    pub fn to_keys<'k>(keyspace: &Keyspace, keys: impl Iterator<Item = &'k Vec<u8>>) -> Route {
+        Route::of_shards(keys.map(|key| keyspace.shard_of(keyspace.hash(key))).collect()).0
+    }
+
+    /// The route to all rows of a computation.
+    pub fn to_target(keyspace: &Keyspace, target: &Target) -> Route {
+        match target {
+            Target::Keys(keys) => Route::to_keys(keyspace, keys.iter()),
+            Target::Pattern(_) => Route::Every,
+        }
     }
 
     fn of_shards(mut shards: Shards) -> (Route, usize) {

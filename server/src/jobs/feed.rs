@@ -1,8 +1,8 @@
 //! Rows that writers hand over: before a writer changes what a run has not seen yet, it gives the run the row as it was at
 //! the run's instant. Writers only copy; workers fold. Not here: when that happens (`storage::keyspace::cut`).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use shardis_compute::{Batch, Plan, Target};
@@ -25,11 +25,20 @@ pub struct Fed {
     /// The most bytes that may wait; then nothing more is taken, and the run is to end.
     bytes_max: usize,
     rights: Option<Arc<Rights>>,
-    has_overflown: AtomicBool,
-    has_wrong_type: AtomicBool,
-    is_denied: AtomicBool,
-    /// The collections that are visited; none for a plan over the keyspace.
+    refusal: OnceLock<Refusal>,
+    /// The collections that are visited, by key; none for a plan over the keyspace.
     pub collections: Box<[Collection]>,
+}
+
+/// Why a run can have no result, as far as those know who make its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is about a key that its caller may not read.
+    Denied,
+    /// A key of the plan has a type that it does not read.
+    WrongType,
+    /// It needs more memory than it may.
+    Memory,
 }
 
 /// A collection of a plan.
@@ -43,24 +52,28 @@ pub struct Collection {
     pub place: Mutex<Place>,
 }
 
+impl Collection {
+    /// The collections of a plan, by key.
+    fn of(target: &Target) -> Vec<Collection> {
+        let Target::Keys(keys) = target else { return Vec::new() };
+        let mut places: Vec<(&Vec<u8>, u64)> = keys.iter().zip(0..).collect();
+        places.sort_unstable();
+        let same_key = places.chunk_by(|(a, _), (b, _)| a == b);
+        same_key
+            .map(|places| Collection {
+                key: places[0].0.clone(),
+                at: places.iter().map(|&(_, at)| at).collect(),
+                place: Mutex::default(),
+            })
+            .collect()
+    }
+}
+
 const STRIPES: usize = 16;
 
 impl Fed {
     /// For a run of a plan as of `now_ms`.
     pub fn new(plan: &Arc<Plan>, now_ms: i64, rights: Option<Arc<Rights>>) -> Fed {
-        let mut collections: Vec<Collection> = Vec::new();
-        if let Target::Keys(keys) = plan.target() {
-            for (at, key) in (0..).zip(keys) {
-                match collections.iter_mut().find(|collection| collection.key == *key) {
-                    Some(collection) => collection.at.push(at),
-                    None => collections.push(Collection {
-                        key: key.clone(),
-                        at: vec![at],
-                        place: Mutex::default(),
-                    }),
-                }
-            }
-        }
         Fed {
             plan: Arc::clone(plan),
             now_ms,
@@ -70,10 +83,8 @@ impl Fed {
             rows: AtomicU64::new(0),
             bytes_max: usize::try_from(plan.limits().memory_bytes_max).unwrap_or(usize::MAX),
             rights,
-            has_overflown: AtomicBool::new(false),
-            has_wrong_type: AtomicBool::new(false),
-            is_denied: AtomicBool::new(false),
-            collections: collections.into(),
+            refusal: OnceLock::new(),
+            collections: Collection::of(plan.target()).into(),
         }
     }
 
@@ -104,19 +115,14 @@ impl Fed {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Whether more was handed over than may wait.
-    pub fn has_overflown(&self) -> bool {
-        self.has_overflown.load(Ordering::Relaxed)
+    /// Why there can be no result any more, if so.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal.get().copied()
     }
 
-    /// Notes that.
-    pub fn note_overflow(&self) {
-        self.has_overflown.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the plan is about a key that its caller may not read.
-    pub fn is_denied(&self) -> bool {
-        self.is_denied.load(Ordering::Relaxed)
+    /// Notes why there can be none. The first reason counts.
+    pub fn refuse(&self, refusal: Refusal) {
+        let _ = self.refusal.set(refusal);
     }
 
     /// Whether the plan is about a key.
@@ -129,19 +135,9 @@ impl Fed {
     fn may_read(&self, rights: &Rights, key: &[u8]) -> bool {
         let may_read = rights.may_read(key);
         if !may_read && !self.plan.options().authorized {
-            self.is_denied.store(true, Ordering::Relaxed);
+            self.refuse(Refusal::Denied);
         }
         may_read
-    }
-
-    /// Whether a key of the plan has a type that it does not read.
-    pub fn has_wrong_type(&self) -> bool {
-        self.has_wrong_type.load(Ordering::Relaxed)
-    }
-
-    /// Notes that.
-    pub fn note_wrong_type(&self) {
-        self.has_wrong_type.store(true, Ordering::Relaxed);
     }
 
     /// Lets `push` add rows to the batch of a shard until it says that there are no more.
@@ -149,7 +145,7 @@ impl Fed {
         let mut stripe = self.stripes[shard % STRIPES].lock();
         loop {
             if self.sealed_bytes.load(Ordering::Relaxed) > self.bytes_max {
-                return self.note_overflow();
+                return self.refuse(Refusal::Memory);
             }
             let batch = stripe.get_or_insert_with(|| Batch::new(&self.plan));
             let before = batch.rows();
@@ -175,7 +171,7 @@ impl Fed {
             match rows.push(batch, &collection.key, &collection.at, entry, *place) {
                 Ok(next) => *place = next,
                 Err(_) => {
-                    self.note_wrong_type();
+                    self.refuse(Refusal::WrongType);
                     *place = Place::End;
                 }
             }
@@ -193,8 +189,8 @@ impl std::fmt::Debug for Fed {
 impl Feed for Fed {
     fn feed(&self, shard: usize, key: &[u8], entry: EntryRef<'_>) {
         if self.plan.pattern().is_none() {
-            if let Some(collection) = self.collections.iter().find(|collection| collection.key == key) {
-                self.feed_collection(shard, collection, entry);
+            if let Ok(at) = self.collections.binary_search_by(|collection| (*collection.key).cmp(key)) {
+                self.feed_collection(shard, &self.collections[at], entry);
             }
             return;
         }

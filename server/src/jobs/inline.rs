@@ -6,7 +6,7 @@ use std::time::Duration;
 use shardis_compute::{Batch, Isolation, OnTimeout, Partial, Plan, Target};
 use shardis_storage::{Frontier, Keyspace, View};
 
-use super::feed::Fed;
+use super::feed::{Fed, Refusal};
 use super::rows::{ElementRows, KeyRows, Place};
 use super::run::{self, End, Order, Profile};
 use crate::clock::Clock;
@@ -30,8 +30,8 @@ pub fn run(order: &Order, view: &mut View<'_>, keyspace: &Keyspace, clock: &Cloc
         Target::Keys(_) => within.elements(view, keyspace),
     };
     let partial = within.partial;
-    if let Some(end) = run::refusal(plan, &fed) {
-        return end;
+    if let Some(refusal) = fed.refusal() {
+        return End::refused(plan, refusal);
     }
     if covered < 1.0 && !partial.is_ended() && plan.options().on_timeout == OnTimeout::Fail {
         return End::Overdue { timeout_ms: plan.limits().timeout_ms, scanned: partial.scanned() };
@@ -89,7 +89,7 @@ impl Within<'_> {
                 let Some(entry) = view.inspect(&key) else { break };
                 let pushed = rows.push(&mut self.batch, &collection.key, &collection.at, entry, place);
                 let Ok(next) = pushed else {
-                    self.fed.note_wrong_type();
+                    fed.refuse(Refusal::WrongType);
                     return 1.0;
                 };
                 place = next;
@@ -108,10 +108,10 @@ impl Within<'_> {
         self.batch.clear();
         let memory_bytes = self.partial.memory_bytes() as u64;
         if memory_bytes > self.plan.limits().memory_bytes_max {
-            self.fed.note_overflow();
+            self.fed.refuse(Refusal::Memory);
             return true;
         }
         let is_overdue = self.deadline.is_some_and(|deadline| self.clock.elapsed() >= deadline);
-        is_overdue || self.partial.is_ended() || self.fed.is_denied()
+        is_overdue || self.partial.is_ended() || self.fed.refusal().is_some()
     }
 }

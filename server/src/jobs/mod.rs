@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use shardis_compute::{Isolation, Target};
 use shardis_protocol::Reply;
-use shardis_storage::{Keyspace, View};
+use shardis_storage::View;
 use tokio::sync::oneshot;
 
 use self::rights::Rights;
@@ -81,13 +81,9 @@ impl Job {
         state.pool.submit(state, self.0)
     }
 
-    /// The shards of its keys, ascending; `None`: all.
-    pub fn shards(&self, keyspace: &Keyspace) -> Option<Vec<usize>> {
-        let Target::Keys(keys) = self.0.plan.target() else { return None };
-        let mut shards: Vec<usize> = keys.iter().map(|key| keyspace.shard_of(keyspace.hash(key))).collect();
-        shards.sort_unstable();
-        shards.dedup();
-        Some(shards)
+    /// The rows that it reads.
+    pub fn target(&self) -> &Target {
+        self.0.plan.target()
     }
 
     /// Runs it right here, over shards that are held.

@@ -27,7 +27,7 @@ use shardis_storage::glob::Pattern;
 use shardis_storage::{Cover, Cut, Db, Keyspace, Patience};
 
 use super::apply::Apply;
-use super::feed::Fed;
+use super::feed::{Fed, Refusal};
 use super::rights::Rights;
 use super::visit::{Rows, Subject, Toll, Walk};
 use super::{Cancel, Promise, Ticket};
@@ -306,16 +306,10 @@ impl Run {
         let lanes = self.memory_bytes.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         let all = lanes.wrapping_add(now.wrapping_sub(before)) + opened.fed.memory_bytes();
         let is_too_much = all as u64 > self.order.plan.limits().memory_bytes_max;
-        let fed = &opened.fed;
-        if is_too_much
-            || work.partial.is_ended()
-            || fed.has_overflown()
-            || fed.has_wrong_type()
-            || fed.is_denied()
-        {
-            if is_too_much {
-                fed.note_overflow();
-            }
+        if is_too_much {
+            opened.fed.refuse(Refusal::Memory);
+        }
+        if work.partial.is_ended() || opened.fed.refusal().is_some() {
             self.has_ended.store(true, Ordering::Relaxed);
         }
         turn
@@ -340,8 +334,8 @@ impl Run {
             drop(opened);
             fed.take_rest().iter().for_each(|batch| merged.fold(plan, batch));
             profile.fed = fed.rows();
-            if let Some(end) = refusal(plan, &fed) {
-                return end;
+            if let Some(refusal) = fed.refusal() {
+                return End::refused(plan, refusal);
             }
         }
         let is_complete = covered >= self.units.count as f64;
@@ -397,16 +391,16 @@ pub(super) fn concluded(
     End::Result(Box::new(Finished { outcome, isolation, covered, ms, profile }))
 }
 
-/// Why there is no result, as far as those know who have made rows.
-pub(super) fn refusal(plan: &Plan, fed: &Fed) -> Option<End> {
-    if fed.is_denied() {
-        return Some(End::Denied);
+impl End {
+    /// Without a result, for a reason that those know who have made the rows.
+    pub(super) fn refused(plan: &Plan, refusal: Refusal) -> End {
+        let bytes_max = plan.limits().memory_bytes_max;
+        match refusal {
+            Refusal::Denied => End::Denied,
+            Refusal::WrongType => End::WrongType,
+            Refusal::Memory => End::Exceeded(Exceeded::Memory { bytes_max }),
+        }
     }
-    if fed.has_wrong_type() {
-        return Some(End::WrongType);
-    }
-    let bytes_max = plan.limits().memory_bytes_max;
-    fed.has_overflown().then_some(End::Exceeded(Exceeded::Memory { bytes_max }))
 }
 
 impl Work {

@@ -8,7 +8,7 @@ use shardis_compute::{Batch, Budget, Plan, Progress, RowSource};
 use shardis_storage::keyspace::GROUP_BUCKETS;
 use shardis_storage::{Cut, Db, Frontier, Keyspace, Patience};
 
-use super::feed::{Collection, Fed};
+use super::feed::{Collection, Fed, Refusal};
 use super::rows::{ElementRows, KeyRows, Place};
 use crate::clock::Clock;
 
@@ -162,7 +162,7 @@ impl Subject<'_> {
             None => Place::End,
             Some(entry) => {
                 rows.push(out, &collection.key, &collection.at, entry, *place).unwrap_or_else(|_| {
-                    self.fed.note_wrong_type();
+                    self.fed.refuse(Refusal::WrongType);
                     Place::End
                 })
             }
