@@ -99,6 +99,11 @@ impl Clock {
         }
     }
 
+    /// Whether [`Clock::elapsed`] has come to `deadline`; there may be none.
+    pub(crate) fn has_reached(&self, deadline: Option<Duration>) -> bool {
+        deadline.is_some_and(|deadline| self.elapsed() >= deadline)
+    }
+
     /// A tick of the processor's time, for measuring how long something takes; never manual.
     pub fn tick(&self) -> Instant {
         now()

@@ -19,6 +19,8 @@ const MANY_KEYS: usize = 5000;
 const KEYS_TO_WALK: usize = 300_000;
 /// Long enough for hundreds of round trips.
 const SLEEP_SECONDS: &str = "1.5";
+/// It holds for every key, and takes the interpreter some hundred steps for each.
+const SLOW_CONDITION: &str = "[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, a * b + len > 0))";
 /// Exchanges with a server that does something long.
 const ROUND_TRIPS: usize = 200;
 
@@ -200,6 +202,25 @@ fn several_long_commands_wait_for_each_other_and_for_nobody_else() {
     }
     for client in &mut sleeping {
         assert_eq!(replies(client, 2), [Reply::simple("OK"), Reply::simple("PONG")]);
+    }
+}
+
+/// While it holds everything it looks whether anybody still waits for its answer; otherwise it would go on for half a minute.
+#[test]
+fn an_atomic_run_whose_client_leaves_lets_the_others_in() {
+    let server = ours();
+    let mut filling = server.client();
+    fill(&mut filling, KEYS_TO_WALK);
+    let reads = ["COMPUTE.COUNT", "*", "ISOLATION", "ATOMIC", "TIMEOUT", "0", "WHERE", SLOW_CONDITION];
+    let writes = ["COMPUTE.APPLY", "*", "ISOLATION", "ATOMIC", "TIMEOUT", "0", "WHERE", SLOW_CONDITION];
+    for words in [reads.to_vec(), [&writes[..], &["DO", "DEL"]].concat()] {
+        let mut clients = Clients::of(&server);
+        clients.asleep.send_raw(&encode(&words)).expect("it is read");
+        let mut parked = clients.park(&server);
+        drop(clients.asleep);
+        assert_eq!(parked.reply().expect("a reply"), bulk("v"));
+        assert_eq!(call(&mut parked, &["SET", "k", "w"]), Reply::simple("OK"));
+        assert_eq!(call(&mut parked, &["DBSIZE"]), Reply::Integer(KEYS_TO_WALK as i64 + 1));
     }
 }
 

@@ -8,7 +8,7 @@
 //! 4. Between two candidates it ends when nobody waits for it any more, time is up or there is no memory left. What was
 //!    changed stays, and the error tells how much that was.
 //! 5. Where all shards are held anyway, which is so inside of programs and for ISOLATION ATOMIC, everything is judged and
-//!    checked before the first change; from then on nothing ends it.
+//!    checked before the first change; what ends it until then leaves everything as it was, and from then on nothing ends it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,7 +37,8 @@ pub(super) fn start(state: &Arc<State>, job: Job, client: u64) -> Ticket {
         let server = Arc::clone(state);
         state.executor.run(move |worker| {
             if !cancel.is_set() {
-                of_job.answer(promise, of_job.run_alone(&Context::of_worker(&server, worker), &order));
+                let outcome = of_job.run_alone(&Context::of_worker(&server, worker), &order, &cancel);
+                of_job.answer(promise, outcome);
             }
         });
         return ticket;
@@ -65,12 +66,14 @@ pub(super) fn run_within(
     reply: &mut Reply,
 ) -> Result<(), Error> {
     let order = job.into_order();
+    let (started, deadline) = (ctx.state.clock.tick(), order.deadline(&ctx.state.clock));
     let Some(apply) = order.apply.clone() else {
-        return Job::new(order).answer_within(ctx.state, txn)(reply);
+        let is_over = || ctx.state.clock.has_reached(deadline);
+        return Job::new(order).answer_within(ctx.state, txn, started, &is_over)(reply);
     };
-    let started = ctx.state.clock.tick();
-    let of_job = OfJob { apply, started, deadline: order.deadline(&ctx.state.clock), client: 0 };
-    let outcome = of_job.run_held(ctx, &order, txn, is_out_of_memory);
+    let of_job = OfJob { apply, started, deadline, client: 0 };
+    // A program goes on when its client has left.
+    let outcome = of_job.run_held(ctx, &order, txn, is_out_of_memory, &Cancel::default());
     (of_job.apply.respond)(&of_job.apply, outcome, reply)
 }
 
@@ -104,7 +107,7 @@ impl OfJob {
             if cancel.is_set() {
                 return Err(changing.stopped(Why::Cancelled));
             }
-            if self.is_overdue(ctx) {
+            if ctx.state.clock.has_reached(self.deadline) {
                 if order.plan.options().on_timeout == OnTimeout::Partial {
                     is_partial = true;
                     break;
@@ -122,14 +125,14 @@ impl OfJob {
     }
 
     /// Holds all shards that it may need from beginning to end.
-    fn run_alone(&self, ctx: &Context<'_>, order: &Order) -> Outcome {
+    fn run_alone(&self, ctx: &Context<'_>, order: &Order, cancel: &Cancel) -> Outcome {
         let is_out_of_memory = admit::is_out_of_memory(ctx);
         let keyspace = &ctx.state.keyspace;
         let route = match self.apply.other_key {
             Some(_) => Route::Every,
             None => Route::to_target(keyspace, order.plan.target()),
         };
-        let act = |txn: &mut Transaction<'_>| self.run_held(ctx, order, txn, is_out_of_memory);
+        let act = |txn: &mut Transaction<'_>| self.run_held(ctx, order, txn, is_out_of_memory, cancel);
         let outcome = holding(&ctx.now(), &route, Hold::Long, self.client, act);
         ctx.state.clients.tracking.end_turn(ctx.state);
         outcome.unwrap_or(Err(Stopped { why: Why::Cancelled, changed: 0 }))
@@ -142,24 +145,35 @@ impl OfJob {
         order: &Order,
         txn: &mut Transaction<'_>,
         is_out_of_memory: bool,
+        cancel: &Cancel,
     ) -> Outcome {
-        let end = inline::run(order, txn, &ctx.state.keyspace, &ctx.state.clock);
+        let is_overdue = || ctx.state.clock.has_reached(self.deadline);
+        let is_over = || cancel.is_set() || is_overdue();
+        let end = inline::run(order, txn, &ctx.state.keyspace, self.started, &is_over);
         let (found, candidates) = self.candidates(order, end)?;
+        let mut is_partial = found.covered.is_some();
         let mut changing = Changing::new(self, order, &found);
         changing.is_out_of_memory = is_out_of_memory;
         let nothing = |why| Stopped { why, changed: 0 };
         let bytes_max = order.plan.limits().memory_bytes_max;
         let (mut deeds, mut bytes) = (Vec::new(), 0);
         for candidate in &candidates {
+            if cancel.is_set() {
+                return Err(nothing(Why::Cancelled));
+            }
+            if is_overdue() {
+                if order.plan.options().on_timeout == OnTimeout::Partial {
+                    is_partial = true;
+                    break;
+                }
+                let (timeout_ms, scanned) = (order.plan.limits().timeout_ms, found.outcome.scanned);
+                return Err(nothing(Why::Overdue { timeout_ms, scanned }));
+            }
             let deed = changing.deed(ctx, txn, candidate).map_err(nothing)?;
             let Some(deed) = deed else { continue };
             bytes += deed.request.memory_bytes() as u64 + size_of::<Deed>() as u64;
             if bytes > bytes_max {
                 return Err(nothing(Why::Exceeded(Exceeded::Memory { bytes_max })));
-            }
-            if self.is_overdue(ctx) && order.plan.options().on_timeout == OnTimeout::Fail {
-                let (timeout_ms, scanned) = (order.plan.limits().timeout_ms, found.outcome.scanned);
-                return Err(nothing(Why::Overdue { timeout_ms, scanned }));
             }
             deeds.push((candidate, deed));
         }
@@ -169,7 +183,7 @@ impl OfJob {
             }
             changing.carry_out(ctx, txn, candidate, deed, OnError::Skip).map_err(nothing)?;
         }
-        Ok(self.applied(changing.tally, &found, found.covered.is_some()))
+        Ok(self.applied(changing.tally, &found, is_partial))
     }
 
     /// The rows that were found.
@@ -187,10 +201,6 @@ impl OfJob {
             }
         };
         Ok((found, candidates))
-    }
-
-    fn is_overdue(&self, ctx: &Context<'_>) -> bool {
-        self.deadline.is_some_and(|deadline| ctx.state.clock.elapsed() >= deadline)
     }
 
     fn applied(&self, tally: Tally, found: &Finished, is_partial: bool) -> Applied {

@@ -1,5 +1,6 @@
 //! Computations that only read, set going: under ISOLATION ATOMIC on the executor, with all that they read held for as long as
-//! they take, else on the shard workers. Not here: those inside of transactions and scripts, which hold it anyway (`program`).
+//! they take, else on the shard workers. Whoever holds everything looks often whether anybody still waits for the answer, and
+//! whether time is up; that runs from the command on, so that waiting counts. Not here: those inside of transactions and scripts, which hold it anyway (`program`).
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub fn start(state: &Arc<State>, job: Job) -> Ticket {
         return job.start(state);
     }
     let (ticket, promise, cancel) = Ticket::new();
+    let (started, deadline) = (state.clock.tick(), job.deadline(&state.clock));
     let server = Arc::clone(state);
     state.executor.run(move |_| {
         if cancel.is_set() {
@@ -28,7 +30,8 @@ pub fn start(state: &Arc<State>, job: Job) -> Ticket {
             let Ok(mut txn) = begun else { return };
             // Behind the transaction, so that the server is marked before its shards are free.
             let _guard = server.poison.guard();
-            job.answer_within(&server, &mut txn)
+            let is_over = || cancel.is_set() || server.clock.has_reached(deadline);
+            job.answer_within(&server, &mut txn, started, &is_over)
         };
         promise.fulfil(answer);
     });

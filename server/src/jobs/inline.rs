@@ -1,7 +1,8 @@
 //! A plan over shards that are held anyway: inside of a transaction or script, and for ISOLATION ATOMIC. Nobody writes
-//! meanwhile, so that there is nothing to be handed over; it runs on one thread.
+//! meanwhile, so that there is nothing to be handed over; it runs on one thread. When it is over before its end, whoever holds
+//! the shards tells.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use shardis_compute::{Batch, Isolation, OnTimeout, Partial, Plan, Target};
 use shardis_storage::{Frontier, Keyspace, View};
@@ -9,21 +10,19 @@ use shardis_storage::{Frontier, Keyspace, View};
 use super::feed::{Fed, Refusal};
 use super::rows::{ElementRows, KeyRows, Place};
 use super::run::{self, End, Order, Profile};
-use crate::clock::Clock;
 
-/// Runs an order over the shards that a view holds: all of them, or those of its keys.
-pub fn run(order: &Order, view: &mut View<'_>, keyspace: &Keyspace, clock: &Clock) -> End {
+/// Runs an order that has come in at `started` over the shards that a view holds: all of them, or those of its keys.
+pub fn run(
+    order: &Order,
+    view: &mut View<'_>,
+    keyspace: &Keyspace,
+    started: Instant,
+    is_over: &dyn Fn() -> bool,
+) -> End {
     let plan = &*order.plan;
-    let started = clock.tick();
     let fed = Fed::new(&order.plan, view.now_ms(), order.rights.clone());
-    let mut within = Within {
-        plan,
-        fed: &fed,
-        batch: Batch::new(plan),
-        partial: Partial::new(plan),
-        clock,
-        deadline: order.deadline(clock),
-    };
+    let mut within =
+        Within { plan, fed: &fed, batch: Batch::new(plan), partial: Partial::new(plan), is_over };
     view.select(order.db);
     let covered = match plan.target() {
         Target::Pattern(_) => within.keys(order, view, keyspace),
@@ -48,8 +47,7 @@ struct Within<'p> {
     fed: &'p Fed,
     batch: Batch,
     partial: Partial,
-    clock: &'p Clock,
-    deadline: Option<Duration>,
+    is_over: &'p dyn Fn() -> bool,
 }
 
 impl Within<'_> {
@@ -111,7 +109,6 @@ impl Within<'_> {
             self.fed.refuse(Refusal::Memory);
             return true;
         }
-        let is_overdue = self.deadline.is_some_and(|deadline| self.clock.elapsed() >= deadline);
-        is_overdue || self.partial.is_ended() || self.fed.refusal().is_some()
+        (self.is_over)() || self.partial.is_ended() || self.fed.refusal().is_some()
     }
 }

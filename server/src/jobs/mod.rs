@@ -15,6 +15,7 @@ mod visit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use shardis_compute::{Isolation, Target};
 use shardis_protocol::Reply;
@@ -25,6 +26,7 @@ use self::rights::Rights;
 use self::run::Order;
 use crate::acl::{Attempt, User};
 use crate::block::block_on;
+use crate::clock::Clock;
 use crate::command::Error;
 use crate::state::State;
 
@@ -86,9 +88,20 @@ impl Job {
         self.0.plan.target()
     }
 
-    /// Runs it right here, over shards that are held.
-    pub fn answer_within(self, state: &State, view: &mut View<'_>) -> Answer {
-        let end = inline::run(&self.0, view, &state.keyspace, &state.clock);
+    /// When its time is up, by the server's clock.
+    pub fn deadline(&self, clock: &Clock) -> Option<Duration> {
+        self.0.deadline(clock)
+    }
+
+    /// Runs it right here, over shards that are held, unless it is over before its end.
+    pub fn answer_within(
+        self,
+        state: &State,
+        view: &mut View<'_>,
+        started: Instant,
+        is_over: &dyn Fn() -> bool,
+    ) -> Answer {
+        let end = inline::run(&self.0, view, &state.keyspace, started, is_over);
         Box::new(move |reply| (self.0.respond)(&self.0.plan, end, reply))
     }
 }

@@ -210,8 +210,7 @@ impl Run {
 
     /// Whether it should stop before its end.
     pub fn is_over(&self, clock: &Clock) -> bool {
-        let is_overdue = self.deadline.is_some_and(|deadline| clock.elapsed() >= deadline);
-        is_overdue || self.is_cancelled() || self.has_ended.load(Ordering::Relaxed)
+        clock.has_reached(self.deadline) || self.is_cancelled() || self.has_ended.load(Ordering::Relaxed)
     }
 
     /// Gives a lane its next turn, and tells what that cost others.
