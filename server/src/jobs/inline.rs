@@ -58,6 +58,10 @@ impl Within<'_> {
         for unit in 0..units.count {
             let mut frontier = Frontier::default();
             while frontier < Frontier::END {
+                if self.is_to_stop() {
+                    self.fold();
+                    return (unit as f64 + frontier.share()) / units.count as f64;
+                }
                 let (fed, batch) = (self.fed, &mut self.batch);
                 frontier = view.sweep(
                     units.first + unit,
@@ -68,8 +72,8 @@ impl Within<'_> {
                         !batch.is_full()
                     },
                 );
-                if self.batch.is_full() && self.fold() {
-                    return (unit as f64 + frontier.share()) / units.count as f64;
+                if self.batch.is_full() {
+                    self.fold();
                 }
             }
         }
@@ -84,6 +88,10 @@ impl Within<'_> {
             let key = keyspace.key(&collection.key);
             let mut place = Place::Start;
             while place != Place::End {
+                if self.is_to_stop() {
+                    self.fold();
+                    return done as f64 / fed.collections.len() as f64;
+                }
                 let Some(entry) = view.inspect(&key) else { break };
                 let pushed = rows.push(&mut self.batch, &collection.key, &collection.at, entry, place);
                 let Ok(next) = pushed else {
@@ -91,8 +99,8 @@ impl Within<'_> {
                     return 1.0;
                 };
                 place = next;
-                if self.batch.is_full() && self.fold() {
-                    return done as f64 / fed.collections.len() as f64;
+                if self.batch.is_full() {
+                    self.fold();
                 }
             }
         }
@@ -100,15 +108,57 @@ impl Within<'_> {
         1.0
     }
 
-    /// Folds what there is; whether it should stop.
-    fn fold(&mut self) -> bool {
+    fn fold(&mut self) {
         self.partial.fold(self.plan, &self.batch);
         self.batch.clear();
         let memory_bytes = self.partial.memory_bytes() as u64;
         if memory_bytes > self.plan.limits().memory_bytes_max {
             self.fed.refuse(Refusal::Memory);
-            return true;
         }
+    }
+
+    /// Asked after each few buckets, and not only where there is something to fold: few rows may come of a long way.
+    fn is_to_stop(&self) -> bool {
         (self.is_over)() || self.partial.is_ended() || self.fed.refusal().is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use shardis_storage::{Hold, Patience, Scope};
+
+    use super::super::run::tests::{clock, keyspace, order_of};
+    use super::*;
+
+    /// How a count ends that is told at its `over_at`th look that it is over, and how often it looks.
+    fn counted(pattern: &str, over_at: usize) -> (End, usize) {
+        let keyspace = keyspace(1, 5000);
+        let mut txn = keyspace.begin(Scope::Every, Patience::Wait, Hold::Long, 0).unwrap();
+        let looks = Cell::new(0);
+        let is_over = || {
+            looks.set(looks.get() + 1);
+            looks.get() >= over_at
+        };
+        let order = order_of(shardis_compute::Form::Count, pattern);
+        let end = run(&order, &mut txn, &keyspace, clock().tick(), &is_over);
+        (end, looks.get())
+    }
+
+    #[test]
+    fn it_ends_where_no_row_comes_of_a_long_way() {
+        let (whole, looks) = counted("nothing*", usize::MAX);
+        assert!(matches!(whole, End::Result(_)) && looks > 10, "{looks} looks at 5000 keys");
+        let (ended, looks) = counted("nothing*", 3);
+        assert!(matches!(ended, End::Overdue { scanned: 0, .. }), "{ended:?}");
+        assert_eq!(looks, 3);
+    }
+
+    #[test]
+    fn what_was_read_until_then_counts() {
+        let (ended, _) = counted("key:*", 3);
+        let End::Overdue { scanned, .. } = ended else { panic!("{ended:?}") };
+        assert!((1..1000).contains(&scanned), "{scanned} rows");
     }
 }

@@ -490,7 +490,7 @@ pub(super) mod tests {
         order_of(Form::Aggregate, &format!("* REDUCE SUM 1 v AS sum {options}"))
     }
 
-    fn order_of(form: Form, words: &str) -> Order {
+    pub fn order_of(form: Form, words: &str) -> Order {
         let words: Vec<&[u8]> = words.split_ascii_whitespace().map(str::as_bytes).collect();
         let usual = Limits { timeout_ms: 5000, ..Limits::NONE };
         let plan = Plan::new(form, &words, &Bounds { usual, hard: Limits::NONE }).unwrap();
