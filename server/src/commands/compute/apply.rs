@@ -13,6 +13,7 @@ use super::reply::{respond, write_profile};
 use super::{OVER_ELEMENTS, OVER_KEYS, bounds};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Category, Command, Done, Error, Flags, Flow, KeySpec, key, searched};
+use crate::commands::keys::refuse_meeting_point;
 use crate::commands::list;
 use crate::jobs::Job;
 use crate::jobs::apply::{Applied, Apply, Candidate, Deed, Stopped, Why};
@@ -234,7 +235,11 @@ fn check(view: &mut View<'_>, request: Request<'_>, keyspace: &Keyspace) -> Resu
             };
             before.checked_add(amount()?).map(drop).ok_or(Error::OVERFLOW)
         }
-        b"PEXPIRE" => amount()?.checked_add(now_ms).map(drop).ok_or_else(|| Error::invalid_expire("pexpire")),
+        b"PERSIST" => found.map_or(Ok(()), refuse_meeting_point),
+        b"PEXPIRE" => {
+            amount()?.checked_add(now_ms).ok_or_else(|| Error::invalid_expire("pexpire"))?;
+            found.map_or(Ok(()), refuse_meeting_point)
+        }
         b"SADD" if is_other(Stored::Set) => Err(Error::WRONG_TYPE),
         b"ZADD" if is_other(Stored::SortedSet) => Err(Error::WRONG_TYPE),
         _ => Ok(()),

@@ -45,7 +45,7 @@ pub static FAMILY: Family = Family::new(
 );
 
 /// Refuses what only makes sense for data: clients rely on the key of a lock, a semaphore or a latch as it is.
-fn refuse_meeting_point(found: EntryRef<'_>) -> Result<(), Error> {
+pub fn refuse_meeting_point(found: EntryRef<'_>) -> Result<(), Error> {
     if found.kind().is_meeting_point() { Err(Error::MEETING_POINT) } else { Ok(()) }
 }
 
