@@ -22,7 +22,7 @@ use super::{Context, admit, atomic, execute, settle};
 use crate::client::inbox::Wakes;
 use crate::command::{Error, Flags, Run};
 use crate::jobs::apply::{Applied, Apply, Candidate, Deed, Stopped, Tally, Why};
-use crate::jobs::run::{End, Finished, Order, Profile};
+use crate::jobs::run::{End, Finished, Order};
 use crate::jobs::{Cancel, Job, Promise, Ticket, inline, rows};
 use crate::state::State;
 use crate::tracking::Teller;
@@ -177,12 +177,18 @@ impl OfJob {
             }
             deeds.push((candidate, deed));
         }
-        for (candidate, deed) in &deeds {
-            if changing.is_done() {
-                break;
+        // From here on nothing ends it.
+        changing.on_error = OnError::Skip;
+        // All shards may be held, so that their memory is summed once, and not for each change.
+        execute::measured(ctx, txn, |txn| {
+            for (candidate, deed) in &deeds {
+                if changing.is_done() {
+                    break;
+                }
+                changing.carry_out(ctx, txn, candidate, deed).map_err(nothing)?;
             }
-            changing.carry_out(ctx, txn, candidate, deed, OnError::Skip).map_err(nothing)?;
-        }
+            Ok(())
+        })?;
         Ok(self.applied(changing.tally, &found, is_partial))
     }
 
@@ -205,8 +211,7 @@ impl OfJob {
 
     fn applied(&self, tally: Tally, found: &Finished, is_partial: bool) -> Applied {
         let ms = self.started.elapsed().as_micros() as f64 / 1000.0;
-        let profile = Profile { ..found.profile };
-        Applied { tally, isolation: found.isolation, is_partial, ms, profile }
+        Applied { tally, isolation: found.isolation, is_partial, ms, profile: found.profile }
     }
 }
 
@@ -217,6 +222,7 @@ struct Changing<'j> {
     batch: Batch,
     tally: Tally,
     is_out_of_memory: bool,
+    on_error: OnError,
 }
 
 impl<'j> Changing<'j> {
@@ -229,6 +235,7 @@ impl<'j> Changing<'j> {
             batch: Batch::new(apply.application.change()),
             tally: Tally { matched, errors, ..Tally::default() },
             is_out_of_memory: false,
+            on_error: order.plan.options().on_error,
         }
     }
 
@@ -247,22 +254,23 @@ impl<'j> Changing<'j> {
         let keyspace = &ctx.state.keyspace;
         let keys = [Some(&candidate.key), self.apply.other_key.as_ref()];
         let route = Route::to_keys(keyspace, keys.into_iter().flatten());
-        let on_error = self.order.plan.options().on_error;
-        let act = |txn: &mut Transaction<'_>| match self.deed(ctx, txn, candidate)? {
-            Some(deed) => self.carry_out(ctx, txn, candidate, &deed, on_error),
-            None => Ok(()),
+        let act = |txn: &mut Transaction<'_>| {
+            txn.select(self.order.db);
+            match self.deed(ctx, txn, candidate)? {
+                Some(deed) => execute::measured(ctx, txn, |txn| self.carry_out(ctx, txn, candidate, &deed)),
+                None => Ok(()),
+            }
         };
         holding(ctx, &route, Hold::Short, client, act).unwrap_or(Err(Why::Cancelled))
     }
 
-    /// The call that changes a candidate, if it is still to be changed. Its shards are held.
+    /// The call that changes a candidate, if it is still to be changed. Its shards are held, and its database is selected.
     fn deed(
         &mut self,
         ctx: &Context<'_>,
         txn: &mut Transaction<'_>,
         candidate: &Candidate,
     ) -> Result<Option<Deed>, Why> {
-        txn.select(self.order.db);
         let application = &self.apply.application;
         let key = ctx.state.keyspace.key(&candidate.key);
         self.batch.clear();
@@ -277,15 +285,15 @@ impl<'j> Changing<'j> {
                 self.tally.skipped += 1;
                 return Ok(None);
             }
-            Verdict::Failed(row) => return self.fail(row, self.order.plan.options().on_error).map(|()| None),
+            Verdict::Failed(row) => return self.fail(row).map(|()| None),
             Verdict::Change(values) => values,
         };
         let Some(deed) = (self.apply.deed)(application, candidate, kind, &values) else {
             let row = RowError { key: candidate.key.clone(), text: "the new value is too long".into() };
-            return self.fail(row, self.order.plan.options().on_error).map(|()| None);
+            return self.fail(row).map(|()| None);
         };
         if let Err(error) = (self.apply.check)(txn, deed.request.as_request(), &ctx.state.keyspace) {
-            return self.refuse(candidate, &error, self.order.plan.options().on_error).map(|()| None);
+            return self.refuse(candidate, &error).map(|()| None);
         }
         let entry = ctx.state.commands.lookup(deed.request.as_request().name());
         let adds = entry.is_some_and(|entry| entry.flags.contains(Flags::DENY_OOM));
@@ -302,41 +310,39 @@ impl<'j> Changing<'j> {
         txn: &mut Transaction<'_>,
         candidate: &Candidate,
         deed: &Deed,
-        on_error: OnError,
     ) -> Result<(), Why> {
         let request = deed.request.as_request();
         let Some(entry) = ctx.state.commands.lookup(request.name()) else {
             unreachable!("invariant: deeds are calls of commands")
         };
-        txn.select(self.order.db);
         txn.note_accesses(true);
         txn.attribute(entry.id.index() as u16);
         let mut reply = Reply::new(Version::Resp2);
         let mut call = ctx.call(entry, request, &mut reply, self.order.db, true);
         call.may_offload = false;
         let run = match (deed.run, entry.command.run) {
-            (Some(run), _) | (None, Run::Write(run) | Run::Blocking(_, run)) => run,
+            (Some(run), _) | (None, Run::Write(run)) => run,
             _ => unreachable!("invariant: deeds write keys"),
         };
-        let done = execute::write(ctx, &mut call, txn, run);
+        let done = run(&mut call, txn);
         if txn.take_changed() {
             ctx.stats.changes.add(1);
             self.tally.changed += 1;
         }
         match done {
             Ok(_) => Ok(()),
-            Err(error) => self.refuse(candidate, &error, on_error),
+            Err(error) => self.refuse(candidate, &error),
         }
     }
 
-    fn refuse(&mut self, candidate: &Candidate, error: &Error, on_error: OnError) -> Result<(), Why> {
+    fn refuse(&mut self, candidate: &Candidate, error: &Error) -> Result<(), Why> {
         let text = String::from_utf8_lossy(error.text()).into_owned();
-        self.fail(RowError { key: candidate.key.clone(), text }, on_error)
+        self.fail(RowError { key: candidate.key.clone(), text })
     }
 
-    fn fail(&mut self, row: RowError, on_error: OnError) -> Result<(), Why> {
+    fn fail(&mut self, row: RowError) -> Result<(), Why> {
         self.tally.errors += 1;
-        if on_error == OnError::Fail { Err(Why::Failed(row)) } else { Ok(()) }
+        if self.on_error == OnError::Fail { Err(Why::Failed(row)) } else { Ok(()) }
     }
 }
 

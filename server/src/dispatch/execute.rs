@@ -143,7 +143,7 @@ fn data_command(
     // Behind the transaction, so that the server is marked before its shards are free.
     let guard = ctx.state.poison.guard();
     let done = match entry.command.run {
-        Run::Write(run) | Run::Blocking(_, run) => write(ctx, call, &mut txn, run),
+        Run::Write(run) | Run::Blocking(_, run) => measured(ctx, &mut txn, |txn| run(call, txn)),
         Run::Read(run) => run(call, &mut txn),
         Run::Client(_) | Run::Program(_) | Run::Fanout(_) | Run::Container => unreachable!("no data command"),
     };
@@ -164,25 +164,21 @@ fn data_command(
     handled
 }
 
-/// Runs a handler that writes, and counts the memory that it takes where there is a limit.
+/// Does what writes to the selected database, and counts the memory that it takes where there is a limit.
 #[inline(always)]
-pub(super) fn write(
+pub(super) fn measured<T>(
     ctx: &Context<'_>,
-    call: &mut Call<'_>,
     txn: &mut Transaction<'_>,
-    run: RunWrite,
-) -> Done {
+    write: impl FnOnce(&mut Transaction<'_>) -> T,
+) -> T {
     if ctx.state.config.maxmemory.value() == 0 {
-        return run(call, txn);
+        return write(txn);
     }
     let before = txn.memory_bytes();
-    let done = run(call, txn);
+    let done = write(txn);
     ctx.state.memory_limit.note(&ctx.stats.memory_credit, before, txn.memory_bytes());
     done
 }
-
-/// A handler that writes.
-type RunWrite = fn(&mut Call<'_>, &mut Transaction<'_>) -> Done;
 
 /// Whether a call may read keys that only running it tells: those of all names.
 pub(super) fn may_discover(ctx: &Context<'_>, client: &Client, entry: &Entry, request: Request<'_>) -> bool {

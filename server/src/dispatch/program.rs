@@ -430,7 +430,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                     // Shards that are locked now are no memory that the call takes.
                     call.keys().for_each(|key| self.txn.reach(&key));
                 }
-                execute::write(self.ctx, call, self.txn, run)
+                execute::measured(self.ctx, self.txn, |txn| run(call, txn))
             }
             Run::Client(run) => {
                 if entry.command.reach == Reach::Every {
