@@ -1,9 +1,11 @@
-//! What a computation would do: how its expressions run, what it reads and what it is allowed. Nothing is run.
+//! What a computation would do: how its expressions run, what it reads and what it is allowed. Nothing is run; but whoever asks
+//! must be allowed to.
 
 use shardis_compute::{Form, Limits, Plan, Target};
 
-use super::apply::application;
-use super::plan;
+use super::apply::{self, application};
+use super::{aggregate, plan, select};
+use crate::acl::{Attempt, log};
 use crate::client::Client;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow};
@@ -17,27 +19,43 @@ pub static EXPLAIN: Command = Command::client("COMPUTE.EXPLAIN", explain)
     .complexity("O(1)")
     .summary("Tells what a computation would do, and runs nothing.");
 
-const FORMS: [(&str, Form); 8] = [
-    ("COUNT", Form::Count),
-    ("AGGREGATE", Form::Aggregate),
-    ("KAGGREGATE", Form::KAggregate),
-    ("MAGGREGATE", Form::MAggregate),
-    ("SELECT", Form::Select),
-    ("KSELECT", Form::KSelect),
-    ("APPLY", Form::Apply),
-    ("KAPPLY", Form::KApply),
+static FORMS: [(&Command, Form); 8] = [
+    (&aggregate::COUNT, Form::Count),
+    (&aggregate::AGGREGATE, Form::Aggregate),
+    (&aggregate::KAGGREGATE, Form::KAggregate),
+    (&aggregate::MAGGREGATE, Form::MAggregate),
+    (&select::SELECT, Form::Select),
+    (&select::KSELECT, Form::KSelect),
+    (&apply::APPLY, Form::Apply),
+    (&apply::KAPPLY, Form::KApply),
 ];
 
-fn explain(call: &mut Call<'_>, _: &mut Client) -> Done {
+fn explain(call: &mut Call<'_>, client: &mut Client) -> Done {
+    // It waits for shards to count their keys, and long expressions take their time.
+    if call.may_offload {
+        return Ok(Flow::Offload);
+    }
     let word = call.args.next().ok_or(Error::SYNTAX)?;
-    let form = FORMS.iter().find(|(name, _)| word.eq_ignore_ascii_case(name.as_bytes()));
-    let form = form.map(|(_, form)| *form).ok_or(Error::SYNTAX)?;
+    let is_named = |command: &Command| {
+        command.name.split_once('.').is_some_and(|(_, name)| word.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    let &(command, form) = FORMS.iter().find(|(command, _)| is_named(command)).ok_or(Error::SYNTAX)?;
+    check_rights(call, client, command)?;
     let words: Vec<&[u8]> = call.args.rest().collect();
     match form {
         Form::Apply | Form::KApply => write(call, application(call, form, &words)?.change()),
         _ => write(call, &plan(call, form, &words)?),
     }
     Ok(Flow::Done)
+}
+
+/// Refuses it to whom the computation would be refused.
+fn check_rights(call: &Call<'_>, client: &Client, command: &Command) -> Result<(), Error> {
+    let Some(entry) = call.state.commands.lookup(command.name.as_bytes()) else { return Ok(()) };
+    let (state, request) = (call.state, call.request().tail(1));
+    let attempt = Attempt::new(state, call.db, entry, request);
+    let checked = state.acl.check(state, &client.info, &attempt, log::Context::of(client), call.command.name);
+    checked.map_err(|refused| refused.error(&attempt))
 }
 
 fn write(call: &mut Call<'_>, plan: &Plan) {
