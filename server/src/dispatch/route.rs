@@ -2,6 +2,7 @@
 
 use shardis_compute::Target;
 use shardis_protocol::Request;
+use shardis_storage::glob::Pattern;
 use shardis_storage::{Keyspace, Scope};
 use smallvec::SmallVec;
 
@@ -117,6 +118,10 @@ impl Route {
     pub fn to_target(keyspace: &Keyspace, target: &Target) -> Route {
         match target {
             Target::Keys(keys) => Route::to_keys(keyspace, keys.iter()),
+            // It can match one key only.
+            Target::Pattern(pattern) if Pattern::new(pattern).is_literal() => {
+                Route::to_keys(keyspace, std::iter::once(pattern))
+            }
             Target::Pattern(_) => Route::Every,
         }
     }
@@ -142,6 +147,24 @@ impl Route {
             Route::Every => Scope::Every,
             Route::Walk => Scope::Walk,
             Route::Discovered => Scope::Discovered,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shardis_storage::KeyspaceOptions;
+
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_can_match_one_key_locks_its_shard_only() {
+        let keyspace = Keyspace::new(KeyspaceOptions { shards: 16, databases: 1, seed: 3 });
+        let to = |pattern: &[u8]| Route::to_target(&keyspace, &Target::Pattern(pattern.to_vec()));
+        let shard = keyspace.shard_of(keyspace.hash(b"key:77"));
+        assert!(matches!(to(b"key:77"), Route::One(one) if one == shard));
+        for pattern in [&b"*"[..], b"key:7?", b"key:[7]7", b"key:\\77"] {
+            assert!(matches!(to(pattern), Route::Every));
         }
     }
 }
