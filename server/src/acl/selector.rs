@@ -190,31 +190,14 @@ impl Selector {
         Ok(())
     }
 
-    fn may_touch(&self, key: &[u8], access: Access) -> bool {
-        let (reads, writes) = needs(access);
-        self.keys.any(|allowed| {
-            (allowed.reads || !reads) && (allowed.writes || !writes) && glob::matches(&allowed.pattern, key)
-        })
+    /// Whether a key may be touched so.
+    pub fn may_touch(&self, key: &[u8], access: Access) -> bool {
+        self.keys.any(|allowed| allowed.lets(access) && glob::matches(&allowed.pattern, key))
     }
 
-    /// Whether a key may be read.
-    pub fn may_read(&self, key: &[u8]) -> bool {
-        self.keys.any(|allowed| allowed.reads && glob::matches(&allowed.pattern, key))
-    }
-
-    /// Whether a key may be read and written.
-    pub fn may_change(&self, key: &[u8]) -> bool {
-        self.keys.any(|allowed| allowed.reads && allowed.writes && glob::matches(&allowed.pattern, key))
-    }
-
-    /// Whether every key may be read and written.
-    pub fn may_change_all_keys(&self) -> bool {
-        self.keys.any(|allowed| allowed.reads && allowed.writes && &*allowed.pattern == b"*")
-    }
-
-    /// Whether every key may be read.
-    pub fn may_read_all_keys(&self) -> bool {
-        self.keys.any(|allowed| allowed.reads && &*allowed.pattern == b"*")
+    /// Whether every key may be touched so.
+    pub fn may_touch_all_keys(&self, access: Access) -> bool {
+        self.keys.any(|allowed| allowed.lets(access) && &*allowed.pattern == b"*")
     }
 
     /// Whether a channel may be used. A pattern, which may stand for many, has to be allowed as it is.
@@ -305,6 +288,12 @@ impl KeyPattern {
         is_plain(pattern).then(|| KeyPattern { pattern: pattern.into(), reads, writes })
     }
 
+    /// Whether they may be touched so: what reads what users have stored needs one right, what changes it the other.
+    fn lets(&self, access: Access) -> bool {
+        let changes = Access::INSERT | Access::DELETE | Access::UPDATE;
+        (self.reads || access.0 & Access::ACCESS == 0) && (self.writes || access.0 & changes == 0)
+    }
+
     fn text(&self) -> Vec<u8> {
         let access: &[u8] = match (self.reads, self.writes) {
             (true, false) => b"%R~",
@@ -340,12 +329,6 @@ pub fn is_plain(pattern: &[u8]) -> bool {
 /// Whether it is about keys at all: some only look like keys.
 fn is_of_keys(spec: &KeySpec) -> bool {
     spec.access.0 & Access::NOT_KEY == 0
-}
-
-/// Whether an access reads what the user has stored, and whether it changes that.
-fn needs(access: Access) -> (bool, bool) {
-    let changes = Access::INSERT | Access::DELETE | Access::UPDATE;
-    (access.0 & Access::ACCESS != 0, access.0 & changes != 0)
 }
 
 /// Whether a call looks at the selected database: one with keys does, and so does one over data that does not say in which

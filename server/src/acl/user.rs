@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::selector::Selector;
 use super::{Attempt, Denied};
+use crate::command::Access;
 use crate::command::args::until_zero;
 use crate::command::error::RuleFault;
 use crate::command::table::Table;
@@ -176,28 +177,16 @@ impl User {
         allowing.map(|(at, _)| at).collect()
     }
 
-    /// Whether a key may be read, as far as these selectors go.
-    pub fn may_read(&self, selectors: &[usize], key: &[u8]) -> bool {
+    /// Whether a key may be touched so, as far as these selectors go.
+    pub fn may_touch(&self, selectors: &[usize], key: &[u8], access: Access) -> bool {
         let mut among = selectors.iter().filter_map(|at| self.selectors.get(*at));
-        among.any(|selector| selector.may_read(key))
+        among.any(|selector| selector.may_touch(key, access))
     }
 
-    /// Whether a key may be read and written, as far as these selectors go.
-    pub fn may_change(&self, selectors: &[usize], key: &[u8]) -> bool {
-        let mut among = selectors.iter().filter_map(|at| self.selectors.get(*at));
-        among.any(|selector| selector.may_change(key))
-    }
-
-    /// Whether a call is allowed and may read and write every key besides.
-    pub fn may_change_all_keys(&self, attempt: &Attempt<'_>) -> bool {
-        self.selectors
-            .iter()
-            .any(|selector| selector.may_change_all_keys() && selector.check(attempt).is_ok())
-    }
-
-    /// Whether a call is allowed and may read every key besides.
-    pub fn may_read_all_keys(&self, attempt: &Attempt<'_>) -> bool {
-        self.selectors.iter().any(|selector| selector.may_read_all_keys() && selector.check(attempt).is_ok())
+    /// Whether a call is allowed and may touch every key so besides.
+    pub fn may_touch_all_keys(&self, attempt: &Attempt<'_>, access: Access) -> bool {
+        let mut selectors = self.selectors.iter();
+        selectors.any(|selector| selector.may_touch_all_keys(access) && selector.check(attempt).is_ok())
     }
 
     /// Whether a channel may be listened to; a pattern has to be allowed as it is.

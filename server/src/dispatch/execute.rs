@@ -12,7 +12,7 @@ use crate::blocking::{Blocked, Waiter};
 use crate::client::{Client, Gate};
 use crate::command::call::{FirstKey, OFFLOAD_WORK_MIN};
 use crate::command::table::{CommandId, Entry};
-use crate::command::{Call, Done, Error, Flow, Run};
+use crate::command::{Access, Call, Done, Error, Flow, Run};
 use crate::locks::register::GrantRef;
 use crate::tracking::Teller;
 
@@ -183,7 +183,8 @@ pub(super) fn measured<T>(
 /// Whether a call may read keys that only running it tells: those of all names.
 pub(super) fn may_discover(ctx: &Context<'_>, client: &Client, entry: &Entry, request: Request<'_>) -> bool {
     let rules = client.info.rules();
-    rules.is_none_or(|user| user.may_read_all_keys(&Attempt::new(ctx.state, client.db, entry, request)))
+    let attempt = || Attempt::new(ctx.state, client.db, entry, request);
+    rules.is_none_or(|user| user.may_touch_all_keys(&attempt(), Access(Access::ACCESS)))
 }
 
 /// How a call went that had blocked and was run again.

@@ -128,16 +128,16 @@ impl Fed {
     /// Whether the plan is about a key.
     #[inline]
     pub fn admits(&self, rows: &KeyRows<'_>, key: &[u8], entry: EntryRef<'_>) -> bool {
-        rows.admits(key, entry) && self.rights.as_ref().is_none_or(|rights| self.may_read(rights, key))
+        rows.admits(key, entry) && self.rights.as_ref().is_none_or(|rights| self.may_touch(rights, key))
     }
 
     #[cold]
-    fn may_read(&self, rights: &Rights, key: &[u8]) -> bool {
-        let may_read = rights.may_read(key);
-        if !may_read && !self.plan.options().authorized {
+    fn may_touch(&self, rights: &Rights, key: &[u8]) -> bool {
+        let may_touch = rights.may_touch(key);
+        if !may_touch && !self.plan.options().authorized {
             self.refuse(Refusal::Denied);
         }
-        may_read
+        may_touch
     }
 
     /// Lets `push` add rows to the batch of a shard until it says that there are no more.

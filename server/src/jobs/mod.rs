@@ -27,7 +27,7 @@ use self::run::Order;
 use crate::acl::{Attempt, User};
 use crate::block::block_on;
 use crate::clock::Clock;
-use crate::command::Error;
+use crate::command::{Access, Error};
 use crate::state::State;
 
 /// A computation described by a command and started by the dispatcher.
@@ -59,12 +59,10 @@ impl Job {
 
     /// Holds it to the rights of whoever calls.
     pub fn held_to(mut self, user: Option<Arc<User>>, attempt: &Attempt<'_>) -> Job {
-        let writes = self.0.apply.is_some();
-        let limited = user.filter(|user| {
-            let may_all = user.may_read_all_keys(attempt) && (!writes || user.may_change_all_keys(attempt));
-            !may_all
-        });
-        self.0.rights = limited.map(|user| Arc::new(Rights::new(user, attempt, writes)));
+        let changes = if self.0.apply.is_some() { Access::UPDATE } else { 0 };
+        let access = Access(Access::ACCESS | changes);
+        let limited = user.filter(|user| !user.may_touch_all_keys(attempt, access));
+        self.0.rights = limited.map(|user| Arc::new(Rights::new(user, attempt, access)));
         self
     }
 
