@@ -24,7 +24,7 @@ use shardis_compute::{
 };
 use shardis_protocol::Reply;
 use shardis_storage::glob::Pattern;
-use shardis_storage::{Cover, Cut, Db, Keyspace, Patience};
+use shardis_storage::{Cover, Cut, Db, Feed, Key, Keyspace, Patience};
 
 use super::apply::Apply;
 use super::feed::{Fed, Refusal};
@@ -224,7 +224,8 @@ impl Run {
         let work = work.get_or_insert_with(|| Work::new(plan));
         if let Some(batch) = opened.fed.take_sealed() {
             work.fold(plan, &batch, clock);
-            return (self.judge(work, &opened, Turn::More), Toll::default());
+            self.judge(work, &opened);
+            return (Turn::More, Toll::default());
         }
         let subject = Subject {
             keyspace,
@@ -251,7 +252,8 @@ impl Run {
             }
         };
         work.toll.add(toll);
-        (self.judge(work, &opened, turn), toll)
+        self.judge(work, &opened);
+        (turn, toll)
     }
 
     /// Hands over the answer, after the last turn of the last lane.
@@ -277,21 +279,25 @@ impl Run {
         }
         let (started, now_ms) = (clock.tick(), clock.now_ms());
         let fed = Arc::new(Fed::new(&self.order.plan, now_ms, self.order.rights.clone()));
-        let feed = || Arc::clone(&fed) as Arc<dyn shardis_storage::Feed>;
-        let cut = match self.order.plan.target() {
+        let (shards, keys): (Vec<usize>, Vec<Key<'_>>);
+        let cover = match self.order.plan.target() {
             Target::Pattern(_) if self.order.plan.options().isolation == Isolation::Fuzzy => None,
+            Target::Pattern(_) if self.units.count == keyspace.shards() => Some(Cover::Every),
             Target::Pattern(_) => {
-                let shards: Vec<usize> = (0..self.units.count).map(|unit| self.units.first + unit).collect();
-                let all = self.units.count == keyspace.shards();
-                let cover = if all { Cover::Every } else { Cover::Shards(&shards) };
-                Some(keyspace.open_cut(self.order.db, cover, feed(), Patience::Short, now_ms).ok()?)
+                shards = (0..self.units.count).map(|unit| self.units.first + unit).collect();
+                Some(Cover::Shards(&shards))
             }
             Target::Keys(_) => {
-                let keys: Vec<_> =
-                    fed.collections.iter().map(|collection| keyspace.key(&collection.key)).collect();
-                let cover = Cover::Keys(&keys);
-                Some(keyspace.open_cut(self.order.db, cover, feed(), Patience::Short, now_ms).ok()?)
+                keys = fed.collections.iter().map(|collection| keyspace.key(&collection.key)).collect();
+                Some(Cover::Keys(&keys))
             }
+        };
+        let cut = match cover {
+            Some(cover) => {
+                let feed = Arc::clone(&fed) as Arc<dyn Feed>;
+                Some(keyspace.open_cut(self.order.db, cover, feed, Patience::Short, now_ms).ok()?)
+            }
+            None => None,
         };
         let made = Arc::new(Opened { now_ms, cut, fed, took: started.elapsed() });
         *opened = Some(Arc::clone(&made));
@@ -299,7 +305,7 @@ impl Run {
     }
 
     /// Notes what a lane needs, and ends the run if there can be no result any more.
-    fn judge(&self, work: &mut Work, opened: &Opened, turn: Turn) -> Turn {
+    fn judge(&self, work: &mut Work, opened: &Opened) {
         let now = work.partial.memory_bytes() + work.batch.memory_bytes();
         let before = std::mem::replace(&mut work.memory_bytes, now);
         let lanes = self.memory_bytes.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
@@ -311,14 +317,17 @@ impl Run {
         if work.partial.is_ended() || opened.fed.refusal().is_some() {
             self.has_ended.store(true, Ordering::Relaxed);
         }
-        turn
     }
 
     fn merged(&self, opened: Option<Arc<Opened>>, clock: &Clock) -> End {
         let plan = &*self.order.plan;
         let started = clock.tick();
-        let (mut merged, mut covered) = (Partial::new(plan), 0.0);
         let mut profile = Profile { lanes: self.lanes.len(), ..Profile::default() };
+        let fed = opened.as_ref().map(|opened| Arc::clone(&opened.fed));
+        profile.opening = opened.as_ref().map_or(Duration::ZERO, |opened| opened.took);
+        // Closes the cut: no writer hands anything over while the lanes merge.
+        drop(opened);
+        let (mut merged, mut covered) = (Partial::new(plan), 0.0);
         for mut work in self.lanes.iter().filter_map(|lane| lane.work.lock().take()) {
             work.fold_own(plan, clock);
             merged.merge(plan, work.partial);
@@ -326,11 +335,7 @@ impl Run {
             profile.toll.add(work.toll);
             profile.folding += work.folding;
         }
-        if let Some(opened) = opened {
-            profile.opening = opened.took;
-            let fed = Arc::clone(&opened.fed);
-            // Closes the cut: no writer hands anything over from here on.
-            drop(opened);
+        if let Some(fed) = fed {
             fed.take_rest().iter().for_each(|batch| merged.fold(plan, batch));
             profile.fed = fed.rows();
             if let Some(refusal) = fed.refusal() {
