@@ -134,6 +134,11 @@ impl Application {
         self.action
     }
 
+    /// The words behind the name of the action.
+    pub fn words(&self) -> &[Vec<u8>] {
+        &self.words
+    }
+
     /// After how many changes it ends.
     pub fn changes_max(&self) -> Option<u64> {
         self.changes_max

@@ -9,6 +9,11 @@ impl Error {
           them out",
     );
 
+    /// A clause that is read and not carried out.
+    pub fn clause_not_available(clause: &str) -> Error {
+        Error::new(format!("ERR COMPUTE: {clause} is not available yet"))
+    }
+
     /// Time was up while keys were changed.
     pub fn application_overdue(timeout_ms: u64, scanned: u64, changed: u64) -> Error {
         Error::new(format!(

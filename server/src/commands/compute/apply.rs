@@ -10,7 +10,7 @@ use shardis_storage::types::list::List;
 use shardis_storage::{Keyspace, Kind as Stored, StringRef, Transaction, View};
 
 use super::reply::{respond, write_profile};
-use super::{OVER_ELEMENTS, OVER_KEYS, bounds};
+use super::{OVER_ELEMENTS, OVER_KEYS, bounds, refuse_later};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Category, Command, Done, Error, Flags, Flow, KeySpec, key, searched};
 use crate::commands::keys::refuse_meeting_point;
@@ -77,24 +77,14 @@ type MakeDeed = fn(&Application, &Candidate, Option<Stored>, &[Value]) -> Option
 fn job(call: &mut Call<'_>, form: Form, deed: MakeDeed) -> Result<Job, Error> {
     let words: Vec<&[u8]> = call.args.rest().collect();
     let application = application(call, form, &words)?;
-    if application.candidates().options().asynchronous.is_some() {
-        return Err(Error::new("ERR COMPUTE: ASYNC is not available yet"));
-    }
-    let other_key = match form {
-        Form::Apply => other_key(call.request()).and_then(|at| call.request().arg(at)),
-        _ => None,
-    };
+    refuse_later(application.candidates().options())?;
+    let names_one = form == Form::Apply && names_other_key(ACTIONS[application.action()].name.as_bytes());
+    let other_key = application.words().first().filter(|_| names_one).cloned();
     Ok(Job::new(Order {
         plan: Arc::clone(application.candidates()),
         db: call.db,
         rights: None,
-        apply: Some(Arc::new(Apply {
-            application,
-            deed,
-            check,
-            other_key: other_key.map(<[u8]>::to_vec),
-            respond: respond_applied,
-        })),
+        apply: Some(Arc::new(Apply { application, deed, check, other_key, respond: respond_applied })),
         then: None,
         respond,
     }))
@@ -132,8 +122,12 @@ const ELEMENT_ACTIONS: [Action; 3] = [
 fn other_key(request: Request<'_>) -> Option<usize> {
     let words: Vec<&[u8]> = (1..request.len()).filter_map(|at| request.arg(at)).collect();
     let action = action_words(Form::Apply, &words)?;
-    let names_one = |name: &[u8]| [&b"SADD"[..], b"ZADD"].iter().any(|adds| name.eq_ignore_ascii_case(adds));
-    (action.len() > 1 && names_one(action[0])).then(|| request.len() - action.len() + 1)
+    (action.len() > 1 && names_other_key(action[0])).then(|| request.len() - action.len() + 1)
+}
+
+/// Whether an action adds to another key, which is its first word.
+fn names_other_key(action: &[u8]) -> bool {
+    [b"SADD", b"ZADD"].iter().any(|adds| action.eq_ignore_ascii_case(*adds))
 }
 
 fn deed_of_key(
@@ -150,7 +144,7 @@ fn deed_of_key(
         name => (name, &[]),
     };
     let mut words = vec![name.as_bytes().to_vec()];
-    if !matches!(name, "SADD" | "ZADD") {
+    if !names_other_key(name.as_bytes()) {
         words.push(candidate.key.clone());
     }
     words.extend(values.iter().map(word));

@@ -10,7 +10,7 @@ mod select;
 
 use std::sync::Arc;
 
-use shardis_compute::{Bounds, Form, Limits, Plan};
+use shardis_compute::{Bounds, Form, Limits, Options, Plan};
 
 use crate::command::{Call, Category, Error, Family, Flags};
 use crate::config::Setting;
@@ -45,15 +45,7 @@ const OVER_ELEMENTS: &str = "O(N) with N being the number of elements in the col
 fn job(call: &mut Call<'_>, form: Form) -> Result<Job, Error> {
     let words: Vec<&[u8]> = call.args.rest().collect();
     let plan = plan(call, form, &words)?;
-    let options = plan.options();
-    let later = [
-        (options.into.is_some(), "INTO"),
-        (options.cursor.is_some(), "CURSOR"),
-        (options.asynchronous.is_some(), "ASYNC"),
-    ];
-    if let Some((_, clause)) = later.into_iter().find(|(is_asked, _)| *is_asked) {
-        return Err(Error::new(format!("ERR COMPUTE: {clause} is not available yet")));
-    }
+    refuse_later(plan.options())?;
     Ok(Job::new(Order {
         plan: Arc::new(plan),
         db: call.db,
@@ -62,6 +54,17 @@ fn job(call: &mut Call<'_>, form: Form) -> Result<Job, Error> {
         then: None,
         respond: reply::respond,
     }))
+}
+
+/// Refuses the clauses that cannot be carried out.
+fn refuse_later(options: &Options) -> Result<(), Error> {
+    let later = [
+        (options.into.is_some(), "INTO"),
+        (options.cursor.is_some(), "CURSOR"),
+        (options.asynchronous.is_some(), "ASYNC"),
+    ];
+    let asked = later.into_iter().find(|(is_asked, _)| *is_asked);
+    asked.map_or(Ok(()), |(_, clause)| Err(Error::clause_not_available(clause)))
 }
 
 fn plan(call: &Call<'_>, form: Form, words: &[&[u8]]) -> Result<Plan, Error> {
