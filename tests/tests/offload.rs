@@ -21,6 +21,8 @@ const KEYS_TO_WALK: usize = 300_000;
 const SLEEP_SECONDS: &str = "1.5";
 /// It holds for every key, and takes the interpreter some hundred steps for each.
 const SLOW_CONDITION: &str = "[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, a * b + len > 0))";
+/// Threads of the executor for long commands.
+const EXECUTOR_THREADS: usize = 4;
 /// Exchanges with a server that does something long.
 const ROUND_TRIPS: usize = 200;
 
@@ -203,6 +205,36 @@ fn several_long_commands_wait_for_each_other_and_for_nobody_else() {
     for client in &mut sleeping {
         assert_eq!(replies(client, 2), [Reply::simple("OK"), Reply::simple("PONG")]);
     }
+}
+
+/// A computation whose words make no sense needs no data, so only reading them can keep its client waiting.
+#[test]
+fn long_expressions_are_read_elsewhere() {
+    let server = ours();
+    let mut clients = Clients::of(&server);
+    let parked = clients.put_to_sleep(&server);
+    // All threads that read long ones are busy: these wait for the shards.
+    let mut busy: Vec<Client> = (1..EXECUTOR_THREADS).map(|_| server.client()).collect();
+    busy.iter_mut().for_each(|client| send(client, &[&["COMPUTE.COUNT", "*", "ISOLATION", "ATOMIC"]]));
+    let long = format!("v >{}", " v +".repeat(200));
+    let queued: &[&[&str]] =
+        &[&["MULTI"], &["COMPUTE.KSELECT", "k", "RETURN", "1", "v", "WHERE", &long], &["EXEC"]];
+    let (mut alone, mut in_transaction) = (server.client(), server.client());
+    send(&mut alone, &[&["COMPUTE.COUNT", "*", "WHERE", &long]]);
+    for _ in 0..ROUND_TRIPS {
+        assert_eq!(call(&mut clients.awake, &["PING"]), Reply::simple("PONG"));
+        assert!(is_refused(&call(&mut clients.awake, &["COMPUTE.COUNT", "*", "WHERE", "v > v +"])));
+    }
+    assert!(is_silent(&alone), "a long expression was read on the network thread");
+    assert!(is_silent(&parked) && is_silent(&clients.asleep), "the sleep ended before");
+    assert!(is_refused(&alone.reply().expect("a reply")));
+    send(&mut in_transaction, queued);
+    let replies = replies(&mut in_transaction, 3);
+    assert!(is_refused(&replies[2].items()[0]), "{replies:?}");
+}
+
+fn is_refused(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(text) if text.starts_with(b"BADEXPR"))
 }
 
 /// While it holds everything it looks whether anybody still waits for its answer; otherwise it would go on for half a minute.

@@ -16,6 +16,10 @@ use crate::command::{Access, Call, Done, Error, Flow, Run};
 use crate::locks::register::GrantRef;
 use crate::tracking::Teller;
 
+/// Bytes of the words of a computation that a network thread reads: usual ones have less, and the slowest expressions of so many
+/// bytes take half a millisecond, while the longest take more than twenty.
+const COMPUTATION_BYTES_MAX: usize = 512;
+
 /// How a handler ended; its reply is complete, or gone again.
 pub(super) enum Handled {
     /// The reply is written, an error included.
@@ -51,6 +55,7 @@ pub fn execute(
             let done = run(&mut call, client);
             end(ctx, client, entry, mark, &mut call, done)
         }
+        Run::Fanout(_) if call.may_offload && is_long_to_read(entry, request) => return Outcome::Offload,
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
                 count(ctx, client, entry.id);
@@ -71,6 +76,12 @@ pub fn execute(
     };
     count(ctx, client, entry.id);
     outcome
+}
+
+/// Whether a call is a computation whose words are too long to be read on a network thread.
+pub(super) fn is_long_to_read(entry: &Entry, request: Request<'_>) -> bool {
+    matches!(entry.command.run, Run::Fanout(_))
+        && request.iter().map(<[u8]>::len).sum::<usize>() > COMPUTATION_BYTES_MAX
 }
 
 /// Counts a call that has run.

@@ -69,7 +69,7 @@ pub(super) fn execute(
     if ctx.state.pause.is_on(&ctx.state.clock) {
         txn.keep_expired();
     }
-    if call.may_offload && has_heavy_values(ctx.state, entry, client, &mut txn) {
+    if call.may_offload && has_heavy_calls(ctx.state, entry, client, &mut txn) {
         return Handled::Offload;
     }
     // Behind the transaction, so that the server is marked before its shards are free.
@@ -125,8 +125,8 @@ fn is_long_queue(entry: &Entry, client: &Client) -> bool {
     queue.is_some_and(|queue| queue.calls.len() > CALLS_MAX)
 }
 
-/// Whether calls that may take as long as their values are large have large ones.
-fn has_heavy_values(state: &State, entry: &Entry, client: &Client, txn: &mut Transaction<'_>) -> bool {
+/// Whether calls that may take as long as their values are large have large ones, or computations are long to read.
+fn has_heavy_calls(state: &State, entry: &Entry, client: &Client, txn: &mut Transaction<'_>) -> bool {
     let Some(queue) = client.queue.as_ref().filter(|_| entry.command.reach == Reach::Queued) else {
         return false;
     };
@@ -138,6 +138,9 @@ fn has_heavy_values(state: &State, entry: &Entry, client: &Client, txn: &mut Tra
             continue;
         }
         let request = queued.request.as_request();
+        if execute::is_long_to_read(entry, request) {
+            return true;
+        }
         for key in entry.keys(request) {
             bytes += txn.inspect(&state.keyspace.key(key)).map_or(0, |found| found.memory_bytes());
         }
