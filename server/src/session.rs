@@ -148,14 +148,16 @@ impl Session {
             return self.run_elsewhere();
         }
         let request = self.request.as_request();
+        let mut scanned = None;
         match outcome {
             Outcome::Done => {}
-            Outcome::Wait(ticket) => {
+            Outcome::Wait(mut ticket) => {
                 if let Err(error) = ticket.block(&mut self.reply) {
                     self.reply.clear();
                     self.stats.count_error(error.code());
                     self.reply.error(error.text());
                 }
+                scanned = ticket.scanned();
                 if self.client.is_unanswered() {
                     self.reply.clear();
                 }
@@ -168,7 +170,7 @@ impl Session {
         if let Some(entry) = plan.entry {
             let took = started.map(|started| started.elapsed());
             let cost = Cost { took, request_bytes, reply_bytes: self.reply.len() };
-            cost::note(&ctx, &self.client.info, entry, request, cost);
+            cost::note_computed(&ctx, &self.client.info, entry, request, cost, scanned);
         }
         None
     }

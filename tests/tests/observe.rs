@@ -92,9 +92,23 @@ fn jobs_and_commands_that_run_elsewhere_are_logged_once() {
     let mut client = server.client();
     call(&mut client, &["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
     call(&mut client, &["SLOWLOG", "RESET"]);
-    call(&mut client, &["COMPUTE.COUNT", "MATCH", "*"]);
+    call(&mut client, &["MSET", "a", "1", "b", "2"]);
+    for isolation in ["SNAPSHOT", "ATOMIC"] {
+        call(&mut client, &["COMPUTE.COUNT", "*", "WHERE", "v > 1", "ISOLATION", isolation]);
+        call(&mut client, &["COMPUTE.APPLY", "*", "ISOLATION", isolation, "WHERE", "v > 1", "DO", "DEL"]);
+    }
+    call(&mut client, &["COMPUTE.COUNT", "*", "WHERE", "v >"]);
     call(&mut client, &["INFO", "nosuch"]);
-    let expected = ["INFO nosuch", "COMPUTE.COUNT MATCH *", "SLOWLOG RESET"];
+    let expected = [
+        "INFO nosuch",
+        "COMPUTE.COUNT * WHERE v >",
+        "COMPUTE.APPLY * ISOLATION ATOMIC WHERE v > 1 DO DEL (scanned 1)",
+        "COMPUTE.COUNT * WHERE v > 1 ISOLATION ATOMIC (scanned 1)",
+        "COMPUTE.APPLY * ISOLATION SNAPSHOT WHERE v > 1 DO DEL (scanned 2)",
+        "COMPUTE.COUNT * WHERE v > 1 ISOLATION SNAPSHOT (scanned 2)",
+        "MSET a 1 b 2",
+        "SLOWLOG RESET",
+    ];
     assert_eq!(logged(&call(&mut client, &["SLOWLOG", "GET"])), expected);
 }
 

@@ -23,7 +23,7 @@ use crate::client::inbox::Wakes;
 use crate::command::{Error, Flags, Run};
 use crate::jobs::apply::{Applied, Apply, Candidate, Deed, Stopped, Tally, Why};
 use crate::jobs::run::{End, Finished, Order};
-use crate::jobs::{Cancel, Job, Promise, Ticket, inline, rows};
+use crate::jobs::{Answer, Cancel, Job, Promise, Ticket, inline, rows};
 use crate::state::State;
 use crate::tracking::Teller;
 
@@ -69,7 +69,7 @@ pub(super) fn run_within(
     let (started, deadline) = (ctx.state.clock.tick(), order.deadline(&ctx.state.clock));
     let Some(apply) = order.apply.clone() else {
         let is_over = || ctx.state.clock.has_reached(deadline);
-        return Job::new(order).answer_within(ctx.state, txn, started, &is_over)(reply);
+        return Job::new(order).answer_within(ctx.state, txn, started, &is_over).write(reply);
     };
     let of_job = OfJob { apply, started, deadline, client: 0 };
     // A program goes on when its client has left.
@@ -92,7 +92,13 @@ type Outcome = Result<Applied, Stopped>;
 impl OfJob {
     fn answer(&self, promise: Promise, outcome: Outcome) {
         let apply = Arc::clone(&self.apply);
-        promise.fulfil(Box::new(move |reply| (apply.respond)(&apply, outcome, reply)));
+        let scanned = match &outcome {
+            Ok(applied) => Some(applied.scanned),
+            Err(Stopped { why: Why::Run(end), .. }) => end.scanned(),
+            Err(Stopped { why: Why::Overdue { scanned, .. }, .. }) => Some(*scanned),
+            Err(_) => None,
+        };
+        promise.fulfil(Answer::new(scanned, move |reply| (apply.respond)(&apply, outcome, reply)));
     }
 
     /// Takes candidate by candidate while others are served.
@@ -211,7 +217,8 @@ impl OfJob {
 
     fn applied(&self, tally: Tally, found: &Finished, is_partial: bool) -> Applied {
         let ms = self.started.elapsed().as_micros() as f64 / 1000.0;
-        Applied { tally, isolation: found.isolation, is_partial, ms, profile: found.profile }
+        let (scanned, profile) = (found.outcome.scanned, found.profile);
+        Applied { tally, scanned, isolation: found.isolation, is_partial, ms, profile }
     }
 }
 

@@ -16,7 +16,7 @@ use super::Context;
 use crate::client::ClientInfo;
 use crate::command::Flags;
 use crate::command::table::Entry;
-use crate::observe::command_log::Subject;
+use crate::observe::command_log::{Subject, abridged};
 use crate::observe::latency::Event;
 use crate::observe::stats::Took;
 use crate::observe::thresholds::{Cost, nanoseconds};
@@ -31,12 +31,25 @@ pub fn request_bytes(request: Request<'_>) -> usize {
 /// Tells what a command cost.
 #[inline]
 pub fn note(ctx: &Context<'_>, info: &ClientInfo, entry: &Entry, request: Request<'_>, cost: Cost) {
+    note_computed(ctx, info, entry, request, cost, None);
+}
+
+/// The same of one that may have been a computation, which has looked at so many rows.
+#[inline]
+pub fn note_computed(
+    ctx: &Context<'_>,
+    info: &ClientInfo,
+    entry: &Entry,
+    request: Request<'_>,
+    cost: Cost,
+    scanned: Option<u64>,
+) {
     let thresholds = &ctx.state.thresholds;
     if let Some(took) = cost.took {
         ctx.stats.command(entry.id).took(Took::new(nanoseconds(took)), thresholds.is_tracked());
     }
     if thresholds.are_reached(&cost) {
-        tell(ctx, info, entry, request, cost);
+        tell(ctx, info, entry, request, cost, scanned);
     }
 }
 
@@ -50,7 +63,14 @@ pub fn note_shared(ctx: &Context<'_>, took: Duration) {
 }
 
 #[cold]
-fn tell(ctx: &Context<'_>, info: &ClientInfo, entry: &Entry, request: Request<'_>, cost: Cost) {
+fn tell(
+    ctx: &Context<'_>,
+    info: &ClientInfo,
+    entry: &Entry,
+    request: Request<'_>,
+    cost: Cost,
+    scanned: Option<u64>,
+) {
     let state = ctx.state;
     let now_seconds = state.clock.now_ms().div_euclid(1000);
     let bytes = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -66,8 +86,12 @@ fn tell(ctx: &Context<'_>, info: &ClientInfo, entry: &Entry, request: Request<'_
     if entry.flags.contains(Flags::SKIP_SLOWLOG) {
         return;
     }
+    let words = || {
+        let mut words = abridged(entry.command.shown(request));
+        words.extend(scanned.map(|rows| format!("(scanned {rows})").into_bytes()));
+        words
+    };
     for (subject, value) in values {
-        let words = entry.command.shown(request);
         state.command_log.note(subject, value, &state.config, now_seconds, info, words);
     }
 }

@@ -61,6 +61,8 @@ pub struct Tally {
 pub struct Applied {
     /// How many rows came to what.
     pub tally: Tally,
+    /// Rows that were looked at to find them.
+    pub scanned: u64,
     /// How the candidates were found.
     pub isolation: Isolation,
     /// Whether time was up before its end.

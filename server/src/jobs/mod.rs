@@ -33,13 +33,17 @@ use crate::state::State;
 /// A computation described by a command and started by the dispatcher.
 pub struct Job(Order);
 
-/// What a job answers: writes its reply, or says why it failed.
-pub type Answer = Box<dyn FnOnce(&mut Reply) -> Result<(), Error> + Send>;
+/// What a job answers.
+pub struct Answer {
+    write: Box<dyn FnOnce(&mut Reply) -> Result<(), Error> + Send>,
+    scanned: Option<u64>,
+}
 
 /// The claim to a job's answer. Dropping it cancels the job at its next slice.
 pub struct Ticket {
     answer: oneshot::Receiver<Answer>,
     cancel: Cancel,
+    scanned: Option<u64>,
 }
 
 /// Whether a job has been cancelled.
@@ -100,7 +104,23 @@ impl Job {
         is_over: &dyn Fn() -> bool,
     ) -> Answer {
         let end = inline::run(&self.0, view, &state.keyspace, started, is_over);
-        Box::new(move |reply| (self.0.respond)(&self.0.plan, end, reply))
+        let scanned = end.scanned();
+        Answer::new(scanned, move |reply| (self.0.respond)(&self.0.plan, end, reply))
+    }
+}
+
+impl Answer {
+    /// An answer after so many rows, if that is known, that is a reply or says why there is none.
+    pub fn new(
+        scanned: Option<u64>,
+        write: impl FnOnce(&mut Reply) -> Result<(), Error> + Send + 'static,
+    ) -> Answer {
+        Answer { write: Box::new(write), scanned }
+    }
+
+    /// Writes it.
+    pub fn write(self, reply: &mut Reply) -> Result<(), Error> {
+        (self.write)(reply)
     }
 }
 
@@ -121,20 +141,28 @@ impl Ticket {
     pub fn new() -> (Ticket, Promise, Cancel) {
         let (sender, answer) = oneshot::channel();
         let cancel = Cancel::default();
-        (Ticket { answer, cancel: cancel.clone() }, Promise { answer: sender }, cancel)
+        (Ticket { answer, cancel: cancel.clone(), scanned: None }, Promise { answer: sender }, cancel)
     }
 
     /// Waits for the answer and writes it.
     pub async fn wait(&mut self, reply: &mut Reply) -> Result<(), Error> {
         match (&mut self.answer).await {
-            Ok(answer) => answer(reply),
+            Ok(answer) => {
+                self.scanned = answer.scanned;
+                answer.write(reply)
+            }
             // The worker is gone without an answer: the server is stopping.
             Err(_) => Err(Error::STOPPING),
         }
     }
 
+    /// Rows that the job has looked at, if it has told with its answer.
+    pub fn scanned(&self) -> Option<u64> {
+        self.scanned
+    }
+
     /// Waits for the answer on this thread and writes it.
-    pub fn block(mut self, reply: &mut Reply) -> Result<(), Error> {
+    pub fn block(&mut self, reply: &mut Reply) -> Result<(), Error> {
         block_on(self.wait(reply))
     }
 }

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use super::Ticket;
 use super::queue::Queue;
 use super::run::{Order, Run, Turn};
 use super::visit::Toll;
+use super::{Answer, Ticket};
 use crate::clock::Clock;
 use crate::command::Error;
 use crate::observe::info::system;
@@ -71,7 +71,7 @@ impl Pool {
         let workers = self.start(state);
         if workers == 0 && !self.shared.queue.is_stopped() {
             let (ticket, promise, _) = Ticket::new();
-            promise.fulfil(Box::new(|_| {
+            promise.fulfil(Answer::new(None, |_| {
                 Err(Error::fixed(&"ERR no thread could be started for the computation"))
             }));
             return ticket;

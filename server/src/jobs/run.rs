@@ -30,7 +30,7 @@ use super::apply::Apply;
 use super::feed::{Fed, Refusal};
 use super::rights::Rights;
 use super::visit::{Rows, Subject, Toll, Walk};
-use super::{Cancel, Promise, Ticket};
+use super::{Answer, Cancel, Promise, Ticket};
 use crate::clock::Clock;
 use crate::command::Error;
 
@@ -267,8 +267,8 @@ impl Run {
         if let Some(then) = &self.order.then {
             return then(end, promise, self.cancel.clone());
         }
-        let run = Arc::clone(self);
-        promise.fulfil(Box::new(move |reply| (run.order.respond)(&run.order.plan, end, reply)));
+        let (run, scanned) = (Arc::clone(self), end.scanned());
+        promise.fulfil(Answer::new(scanned, move |reply| (run.order.respond)(&run.order.plan, end, reply)));
     }
 
     /// The instant of the run, which whoever comes first fixes; `None` if that cannot be done now.
@@ -396,6 +396,15 @@ pub(super) fn concluded(
 }
 
 impl End {
+    /// Rows that were looked at, as far as that is known.
+    pub fn scanned(&self) -> Option<u64> {
+        match self {
+            End::Result(finished) => Some(finished.outcome.scanned),
+            End::Overdue { scanned, .. } => Some(*scanned),
+            End::Failed(_) | End::Exceeded(_) | End::Denied | End::WrongType => None,
+        }
+    }
+
     /// Without a result, for a reason that those know who have made the rows.
     pub(super) fn refused(plan: &Plan, refusal: Refusal) -> End {
         let bytes_max = plan.limits().memory_bytes_max;
@@ -519,7 +528,7 @@ pub(super) mod tests {
         Ok(())
     }
 
-    pub fn answer(ticket: Ticket) -> String {
+    pub fn answer(mut ticket: Ticket) -> String {
         let mut reply = Reply::new(Version::Resp3);
         match ticket.block(&mut reply) {
             Ok(()) => String::from_utf8(reply.to_vec()).unwrap().trim().to_owned(),

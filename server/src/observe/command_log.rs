@@ -71,22 +71,22 @@ pub struct Entry {
 }
 
 impl CommandLog {
-    /// Logs a command, if it is worth that.
-    pub fn note<'a>(
+    /// Logs a command, by its abridged words, if it is worth that.
+    pub fn note(
         &self,
         subject: Subject,
         value: i64,
         config: &Config,
         at_seconds: i64,
         info: &ClientInfo,
-        words: impl ExactSizeIterator<Item = &'a [u8]>,
+        words: impl FnOnce() -> Vec<Vec<u8>>,
     ) {
         let (least, len_max) = subject.limits(config);
         let len_max = usize::try_from(len_max).unwrap_or(usize::MAX);
         if least < 0 || value < least || len_max == 0 {
             return;
         }
-        let (words, client_name) = (abridged(words), info.names.lock().name.clone());
+        let (words, client_name) = (words(), info.names.lock().name.clone());
         let mut log = self.log(subject);
         let id = log.next_id;
         log.next_id += 1;
@@ -115,7 +115,7 @@ impl CommandLog {
 }
 
 /// The words of a command without what would make an entry large.
-fn abridged<'a>(words: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+pub fn abridged<'a>(words: impl ExactSizeIterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
     let len = words.len();
     let kept = if len > WORDS_MAX { WORDS_MAX - 1 } else { len };
     let mut abridged: Vec<Vec<u8>> = words.take(kept).map(abridged_word).collect();
@@ -152,14 +152,14 @@ mod tests {
         let (log, config) = (CommandLog::default(), Config::default());
         config.slowlog_max_len.set(2);
         for value in [10_000, 9_999, 10_001, 10_002] {
-            log.note(Subject::Slow, value, &config, 7, &client(), [&b"get"[..]].into_iter());
+            log.note(Subject::Slow, value, &config, 7, &client(), Vec::new);
         }
         let of =
             |entries: Vec<Entry>| entries.iter().map(|entry| (entry.id, entry.value)).collect::<Vec<_>>();
         assert_eq!(of(log.newest(Subject::Slow, 10)), [(2, 10_002), (1, 10_001)]);
         assert_eq!(of(log.newest(Subject::Slow, 1)), [(2, 10_002)]);
         log.reset(Subject::Slow);
-        log.note(Subject::Slow, 20_000, &config, 7, &client(), [&b"get"[..]].into_iter());
+        log.note(Subject::Slow, 20_000, &config, 7, &client(), Vec::new);
         assert_eq!(of(log.newest(Subject::Slow, 10)), [(3, 20_000)]);
         assert_eq!(log.len(Subject::LargeReply), 0);
     }
@@ -168,10 +168,10 @@ mod tests {
     fn a_log_without_length_or_limit_logs_nothing() {
         let (log, config) = (CommandLog::default(), Config::default());
         config.slowlog_max_len.set(0);
-        log.note(Subject::Slow, 20_000, &config, 7, &client(), [&b"get"[..]].into_iter());
+        log.note(Subject::Slow, 20_000, &config, 7, &client(), Vec::new);
         config.slowlog_max_len.set(2);
         config.slowlog_log_slower_than.set(-1);
-        log.note(Subject::Slow, 20_000, &config, 7, &client(), [&b"get"[..]].into_iter());
+        log.note(Subject::Slow, 20_000, &config, 7, &client(), Vec::new);
         assert_eq!(log.len(Subject::Slow), 0);
     }
 

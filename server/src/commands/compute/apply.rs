@@ -263,7 +263,7 @@ fn respond_applied(apply: &Apply, outcome: Result<Applied, Stopped>, reply: &mut
 }
 
 fn write(apply: &Apply, applied: &Applied, reply: &mut Reply) {
-    let Applied { tally, isolation, is_partial, ms, profile } = applied;
+    let Applied { tally, isolation, is_partial, ms, profile, .. } = applied;
     let has_profile = apply.application.candidates().options().profile;
     reply.map(7 + usize::from(has_profile));
     let counts = [

@@ -137,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         // From here on it is the connection that knows of them: should this fail, they are undone with it.
         let end = |this: &Self| this.info.sent.value() + this.pending.len() as u64;
         self.unsent_grants.extend(granted.iter().map(|grant| (u64::MAX, *grant)));
-        self.answer_late(blocked.request(), took, result, reply)?;
+        self.answer_late(blocked.request(), took, None, result, reply)?;
         let end = end(self);
         self.unsent_grants.iter_mut().filter(|(at, _)| *at == u64::MAX).for_each(|(at, _)| *at = end);
         self.forget_sent_grants();
@@ -154,7 +154,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let mut answer = std::pin::pin!(answer);
             self.wait_ahead(Waiting::Elsewhere, |cx| answer.as_mut().poll(cx)).await?
         };
-        self.answer_late(request.as_request(), started.elapsed(), result, reply)
+        let (took, scanned) = (started.elapsed(), ticket.scanned());
+        self.answer_late(request.as_request(), took, scanned, result, reply)
     }
 
     /// Answers a command whose reply came later, if its client wants to hear it.
@@ -162,6 +163,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &mut self,
         request: Request<'_>,
         took: Duration,
+        scanned: Option<u64>,
         result: Result<(), Error>,
         mut reply: Reply,
     ) -> io::Result<()> {
@@ -170,7 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.thread.stats.count_error(error.code());
             reply.error(error.text());
         }
-        note_cost(&self.thread.context(), &self.info, request, took, reply.len());
+        note_cost(&self.thread.context(), &self.info, request, took, scanned, reply.len());
         let client = self.client.as_mut().expect("invariant: the client is here unless the executor has it");
         if client.is_unanswered() {
             reply.clear();
@@ -202,13 +204,20 @@ fn run_measured(ctx: &Context<'_>, client: &mut Client, request: Request<'_>, re
     ctx.state.clients.tracking.end_turn(ctx.state);
     client.wakes.wake();
     if matches!(outcome, Outcome::Done) {
-        note_cost(ctx, &client.info, request, started.elapsed(), reply.len());
+        note_cost(ctx, &client.info, request, started.elapsed(), None, reply.len());
     }
     outcome
 }
 
-fn note_cost(ctx: &Context<'_>, info: &ClientInfo, request: Request<'_>, took: Duration, reply_bytes: usize) {
+fn note_cost(
+    ctx: &Context<'_>,
+    info: &ClientInfo,
+    request: Request<'_>,
+    took: Duration,
+    scanned: Option<u64>,
+    reply_bytes: usize,
+) {
     let Some(entry) = ctx.state.commands.resolvable(request) else { return };
     let cost = Cost { took: Some(took), request_bytes: cost::request_bytes(request), reply_bytes };
-    cost::note(ctx, info, entry, request, cost);
+    cost::note_computed(ctx, info, entry, request, cost, scanned);
 }
