@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use shardis_server::Value;
-use shardis_tests::client::{Client, encode};
+use shardis_tests::client::{Client, PATIENCE, encode};
 use shardis_tests::reply::Reply;
-use shardis_tests::server::Server;
+use shardis_tests::server::{Server, eventually};
 
 const CLIENTS: usize = 6;
 const COMMANDS_PER_CLIENT: usize = 3000;
 const PIPELINE: usize = 50;
 /// A line that is long enough to fill every buffer soon.
 const LONG_BYTES: usize = 1024 * 1024;
+/// Members that are too many and too large to be copied in no time.
+const LARGE_MEMBERS: usize = 500;
+const LARGE_MEMBER_BYTES: usize = 60_000;
 /// Such lines that are more than a monitor's inbox, what is under way and the system's buffers hold together.
 const LONG_LINES_MAX: usize = 400;
 
@@ -110,6 +113,28 @@ fn jobs_and_commands_that_run_elsewhere_are_logged_once() {
         "SLOWLOG RESET",
     ];
     assert_eq!(logged(&call(&mut client, &["SLOWLOG", "GET"])), expected);
+}
+
+/// Opening a cut looks at each shard, and large members are copied while theirs is locked.
+#[test]
+fn what_a_computation_holds_up_others_by_is_an_event() {
+    let server = Server::ours("redis-7.2", &["--shards", "65536"]);
+    let mut client = server.client();
+    call(&mut client, &["CONFIG", "SET", "latency-monitor-threshold", "1"]);
+    for member in 0..LARGE_MEMBERS {
+        call(&mut client, &["SADD", "set", &format!("{member}{}", "x".repeat(LARGE_MEMBER_BYTES))]);
+    }
+    let computations: [(&str, &[&str]); 2] = [
+        ("compute-cut", &["COMPUTE.COUNT", "s*"]),
+        ("compute-slice", &["COMPUTE.KSELECT", "set", "WHERE", "v == 'none'", "RETURN", "1", "v"]),
+    ];
+    for (event, computation) in computations {
+        let is_seen = eventually(PATIENCE, || {
+            assert!(!call(&mut client, computation).is_error());
+            !call(&mut client, &["LATENCY", "HISTORY", event]).items().is_empty()
+        });
+        assert!(is_seen, "{event}");
+    }
 }
 
 #[test]

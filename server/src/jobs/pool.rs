@@ -20,6 +20,7 @@ use super::{Answer, Ticket};
 use crate::clock::Clock;
 use crate::command::Error;
 use crate::observe::info::system;
+use crate::observe::latency::Event;
 use crate::state::State;
 
 /// Runs plans over the shards.
@@ -156,7 +157,7 @@ impl Shared {
             }
             round = round.wrapping_add(1);
             let (turn, toll) = share.run.turn(share.lane, &state.keyspace, &state.clock);
-            self.count(toll);
+            self.count(toll, state);
             match turn {
                 Turn::Done if self.queue.close(&share) => self.end(&share.run, &state.clock),
                 Turn::Contended => std::thread::sleep(CONTENDED_PAUSE),
@@ -176,7 +177,12 @@ impl Shared {
         run.end(clock);
     }
 
-    fn count(&self, toll: Toll) {
+    fn count(&self, toll: Toll, state: &State) {
+        for (event, took) in [(Event::ComputeCut, toll.opening), (Event::ComputeSlice, toll.held_max)] {
+            if state.thresholds.is_long(took) {
+                state.latency.note(event, took, &state.config, state.clock.now_ms().div_euclid(1000));
+            }
+        }
         self.counters.slices.fetch_add(toll.slices, Ordering::Relaxed);
         let held_us = u64::try_from(toll.held_max.as_micros()).unwrap_or(u64::MAX);
         self.counters.slice_max_us.fetch_max(held_us, Ordering::Relaxed);

@@ -218,14 +218,15 @@ impl Run {
         if self.is_over(clock) {
             return (Turn::Done, Toll::default());
         }
-        let Some(opened) = self.open(keyspace, clock) else { return (Turn::Contended, Toll::default()) };
+        let mut toll = Toll::default();
+        let Some(opened) = self.open(keyspace, clock, &mut toll) else { return (Turn::Contended, toll) };
         let plan = &*self.order.plan;
         let mut work = self.lanes[lane].work.lock();
         let work = work.get_or_insert_with(|| Work::new(plan));
         if let Some(batch) = opened.fed.take_sealed() {
             work.fold(plan, &batch, clock);
             self.judge(work, &opened);
-            return (Turn::More, Toll::default());
+            return (Turn::More, toll);
         }
         let subject = Subject {
             keyspace,
@@ -237,7 +238,7 @@ impl Run {
             fed: &opened.fed,
         };
         let budget = Budget { buckets: COMPUTE_SLICE_BUCKETS, micros: COMPUTE_SLICE_US };
-        let (started, mut toll) = (clock.tick(), Toll::default());
+        let started = clock.tick();
         let turn = loop {
             let mut rows = Rows { subject, walk: &mut work.walk, next: || self.take_unit(lane), toll };
             let progress = rows.next_batch(budget, &mut work.batch);
@@ -272,7 +273,7 @@ impl Run {
     }
 
     /// The instant of the run, which whoever comes first fixes; `None` if that cannot be done now.
-    fn open(&self, keyspace: &Keyspace, clock: &Clock) -> Option<Arc<Opened>> {
+    fn open(&self, keyspace: &Keyspace, clock: &Clock, toll: &mut Toll) -> Option<Arc<Opened>> {
         let mut opened = self.opened.lock();
         if let Some(opened) = &*opened {
             return Some(Arc::clone(opened));
@@ -299,7 +300,8 @@ impl Run {
             }
             None => None,
         };
-        let made = Arc::new(Opened { now_ms, cut, fed, took: started.elapsed() });
+        toll.opening = started.elapsed();
+        let made = Arc::new(Opened { now_ms, cut, fed, took: toll.opening });
         *opened = Some(Arc::clone(&made));
         Some(made)
     }

@@ -42,6 +42,8 @@ pub struct Walk {
 /// What visits cost others.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Toll {
+    /// How long the opening of the cut took, if that was part of it.
+    pub opening: Duration,
     /// How often a shard was locked.
     pub slices: u64,
     /// The longest time that one was.

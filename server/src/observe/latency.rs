@@ -14,6 +14,10 @@ use crate::config::Config;
 pub enum Event {
     /// A command.
     Command,
+    /// The opening of a cut for a computation.
+    ComputeCut,
+    /// A visit of a computation to a shard, which is locked meanwhile.
+    ComputeSlice,
     /// The making of room for a command.
     EvictionCycle,
     /// The choice and removal of one key for it.
@@ -26,8 +30,10 @@ pub enum Event {
 
 impl Event {
     /// All events with their names, in the order of reports.
-    pub const NAMES: [(Event, &'static str); 5] = [
+    pub const NAMES: [(Event, &'static str); 7] = [
         (Event::Command, "command"),
+        (Event::ComputeCut, "compute-cut"),
+        (Event::ComputeSlice, "compute-slice"),
         (Event::EvictionCycle, "eviction-cycle"),
         (Event::EvictionDel, "eviction-del"),
         (Event::ExpireCycle, "expire-cycle"),
