@@ -196,3 +196,43 @@ impl Visit<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use shardis_compute::Form;
+    use shardis_storage::{Deadline, Hold, Scope, StringRef};
+
+    use super::super::run::tests::{clock, keyspace, order_of};
+    use super::*;
+
+    #[test]
+    fn a_large_string_is_held_on_to_and_not_copied_while_its_shard_is_locked() {
+        let (keyspace, clock) = (keyspace(1, 0), clock());
+        let key = keyspace.key(b"k");
+        let begin = || keyspace.begin(Scope::One(0), Patience::Wait, Hold::Short, 0).unwrap();
+        begin().set_string(&key, &vec![b'x'; 1 << 20], Deadline::Never);
+        let holders = || match begin().find(&key).and_then(|entry| entry.string()) {
+            Some(StringRef::Shared(buffer)) => Arc::strong_count(buffer),
+            other => panic!("{other:?}"),
+        };
+        let plan = order_of(Form::Aggregate, "* ISOLATION FUZZY REDUCE MAX 1 v AS most").plan;
+        let fed = Fed::new(&plan, 0, None);
+        let subject = Subject {
+            keyspace: &keyspace,
+            clock: &clock,
+            plan: &plan,
+            db: Db(0),
+            now_ms: 0,
+            cut: None,
+            fed: &fed,
+        };
+        let (mut walk, mut batch, mut shards) = (Walk::default(), Batch::new(&plan), 0..1);
+        let mut rows = Rows { subject, walk: &mut walk, next: || shards.next(), toll: Toll::default() };
+        rows.next_batch(Budget { buckets: 256, micros: 25 }, &mut batch);
+        assert_eq!((batch.rows(), holders()), (1, 2));
+        batch.clear();
+        assert_eq!(holders(), 1);
+    }
+}
