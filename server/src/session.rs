@@ -152,7 +152,7 @@ impl Session {
         match outcome {
             Outcome::Done => {}
             Outcome::Wait(mut ticket) => {
-                if let Err(error) = ticket.block(&mut self.reply) {
+                if let Err(error) = ticket.block(state.stopping.subscribe(), &mut self.reply) {
                     self.reply.clear();
                     self.stats.count_error(error.code());
                     self.reply.error(error.text());

@@ -30,6 +30,8 @@ const SOON: Duration = Duration::from_millis(250);
 /// A run of some time.
 const SLOW: &str = "COMPUTE.AGGREGATE order:* THREADS 1 REDUCE SUM 1 h.total AS a REDUCE VAR 1 h.total AS b \
                     REDUCE QUANTILE 2 h.total 0.5 AS c REDUCE DISTINCT 1 key AS d\r\n";
+/// A list that takes its time to be gone through, and more so for each of its elements.
+const TWENTY: &str = "[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20]";
 /// Runs under way at once.
 const JOBS_MAX: usize = 8;
 
@@ -195,6 +197,27 @@ fn stopping_the_server_ends_the_runs_under_way() {
     server.stop();
     let (runs, last) = computing.join().expect("the loop ends");
     assert!(runs > 0);
+    assert_eq!(last, Value::Error("CANCELED the server is stopping".into()));
+}
+
+/// It would go on for half a minute.
+#[test]
+fn stopping_the_server_ends_an_atomic_run() {
+    let server = Server::builder().port(0).start().expect("it starts");
+    fill(&server);
+    let mut monitor = Client::connect(server.addr().expect("it listens")).expect("it accepts");
+    monitor.call(&["MONITOR"]).expect("a reply");
+    let mut session = server.session();
+    let computing = thread::spawn(move || {
+        let condition = format!("{TWENTY}.all(a, {TWENTY}.all(b, a * b + len > 0))");
+        let words = ["COMPUTE.COUNT", "*", "WHERE", &condition, "ISOLATION", "ATOMIC", "TIMEOUT", "0"];
+        session.execute(&words)
+    });
+    monitor.reply().expect("the command is shown when it has begun");
+    let stopped = Instant::now();
+    server.stop();
+    assert!(stopped.elapsed() < PATIENCE, "{:?}", stopped.elapsed());
+    let last = computing.join().expect("it ends");
     assert_eq!(last, Value::Error("CANCELED the server is stopping".into()));
 }
 

@@ -257,6 +257,18 @@ fn an_atomic_run_whose_client_leaves_lets_the_others_in() {
 }
 
 #[test]
+fn the_time_that_an_atomic_run_waits_for_shards_counts() {
+    let server = ours();
+    let mut clients = Clients::of(&server);
+    let parked = clients.put_to_sleep(&server);
+    let mut client = server.client();
+    send(&mut client, &[&["COMPUTE.COUNT", "*", "ISOLATION", "ATOMIC", "TIMEOUT", "1"]]);
+    let text = "DEADLINE the computation has reached its TIMEOUT of 1 ms, scanned=0";
+    assert_eq!(client.reply().expect("a reply"), Reply::Error(text.into()));
+    drop(parked);
+}
+
+#[test]
 fn thousands_of_keys_in_one_command_are_exact() {
     let server = ours();
     let mut client = server.client();

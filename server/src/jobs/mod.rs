@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use shardis_compute::{Isolation, Target};
 use shardis_protocol::Reply;
 use shardis_storage::View;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use self::rights::Rights;
 use self::run::Order;
@@ -161,9 +161,15 @@ impl Ticket {
         self.scanned
     }
 
-    /// Waits for the answer on this thread and writes it.
-    pub fn block(&mut self, reply: &mut Reply) -> Result<(), Error> {
-        block_on(self.wait(reply))
+    /// Waits for the answer on this thread and writes it, unless the server stops before.
+    pub fn block(&mut self, mut stopping: watch::Receiver<bool>, reply: &mut Reply) -> Result<(), Error> {
+        block_on(async {
+            tokio::select! {
+                biased;
+                answered = self.wait(reply) => answered,
+                Ok(_) = stopping.wait_for(|&stopping| stopping) => Err(Error::STOPPING),
+            }
+        })
     }
 }
 

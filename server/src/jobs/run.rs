@@ -532,7 +532,7 @@ pub(super) mod tests {
 
     pub fn answer(mut ticket: Ticket) -> String {
         let mut reply = Reply::new(Version::Resp3);
-        match ticket.block(&mut reply) {
+        match ticket.block(tokio::sync::watch::channel(false).1, &mut reply) {
             Ok(()) => String::from_utf8(reply.to_vec()).unwrap().trim().to_owned(),
             Err(error) => String::from_utf8(error.text().to_vec()).unwrap(),
         }
