@@ -46,6 +46,8 @@ pub(crate) struct Draft<'w> {
     /// Rows to leave out, and how many to give.
     pub(crate) limit: Option<(usize, usize)>,
     pub(crate) returns: Vec<&'w [u8]>,
+    /// Where some words stand that are keys or channels.
+    pub(crate) places: Vec<(Place, usize)>,
     /// What follows DO.
     pub(crate) action: Option<&'w [&'w [u8]]>,
 }
@@ -58,9 +60,31 @@ pub(crate) struct DraftReducer<'w> {
     pub(crate) name: &'w [u8],
 }
 
+/// A word that is a key or a channel, and stands where only the grammar tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The key of INTO.
+    Destination,
+    /// The key of ID.
+    Job,
+    /// The channel of NOTIFY.
+    Channel,
+}
+
+impl Place {
+    /// The word before it.
+    pub(crate) fn keyword(self) -> &'static str {
+        match self {
+            Place::Destination => "INTO",
+            Place::Job => "ID",
+            Place::Channel => "NOTIFY",
+        }
+    }
+}
+
 /// Reads everything behind the pattern or the keys.
 pub(crate) fn parse<'w>(form: Form, words: &'w [&'w [u8]]) -> Result<Draft<'w>, PlanError> {
-    let mut words = Words { words, place: Cow::default(), form };
+    let mut words = Words { words, total: words.len(), place: Cow::default(), form };
     let mut draft = Draft::default();
     let mut seen = [false; CLAUSES.len()];
     while let Some(word) = words.next() {
@@ -242,6 +266,7 @@ fn limit<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanErr
 }
 
 fn into<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), PlanError> {
+    draft.places.push((Place::Destination, words.at()));
     let key = words.word("a key")?.to_vec();
     let form =
         words.optional(&[("HASH", IntoForm::Hash), ("ZSET", IntoForm::Zset), ("LIST", IntoForm::List)]);
@@ -279,8 +304,14 @@ fn asynchronous<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), 
             return Err(PlanError::Syntax);
         }
         match option {
-            0 => wanted.id = Some(words.word("a key")?.to_vec()),
-            _ => wanted.notify = Some(words.word("a channel")?.to_vec()),
+            0 => {
+                draft.places.push((Place::Job, words.at()));
+                wanted.id = Some(words.word("a key")?.to_vec());
+            }
+            _ => {
+                draft.places.push((Place::Channel, words.at()));
+                wanted.notify = Some(words.word("a channel")?.to_vec());
+            }
         }
     }
     draft.options.asynchronous = Some(wanted);
@@ -310,12 +341,19 @@ fn on_error<'w>(draft: &mut Draft<'w>, words: &mut Words<'w>) -> Result<(), Plan
 /// The words not read yet.
 struct Words<'w> {
     words: &'w [&'w [u8]],
+    /// How many there were.
+    total: usize,
     /// What is being read, for errors.
     place: Cow<'static, str>,
     form: Form,
 }
 
 impl<'w> Words<'w> {
+    /// The place of the next word.
+    fn at(&self) -> usize {
+        self.total - self.words.len()
+    }
+
     fn next(&mut self) -> Option<&'w [u8]> {
         let (first, rest) = self.words.split_first()?;
         self.words = rest;
@@ -384,7 +422,7 @@ fn integer(word: &[u8], min: u64, max: u64) -> Option<u64> {
         .filter(|value| (min..=max).contains(value))
 }
 
-fn is(word: &[u8], name: &str) -> bool {
+pub(crate) fn is(word: &[u8], name: &str) -> bool {
     word.eq_ignore_ascii_case(name.as_bytes())
 }
 

@@ -13,11 +13,12 @@ pub enum Kind {
     Lock,
     Semaphore,
     Latch,
+    Job,
 }
 
 impl Kind {
     /// Every type, as the TYPE clause names them.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::String,
         Kind::Hash,
         Kind::List,
@@ -27,6 +28,7 @@ impl Kind {
         Kind::Lock,
         Kind::Semaphore,
         Kind::Latch,
+        Kind::Job,
     ];
 
     /// The name of the type, as the TYPE command answers it.
@@ -41,6 +43,7 @@ impl Kind {
             Kind::Lock => "lock",
             Kind::Semaphore => "semaphore",
             Kind::Latch => "latch",
+            Kind::Job => "job",
         }
     }
 

@@ -13,7 +13,7 @@
 //! use shardis_compute::{Batch, Bounds, Field, Form, Limits, Partial, Plan, Row, Value};
 //!
 //! let words = ["order:*", "WHERE", "h.total < 100", "REDUCE", "SUM", "1", "h.total", "AS", "revenue"];
-//! let bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
+//! let bounds = Bounds::NONE;
 //! let plan = Plan::new(Form::Aggregate, &words.map(str::as_bytes), &bounds)?;
 //! let mut batch = Batch::new(&plan);
 //! batch.push_row(Row { key: b"order:1", ..Row::default() }, |_| Field::Bytes(b"12.50"));
@@ -42,13 +42,14 @@ mod plan;
 mod reading;
 mod reducer;
 mod sum;
+mod text;
 mod value;
 mod vector;
 
 pub use batch::{Batch, COPIED_BYTES_MAX, Field, ROWS_MAX, Row, TEXT_BYTES_MAX};
 pub use error::{DecodeError, Exceeded, PlanError, RowError};
 pub use expr::Source;
-pub use grammar::Form;
+pub use grammar::{Form, Place};
 pub use kind::{Kind, Kinds};
 pub use options::{Async, Bounds, Cursor, Into, IntoForm, Isolation, Limits, OnError, OnTimeout, Options};
 pub use partial::{Ended, Outcome, Partial};

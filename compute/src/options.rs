@@ -123,6 +123,8 @@ pub enum OnError {
 pub struct Bounds {
     /// Without a word in the command.
     pub usual: Limits,
+    /// How long one with ASYNC may run without a word about that, 0 for as long as it takes.
+    pub async_timeout_ms: u64,
     /// What no command may ask for more than.
     pub hard: Limits,
 }
@@ -138,6 +140,11 @@ pub struct Limits {
     pub groups_max: u64,
     /// Bytes of its reply.
     pub output_bytes_max: u64,
+}
+
+impl Bounds {
+    /// No limit.
+    pub const NONE: Bounds = Bounds { usual: Limits::NONE, async_timeout_ms: 0, hard: Limits::NONE };
 }
 
 impl Limits {

@@ -96,7 +96,7 @@ impl Value {
     }
 
     /// Bytes it keeps outside of itself.
-    pub(crate) fn memory_bytes(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         match self {
             Value::Text(text) => text.capacity(),
             Value::Bytes(bytes) => bytes.capacity(),

@@ -17,10 +17,8 @@ const REDUCERS: &str = "REDUCE COUNT 0 AS rows REDUCE COUNT 1 h.b AS count REDUC
 fn plan(clauses: &str) -> Plan {
     let line = format!("* {clauses}");
     let words: Vec<&[u8]> = line.split_ascii_whitespace().map(str::as_bytes).collect();
-    Plan::new(Form::Aggregate, &words, &BOUNDS).expect("the line is a plan")
+    Plan::new(Form::Aggregate, &words, &Bounds::NONE).expect("the line is a plan")
 }
-
-const BOUNDS: Bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
 
 /// The row of a key.
 fn at(key: &[u8]) -> shardis_compute::Row<'_> {
@@ -210,7 +208,7 @@ proptest! {
     ], 0..24)) {
         let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
         let forms = [Form::Count, Form::Aggregate, Form::KAggregate, Form::MAggregate, Form::Select, Form::KSelect];
-        for plan in forms.into_iter().filter_map(|form| Plan::new(form, &words, &BOUNDS).ok()) {
+        for plan in forms.into_iter().filter_map(|form| Plan::new(form, &words, &Bounds::NONE).ok()) {
             prop_assert!(Partial::new(&plan).finish(&plan).is_ok());
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use shardis_storage::ExpiryCycle;
 
 use crate::client::limits;
-use crate::dispatch::settle;
+use crate::dispatch::{Context, Runner, server_job, settle};
 use crate::eviction::Room;
 use crate::observe::latency::Event;
 use crate::observe::stats::ThreadStats;
@@ -25,6 +25,9 @@ const STALE_WEIGHT: f64 = 0.05;
 /// One slice of expiry: after this long other tasks of the thread get their turn.
 const SLICE: Duration = Duration::from_micros(500);
 
+/// How often those are told who wait for the progress of a job.
+const PROGRESS_PERIOD: Duration = Duration::from_millis(100);
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Runs until the server stops.
@@ -33,6 +36,7 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
     let mut averages = Averages::new(&state);
     let mut next_second = state.clock.elapsed() + SECOND;
     let mut due = state.clock.elapsed();
+    let mut next_progress = state.clock.elapsed();
     let is_noting_memory = Arc::default();
     loop {
         let hz = u32::try_from(state.config.hz.value()).unwrap_or(1).max(1);
@@ -54,6 +58,17 @@ pub async fn run(state: Arc<State>, stats: Arc<ThreadStats>) {
                 tokio::task::yield_now().await;
                 state.memory_limit.void_credit();
             }
+        }
+        if state.clock.elapsed() >= next_progress {
+            state.close_cursors(state.cursors.close_idle(state.clock.elapsed()));
+            next_progress = state.clock.elapsed() + PROGRESS_PERIOD;
+            server_job::tell_progress(&Context {
+                state: &state,
+                stats: &stats,
+                runner: Runner::Network,
+                engine: None,
+                now_ms: state.clock.now_ms(),
+            });
         }
         limits::evict(&state);
         state.clients.tracking.limit(&state);

@@ -439,7 +439,8 @@ impl Drop for Blocked {
         let waiters = &self.state.waiters;
         waiters.remove(self.state.keyspace.interest(), &self.waiter);
         self.info.go_on();
-        if !self.waiter.is_in_turn() {
+        // Who waits for a job takes nothing from those behind.
+        if !self.waiter.is_in_turn() || self.waiter.kind() == Some(Kind::Job) {
             return;
         }
         self.state.locks.graph.forget(self.waiter.ticket);

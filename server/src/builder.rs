@@ -199,6 +199,8 @@ impl ServerBuilder {
             memory_limit: MemoryLimit::new(Gauge::new(&keyspace), Random::seeded(random.u64())),
             executor: Executor::new(stats.clone()),
             pool: Pool::default(),
+            jobs: Arc::default(),
+            cursors: Arc::default(),
             stats,
             log: Log::new(self.sink, config.clone(), move || log_clock.now_ms()),
             run_id: random.fill_hex(RUN_ID_DIGITS),

@@ -82,6 +82,9 @@ impl Keeper {
     fn run(&mut self, errand: Errand) {
         match errand {
             Errand::TellLost { client, key, fence } => self.tell_lost(client, &key, fence),
+            Errand::Publish { channel, message } => {
+                self.state.pubsub.publish(&self.state, &channel, &message, &mut self.wakes);
+            }
             Errand::Offer { db, key } => self.see_to(Upkeep { db, key, deed: Deed::Offer }),
             Errand::Leave { client } => {
                 for granted in self.state.locks.register.of_session(client) {

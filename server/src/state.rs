@@ -17,6 +17,8 @@ use crate::command::table::Table;
 use crate::config::{Config, EventClasses};
 use crate::eviction::{self, MemoryLimit};
 use crate::interest;
+use crate::jobs::cursors::{Closed, Cursors};
+use crate::jobs::directory::Directory;
 use crate::jobs::executor::Executor;
 use crate::jobs::pool::Pool;
 use crate::locks::Locks;
@@ -78,6 +80,10 @@ pub struct State {
     pub executor: Executor,
     /// Threads that compute.
     pub pool: Pool,
+    /// Which computations there are.
+    pub jobs: Arc<Directory>,
+    /// Results that are fetched page by page.
+    pub cursors: Arc<Cursors>,
     /// Whether a panic has struck.
     pub poison: Poison,
     /// Forty hexadecimal digits that name this run of the server.
@@ -203,7 +209,15 @@ impl State {
     /// The same, where the keys take so many bytes.
     pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
         let of_programs = self.scripts.memory_bytes() + self.functions.memory_bytes();
-        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes + of_programs
+        let of_computations = self.pool.memory_bytes() + self.jobs.memory_bytes() + self.cursors.counts().1;
+        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes + of_programs + of_computations
+    }
+
+    /// Frees what cursors had that were closed, where that may take long.
+    pub fn close_cursors(&self, closed: Closed) {
+        if !closed.is_empty() {
+            self.executor.run(move |_| drop(closed));
+        }
     }
 
     /// Says how the server comes to listen where changed settings say. Once.

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use shardis_protocol::Reply;
+
 /// A reply. For debugging, bytes are shown as text with escapes.
 #[derive(Clone, PartialEq)]
 pub enum Value {
@@ -49,6 +51,35 @@ impl Value {
         match self {
             Value::Integer(value) => Some(*value),
             _ => None,
+        }
+    }
+
+    /// Writes it as a reply, in its protocol.
+    pub(crate) fn write(&self, reply: &mut Reply) {
+        match self {
+            Value::Null => reply.null(),
+            Value::Simple(text) => reply.simple(text),
+            Value::Error(text) => reply.error(text.as_bytes()),
+            Value::Integer(value) => reply.integer(*value),
+            Value::Bulk(bytes) | Value::Verbatim(_, bytes) => reply.bulk(bytes),
+            Value::Array(values) => {
+                reply.array(values.len());
+                values.iter().for_each(|value| value.write(reply));
+            }
+            Value::Set(values) => {
+                reply.set(values.len());
+                values.iter().for_each(|value| value.write(reply));
+            }
+            Value::Map(pairs) => {
+                reply.map(pairs.len());
+                for (key, value) in pairs {
+                    key.write(reply);
+                    value.write(reply);
+                }
+            }
+            Value::Double(value) => reply.double(*value),
+            Value::Boolean(value) => reply.boolean(*value),
+            Value::BigNumber(digits) => reply.big_number(digits),
         }
     }
 

@@ -17,7 +17,8 @@ use shardis_tests::reply::Reply;
 use shardis_tests::server::{Server, eventually, free_address, our_program, stand_in};
 
 /// Parameters that only ours has.
-const OURS: [&str; 16] = [
+const OURS: [&str; 18] = [
+    "compute-async-timeout",
     "compute-hard-max-groups",
     "compute-hard-max-memory",
     "compute-hard-max-output",
@@ -27,6 +28,7 @@ const OURS: [&str; 16] = [
     "compute-max-output",
     "compute-threads",
     "compute-timeout",
+    "job-ttl",
     "lock-default-lease",
     "lock-session-maxhold",
     "lua-memory-limit",

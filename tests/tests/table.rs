@@ -16,9 +16,10 @@ use shardis_tests::server::Server;
 const PERSONALITY: &str = "redis-7.2";
 
 /// Commands that neither reference has, and why we do.
-const OURS: [(&str, &str); 33] = [
+const OURS: [(&str, &str); 40] = [
     ("compute.aggregate", "ours alone"),
     ("compute.apply", "ours alone"),
+    ("compute.close", "ours alone"),
     ("compute.count", "ours alone"),
     ("compute.explain", "ours alone"),
     ("compute.help", "ours alone"),
@@ -26,9 +27,15 @@ const OURS: [(&str, &str); 33] = [
     ("compute.kapply", "ours alone"),
     ("compute.kselect", "ours alone"),
     ("compute.maggregate", "ours alone"),
+    ("compute.next", "ours alone"),
     ("compute.select", "ours alone"),
     ("delex", "Redis has it since 8.4"),
     ("digest", "Redis has it since 8.4"),
+    ("job.cancel", "ours alone"),
+    ("job.info", "ours alone"),
+    ("job.list", "ours alone"),
+    ("job.result", "ours alone"),
+    ("job.wait", "ours alone"),
     ("latch.await", "ours alone"),
     ("latch.down", "ours alone"),
     ("latch.info", "ours alone"),

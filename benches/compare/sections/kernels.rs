@@ -85,7 +85,7 @@ fn sum(session: &mut Session) -> Result<f64, Failure> {
 
 /// Nanoseconds a row for a condition and a sum over hashes, in the quietest of some batches.
 fn per_row(interpreted: bool) -> Result<f64, Failure> {
-    let bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
+    let bounds = Bounds::NONE;
     let words = ["*", "WHERE", CONDITION, "REDUCE", "SUM", "1", "h.price * h.amount", "AS", "sum"];
     let plan = Plan::new(Form::Aggregate, &words.map(str::as_bytes), &bounds)
         .map_err(|error| wrong(CONDITION, "a plan", &error.to_string()))?;

@@ -200,7 +200,7 @@ fn batch(plan: &Plan, random: &mut Random) -> Batch {
 
 #[test]
 fn kernels_and_interpreter_agree() {
-    let bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
+    let bounds = Bounds::NONE;
     let language = Language::default();
     let mut random = Random(1);
     let (mut pairs, mut refused, mut interpreted, mut failed) = (0, 0, 0, 0);

@@ -17,6 +17,7 @@ use crate::encode::{Reader, put_bytes};
 use crate::error::{DecodeError, Exceeded, RowError};
 use crate::plan::{Plan, Shape};
 use crate::reducer::State;
+use crate::text;
 use crate::value::Value;
 
 pub(crate) use self::fold::{computed, conform, told};
@@ -74,6 +75,11 @@ impl Outcome {
     /// The lone value that `COMPUTE.COUNT` and SCALAR reply.
     pub fn scalar(&self) -> Option<&Value> {
         self.rows.first()?.first()
+    }
+
+    /// One of its rows as an object of JSON.
+    pub fn json(&self, row: &[Value]) -> Vec<u8> {
+        text::object(&self.columns, row)
     }
 
     /// About how many bytes its values take in a reply.

@@ -270,11 +270,9 @@ mod tests {
             kinds: Kinds::of(&[crate::kind::Kind::Hash]),
         },
     ];
-    const BOUNDS: Bounds = Bounds { usual: Limits::NONE, hard: Limits::NONE };
-
     fn application(words: &[&str]) -> Result<Application, String> {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        Application::new(Form::Apply, &words, &ACTIONS, &BOUNDS).map_err(|error| error.to_string())
+        Application::new(Form::Apply, &words, &ACTIONS, &Bounds::NONE).map_err(|error| error.to_string())
     }
 
     fn judge(application: &Application, field: Field<'_>) -> Verdict {

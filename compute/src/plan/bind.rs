@@ -1,7 +1,7 @@
 //! From the words of a command to a plan: expressions get their meaning, names their columns, limits their bounds; what
 //! contradicts itself is refused.
 
-use super::{Computed, Demand, Having, Plan, Reducer, Reduction, Selection, Shape, SortKey, Target};
+use super::{Computed, Demand, Having, Plan, Reducer, Reduction, Selection, Shape, SortKey, Target, storing};
 use crate::error::{PlanError, repeated};
 use crate::expr::{self, Domain, Expression, Language, Native, Parsed, Scope, Source, Type};
 use crate::grammar::{Draft, DraftReducer, Form, LISTED_MAX};
@@ -19,12 +19,14 @@ pub(super) fn bind(
     bounds: &Bounds,
 ) -> Result<Plan, PlanError> {
     check(form, draft)?;
+    let stored_as = storing::form(draft)?;
     bind_as(target, draft, bounds, |binding, limits| match form {
         Form::Select | Form::KSelect => binding.selection(),
         _ => binding.reduction(form, limits),
     })
     .map(|mut plan| {
         plan.options.scalar |= form == Form::Count;
+        plan.options.into.iter_mut().for_each(|into| into.form = stored_as);
         plan
     })
 }
@@ -253,13 +255,14 @@ fn limits(draft: &Draft<'_>, bounds: &Bounds) -> Result<Limits, PlanError> {
         Some(wanted) => Ok(wanted),
         None => Ok(usual.min(hard)),
     };
-    let (options, Bounds { usual, hard }) = (&draft.options, bounds);
+    let (options, Bounds { usual, async_timeout_ms, hard }) = (&draft.options, bounds);
+    let usual_timeout_ms = if options.asynchronous.is_some() { *async_timeout_ms } else { usual.timeout_ms };
     // Without a limit of time is more than any limit.
     let endless = |ms: u64| if ms == 0 { u64::MAX } else { ms };
     let timeout_ms = within(
         "TIMEOUT",
         options.timeout_ms.map(endless),
-        endless(usual.timeout_ms),
+        endless(usual_timeout_ms),
         endless(hard.timeout_ms),
     )?;
     Ok(Limits {

@@ -5,6 +5,7 @@
 mod application;
 mod bind;
 mod explain;
+mod storing;
 
 use crate::error::PlanError;
 use crate::expr::{Expression, Language, Source};

@@ -8,7 +8,7 @@ impl Category {
     /// None.
     pub const NONE: Category = Category(0);
     /// The categories in the order in which the real servers list them.
-    pub const NAMES: [&'static str; 23] = [
+    pub const NAMES: [&'static str; 24] = [
         "keyspace",
         "read",
         "write",
@@ -32,6 +32,7 @@ impl Category {
         "scripting",
         "compute",
         "lock",
+        "job",
     ];
     /// Keys as such.
     pub const KEYSPACE: Category = Category(1 << 0);
@@ -79,6 +80,8 @@ impl Category {
     pub const COMPUTE: Category = Category(1 << 21);
     /// Locks, semaphores and latches.
     pub const LOCK: Category = Category(1 << 22);
+    /// Jobs.
+    pub const JOB: Category = Category(1 << 23);
 
     /// Whether it is about values that have elements.
     pub fn is_of_collections(self) -> bool {

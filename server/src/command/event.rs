@@ -41,6 +41,12 @@ events! {
     COPY_TO = "copy_to", GENERIC;
     /// A list was made of what was sorted.
     SORT_STORE = "sortstore", LIST;
+    /// A list was made of what was computed.
+    COMPUTED_LIST = "computestore", LIST;
+    /// Likewise a hash.
+    COMPUTED_HASH = "computestore", HASH;
+    /// Likewise a sorted set.
+    COMPUTED_SORTED_SET = "computestore", SORTED_SET;
     /// Elements were added before the first.
     PUSHED_FRONT = "lpush", LIST;
     /// Elements were added behind the last.
@@ -77,4 +83,16 @@ events! {
     LOCK_EXPIRED = "lock.expired", OTHER;
     /// Somebody else has ended them.
     LOCK_BROKEN = "lock.broken", OTHER;
+    /// A job was asked for.
+    JOB_CREATED = "job.created", OTHER;
+    /// The work on it has begun.
+    JOB_RUNNING = "job.running", OTHER;
+    /// It has a result.
+    JOB_DONE = "job.done", OTHER;
+    /// It has come to an error.
+    JOB_FAILED = "job.failed", OTHER;
+    /// Somebody has ended it.
+    JOB_CANCELED = "job.canceled", OTHER;
+    /// Its time was over.
+    JOB_EXPIRED = "job.expired", OTHER;
 }

@@ -4,7 +4,7 @@
 use shardis_protocol::{Request, number};
 
 /// Which words of a call name channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Channels {
     /// None.
     None,
@@ -14,6 +14,8 @@ pub enum Channels {
     From(u16),
     /// All from this one on, and they are patterns, each for many channels.
     PatternsFrom(u16),
+    /// One that is found by a look at the whole call, if there is one.
+    Found(fn(Request<'_>) -> Option<usize>),
 }
 
 impl Channels {
@@ -22,6 +24,7 @@ impl Channels {
         let words = request.len();
         match self {
             Channels::None => 0..0,
+            Channels::Found(find) => find(request).map_or(0..0, |at| at..at + 1),
             Channels::At(at) => usize::from(at).min(words)..usize::from(at + 1).min(words),
             Channels::From(first) | Channels::PatternsFrom(first) => usize::from(first).min(words)..words,
         }

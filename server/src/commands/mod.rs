@@ -15,6 +15,7 @@ mod connection;
 mod debug;
 mod hash;
 mod info;
+pub mod job;
 mod keys;
 mod latency;
 mod list;
@@ -55,4 +56,5 @@ pub static FAMILIES: &[&Family] = &[
     &cluster::FAMILY,
     &compute::FAMILY,
     &lock::FAMILY,
+    &job::FAMILY,
 ];

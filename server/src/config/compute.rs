@@ -2,6 +2,7 @@
 //! more than.
 
 use super::declare::{memory, number};
+use super::locks::LEASE_MS_MAX;
 use super::options::{Parameter, THREADS_MAX};
 use super::setting::Setting;
 
@@ -9,6 +10,8 @@ use super::setting::Setting;
 pub struct ComputeLimits {
     pub threads: Setting<i64>,
     pub timeout: Setting<i64>,
+    pub async_timeout: Setting<i64>,
+    pub job_kept_ms: Setting<i64>,
     pub max_memory: Setting<i64>,
     pub max_groups: Setting<i64>,
     pub max_output: Setting<i64>,
@@ -23,6 +26,8 @@ impl Default for ComputeLimits {
         ComputeLimits {
             threads: Setting::new(0),
             timeout: Setting::new(5000),
+            async_timeout: Setting::new(600_000),
+            job_kept_ms: Setting::new(3_600_000),
             max_memory: Setting::new(0),
             max_groups: Setting::new(1_000_000),
             max_output: Setting::new(64 << 20),
@@ -41,6 +46,14 @@ pub const THREADS: Parameter =
 
 pub const TIMEOUT: Parameter = number("compute-timeout", 0, i64::MAX, |config| config.compute.timeout.raw())
     .summary("Milliseconds that a computation may take without TIMEOUT; 0 for as long as it takes.");
+
+pub const ASYNC_TIMEOUT: Parameter =
+    number("compute-async-timeout", 0, i64::MAX, |config| config.compute.async_timeout.raw()).summary(
+        "Milliseconds that a computation may take with ASYNC and without TIMEOUT; 0 for as long as it takes.",
+    );
+
+pub const JOB_TTL: Parameter = number("job-ttl", 0, LEASE_MS_MAX, |config| config.compute.job_kept_ms.raw())
+    .summary("Milliseconds that a job is kept when it has ended; 0 until somebody removes it.");
 
 pub const MAX_MEMORY: Parameter = memory("compute-max-memory", 0, |config| config.compute.max_memory.raw())
     .summary("Bytes that a computation may need without MAXMEM; 0 for a twentieth of the memory there is.");

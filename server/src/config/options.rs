@@ -193,6 +193,8 @@ pub static PARAMETERS: &[Parameter] = &[
     scalar("notify-keyspace-events", Kind::EventClasses, |config| config.notify_keyspace_events.raw())
         .summary("Which keyspace events are published, a letter for each class; empty for none."),
     compute::TIMEOUT,
+    compute::ASYNC_TIMEOUT,
+    compute::JOB_TTL,
     compute::MAX_MEMORY,
     compute::MAX_GROUPS,
     compute::MAX_OUTPUT,

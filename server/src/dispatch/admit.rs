@@ -103,11 +103,12 @@ pub fn admit_in_script<'s>(
         return Err(Error::not_in_script(dialect));
     }
     // What may be replicated must wait for the end of a pause, while scripts that only read do not.
-    let counts_as_write = entry.flags.contains(Flags::WRITE) || entry.flags.contains(Flags::MAY_REPLICATE);
+    let flags = call_flags(ctx.state, request, entry);
+    let counts_as_write = flags.contains(Flags::WRITE) || flags.contains(Flags::MAY_REPLICATE);
     if rules.refuses_writes && counts_as_write {
         return Err(Error::SCRIPT_WRITES);
     }
-    let may_grow = rules.allows_oom || rules.has_written || !entry.flags.contains(Flags::DENY_OOM);
+    let may_grow = rules.allows_oom || rules.has_written || !flags.contains(Flags::DENY_OOM);
     if is_out_of_memory && !may_grow { Err(Error::OUT_OF_MEMORY) } else { Ok(entry) }
 }
 
@@ -159,11 +160,15 @@ pub fn gathers(client: &Client, entry: &Entry) -> bool {
 
 /// What a call is; one that runs what has been gathered is all that this is.
 pub fn flags(state: &State, client: &Client, request: Request<'_>, entry: &Entry) -> Flags {
-    match (&client.queue, entry.command.call_flags) {
-        (Some(queue), _) if entry.command.reach == Reach::Queued => entry.flags | queue.flags,
-        (_, Some(call_flags)) => call_flags(state, request, entry.flags),
-        _ => entry.flags,
+    match &client.queue {
+        Some(queue) if entry.command.reach == Reach::Queued => entry.flags | queue.flags,
+        _ => call_flags(state, request, entry),
     }
+}
+
+/// What a call is that runs nothing gathered.
+pub fn call_flags(state: &State, request: Request<'_>, entry: &Entry) -> Flags {
+    entry.command.call_flags.map_or(entry.flags, |call_flags| call_flags(state, request, entry.flags))
 }
 
 /// The real servers keep monitors, which are replicas to them, from the data.

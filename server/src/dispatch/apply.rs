@@ -10,101 +10,33 @@
 //! 5. Where all shards are held anyway, which is so inside of programs and for ISOLATION ATOMIC, everything is judged and
 //!    checked before the first change; what ends it until then leaves everything as it was, and from then on nothing ends it.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use shardis_compute::{Batch, Exceeded, Isolation, OnError, OnTimeout, RowError, Target, Value, Verdict};
+use shardis_compute::{Batch, Exceeded, OnError, OnTimeout, RowError, Target, Value, Verdict};
 use shardis_protocol::{Reply, Version};
-use shardis_storage::{Hold, Patience, Transaction};
+use shardis_storage::{Hold, Transaction};
 
+use super::jobs::{Beginning, Within, holding};
 use super::route::Route;
-use super::{Context, admit, atomic, execute, settle};
-use crate::client::inbox::Wakes;
+use super::{Context, admit, execute};
 use crate::command::{Error, Flags, Run};
 use crate::jobs::apply::{Applied, Apply, Candidate, Deed, Stopped, Tally, Why};
-use crate::jobs::run::{End, Finished, Order};
-use crate::jobs::{Answer, Cancel, Job, Promise, Ticket, inline, rows};
-use crate::state::State;
-use crate::tracking::Teller;
-
-/// Sets a job going, whether it changes anything or not, for a client.
-pub(super) fn start(state: &Arc<State>, job: Job, client: u64) -> Ticket {
-    let mut order = job.into_order();
-    let Some(apply) = order.apply.clone() else { return atomic::start(state, Job::new(order)) };
-    let of_job = OfJob { apply, started: state.clock.tick(), deadline: order.deadline(&state.clock), client };
-    if order.plan.options().isolation == Isolation::Atomic {
-        let (ticket, promise, cancel) = Ticket::new();
-        let server = Arc::clone(state);
-        state.executor.run(move |worker| {
-            if !cancel.is_set() {
-                let outcome = of_job.run_alone(&Context::of_worker(&server, worker), &order, &cancel);
-                of_job.answer(promise, outcome);
-            }
-        });
-        return ticket;
-    }
-    let server = Arc::clone(state);
-    let found = order.clone();
-    order.then = Some(Arc::new(move |end, promise, cancel| {
-        let (state, order, of_job) = (Arc::clone(&server), found.clone(), of_job.clone());
-        server.executor.run(move |worker| {
-            let ctx = Context::of_worker(&state, worker);
-            let outcome = of_job.run_among_others(&ctx, &order, end, &cancel);
-            state.clients.tracking.end_turn(&state);
-            of_job.answer(promise, outcome);
-        });
-    }));
-    state.pool.submit(state, order)
-}
-
-/// Runs a job inside of a program, whose shards are held; whether or not it changes anything.
-pub(super) fn run_within(
-    ctx: &Context<'_>,
-    txn: &mut Transaction<'_>,
-    job: Job,
-    is_out_of_memory: bool,
-    reply: &mut Reply,
-) -> Result<(), Error> {
-    let order = job.into_order();
-    let (started, deadline) = (ctx.state.clock.tick(), order.deadline(&ctx.state.clock));
-    let Some(apply) = order.apply.clone() else {
-        let is_over = || ctx.state.clock.has_reached(deadline);
-        return Job::new(order).answer_within(ctx.state, txn, started, &is_over).write(reply);
-    };
-    let of_job = OfJob { apply, started, deadline, client: 0 };
-    // A program goes on when its client has left.
-    let outcome = of_job.run_held(ctx, &order, txn, is_out_of_memory, &Cancel::default());
-    (of_job.apply.respond)(&of_job.apply, outcome, reply)
-}
-
-/// What is known of a job from its beginning.
-#[derive(Clone)]
-struct OfJob {
-    apply: Arc<Apply>,
-    started: Instant,
-    deadline: Option<Duration>,
-    /// Who has called, by its id.
-    client: u64,
-}
+use crate::jobs::order::{End, Finished, Order};
+use crate::jobs::{Cancel, rows};
 
 type Outcome = Result<Applied, Stopped>;
 
-impl OfJob {
-    fn answer(&self, promise: Promise, outcome: Outcome) {
-        let apply = Arc::clone(&self.apply);
-        let scanned = match &outcome {
-            Ok(applied) => Some(applied.scanned),
-            Err(Stopped { why: Why::Run(end), .. }) => end.scanned(),
-            Err(Stopped { why: Why::Overdue { scanned, .. }, .. }) => Some(*scanned),
-            Err(_) => None,
-        };
-        promise.fulfil(Answer::new(scanned, move |reply| (apply.respond)(&apply, outcome, reply)));
-    }
-
+/// What becomes of an order that changes rows.
+impl Beginning {
     /// Takes candidate by candidate while others are served.
-    fn run_among_others(&self, ctx: &Context<'_>, order: &Order, end: End, cancel: &Cancel) -> Outcome {
-        let (found, candidates) = self.candidates(order, end)?;
-        let mut changing = Changing::new(self, order, &found);
+    pub(super) fn change_among_others(
+        &self,
+        ctx: &Context<'_>,
+        order: &Order,
+        apply: &Apply,
+        end: End,
+        cancel: &Cancel,
+    ) -> Outcome {
+        let (found, candidates) = candidates(order, end)?;
+        let mut changing = Changing::new(apply, order, &found);
         let mut is_partial = found.covered.is_some();
         for candidate in &candidates {
             if changing.is_done() {
@@ -113,7 +45,7 @@ impl OfJob {
             if cancel.is_set() {
                 return Err(changing.stopped(Why::Cancelled));
             }
-            if ctx.state.clock.has_reached(self.deadline) {
+            if self.is_overdue(ctx) {
                 if order.plan.options().on_timeout == OnTimeout::Partial {
                     is_partial = true;
                     break;
@@ -130,36 +62,20 @@ impl OfJob {
         Ok(self.applied(changing.tally, &found, is_partial))
     }
 
-    /// Holds all shards that it may need from beginning to end.
-    fn run_alone(&self, ctx: &Context<'_>, order: &Order, cancel: &Cancel) -> Outcome {
-        let is_out_of_memory = admit::is_out_of_memory(ctx);
-        let keyspace = &ctx.state.keyspace;
-        let route = match self.apply.other_key {
-            Some(_) => Route::Every,
-            None => Route::to_target(keyspace, order.plan.target()),
-        };
-        let act = |txn: &mut Transaction<'_>| self.run_held(ctx, order, txn, is_out_of_memory, cancel);
-        let outcome = holding(&ctx.now(), &route, Hold::Long, self.client, act);
-        ctx.state.clients.tracking.end_turn(ctx.state);
-        outcome.unwrap_or(Err(Stopped { why: Why::Cancelled, changed: 0 }))
-    }
-
     /// Over shards that are held: everything is judged before anything is changed.
-    fn run_held(
+    pub(super) fn change_held(
         &self,
-        ctx: &Context<'_>,
+        within: &mut Within<'_, '_, '_>,
         order: &Order,
-        txn: &mut Transaction<'_>,
-        is_out_of_memory: bool,
+        apply: &Apply,
+        end: End,
         cancel: &Cancel,
     ) -> Outcome {
-        let is_overdue = || ctx.state.clock.has_reached(self.deadline);
-        let is_over = || cancel.is_set() || is_overdue();
-        let end = inline::run(order, txn, &ctx.state.keyspace, self.started, &is_over);
-        let (found, candidates) = self.candidates(order, end)?;
+        let Within { ctx, txn, is_out_of_memory } = within;
+        let (found, candidates) = candidates(order, end)?;
         let mut is_partial = found.covered.is_some();
-        let mut changing = Changing::new(self, order, &found);
-        changing.is_out_of_memory = is_out_of_memory;
+        let mut changing = Changing::new(apply, order, &found);
+        changing.is_out_of_memory = *is_out_of_memory;
         let nothing = |why| Stopped { why, changed: 0 };
         let bytes_max = order.plan.limits().memory_bytes_max;
         let (mut deeds, mut bytes) = (Vec::new(), 0);
@@ -167,7 +83,7 @@ impl OfJob {
             if cancel.is_set() {
                 return Err(nothing(Why::Cancelled));
             }
-            if is_overdue() {
+            if self.is_overdue(ctx) {
                 if order.plan.options().on_timeout == OnTimeout::Partial {
                     is_partial = true;
                     break;
@@ -198,23 +114,6 @@ impl OfJob {
         Ok(self.applied(changing.tally, &found, is_partial))
     }
 
-    /// The rows that were found.
-    fn candidates(&self, order: &Order, end: End) -> Result<(Box<Finished>, Vec<Candidate>), Stopped> {
-        let mut found = match end {
-            End::Result(found) => found,
-            end => return Err(Stopped { why: Why::Run(Box::new(end)), changed: 0 }),
-        };
-        let rows = std::mem::take(&mut found.outcome.rows).into_iter();
-        let candidates = match order.plan.target() {
-            Target::Pattern(_) => rows.filter_map(|row| key_candidate(row.into_iter().next()?)).collect(),
-            // From the end, so that what is removed from a list moves nothing that is still to come.
-            Target::Keys(keys) => {
-                rows.rev().filter_map(|row| element_candidate(keys.first()?, row)).collect()
-            }
-        };
-        Ok((found, candidates))
-    }
-
     fn applied(&self, tally: Tally, found: &Finished, is_partial: bool) -> Applied {
         let ms = self.started.elapsed().as_micros() as f64 / 1000.0;
         let (scanned, profile) = (found.outcome.scanned, found.profile);
@@ -233,8 +132,7 @@ struct Changing<'j> {
 }
 
 impl<'j> Changing<'j> {
-    fn new(of_job: &'j OfJob, order: &'j Order, found: &Finished) -> Changing<'j> {
-        let apply = &*of_job.apply;
+    fn new(apply: &'j Apply, order: &'j Order, found: &Finished) -> Changing<'j> {
         let (matched, errors) = (found.outcome.matched, found.outcome.errors);
         Changing {
             apply,
@@ -353,28 +251,19 @@ impl<'j> Changing<'j> {
     }
 }
 
-/// Does something with shards held, and settles what it has changed. `None`: it did not get them.
-fn holding<T>(
-    ctx: &Context<'_>,
-    route: &Route,
-    hold: Hold,
-    client: u64,
-    act: impl FnOnce(&mut Transaction<'_>) -> T,
-) -> Option<T> {
-    let mut txn = ctx.state.keyspace.begin(route.scope(), Patience::Wait, hold, ctx.now_ms).ok()?;
-    if ctx.state.pause.is_on(&ctx.state.clock) {
-        txn.keep_expired();
-    }
-    // Behind the transaction, so that the server is marked before its shards are free.
-    let guard = ctx.state.poison.guard();
-    let made = act(&mut txn);
-    let aftermath = txn.has_leftovers().then(|| settle::settle(&ctx.now(), &mut txn, Teller::of_id(client)));
-    drop(txn);
-    drop(guard);
-    if let Some(aftermath) = aftermath {
-        aftermath.finish(ctx, &mut Wakes::default());
-    }
-    Some(made)
+/// The rows that were found.
+fn candidates(order: &Order, end: End) -> Result<(Box<Finished>, Vec<Candidate>), Stopped> {
+    let mut found = match end {
+        End::Result(found) => found,
+        end => return Err(Stopped { why: Why::Run(Box::new(end)), changed: 0 }),
+    };
+    let rows = std::mem::take(&mut found.outcome.rows).into_iter();
+    let candidates = match order.plan.target() {
+        Target::Pattern(_) => rows.filter_map(|row| key_candidate(row.into_iter().next()?)).collect(),
+        // From the end, so that what is removed from a list moves nothing that is still to come.
+        Target::Keys(keys) => rows.rev().filter_map(|row| element_candidate(keys.first()?, row)).collect(),
+    };
+    Ok((found, candidates))
 }
 
 fn key_candidate(key: Value) -> Option<Candidate> {

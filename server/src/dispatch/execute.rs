@@ -6,7 +6,7 @@ use shardis_storage::{Hold, Patience, Scope, Transaction};
 use smallvec::SmallVec;
 
 use super::route::{self, Route};
-use super::{Context, Outcome, Runner, answer_error, apply, program, settle};
+use super::{Context, Outcome, Runner, answer_error, jobs, program, server_job, settle};
 use crate::acl::{Attempt, log};
 use crate::blocking::{Blocked, Waiter};
 use crate::client::{Client, Gate};
@@ -58,10 +58,14 @@ pub fn execute(
         Run::Fanout(_) if call.may_offload && is_long_to_read(entry, request) => return Outcome::Offload,
         Run::Fanout(run) => match run(&mut call) {
             Ok(job) => {
-                count(ctx, client, entry.id);
                 let attempt = Attempt::new(ctx.state, client.db, entry, request);
                 let job = job.held_to(client.info.rules(), &attempt);
-                return Outcome::Wait(apply::start(ctx.state, job, client.id));
+                if job.is_asynchronous() {
+                    server_job::start(ctx, client, entry, &mut call, job)
+                } else {
+                    count(ctx, client, entry.id);
+                    return Outcome::Wait(jobs::start(ctx, client, entry, job));
+                }
             }
             Err(error) => end(ctx, client, entry, mark, &mut call, Err(error)),
         },

@@ -5,12 +5,14 @@
 
 mod admit;
 mod apply;
-mod atomic;
 pub mod cost;
 mod execute;
+mod jobs;
 mod program;
 mod route;
+pub mod server_job;
 pub mod settle;
+mod store;
 pub mod upkeep;
 
 use std::num::NonZeroU16;

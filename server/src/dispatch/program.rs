@@ -11,8 +11,10 @@ use shardis_protocol::{Mark, Reply, Request};
 use shardis_storage::{Db, Key, Transaction, View, WrongType};
 
 use super::execute::{self, Handled};
+use super::jobs::Within;
 use super::route::Route;
-use super::{Context, Outcome, Runner, admit, answer_error, apply, cost, settle, show};
+use super::server_job::Created;
+use super::{Context, Outcome, Runner, admit, answer_error, cost, jobs, server_job, settle, show};
 use crate::acl::{Attempt, Refused, log};
 use crate::client::{Client, Gate};
 use crate::command::call::{Caller, FirstKey};
@@ -83,7 +85,7 @@ pub(super) fn execute(
         Running::new(ctx, &mut txn, &entry.full_name, is_out_of_memory, Teller::of(&client.info), &time_us);
     let done = run(call, client, &mut inside);
     inside.count_failure(entry, &done);
-    let teller = inside.teller;
+    let (teller, created) = (inside.teller, inside.created);
     let handled = execute::end(ctx, client, entry, mark, call, done);
     // What has been told already is still in the log.
     let aftermath = txn.has_leftovers().then(|| {
@@ -95,6 +97,7 @@ pub(super) fn execute(
     if let Some(aftermath) = aftermath {
         aftermath.finish(ctx, &mut client.wakes);
     }
+    created.into_iter().for_each(|created| created.set_going(ctx.state));
     handled
 }
 
@@ -169,6 +172,8 @@ struct Running<'r, 'c, 'k> {
     time_us: &'r Cell<Option<i64>>,
     /// Whether the conditions of its calls have been looked at, and held.
     has_met_conditions: bool,
+    /// The jobs that it has asked for, whose work begins when it has ended.
+    created: Vec<Created>,
 }
 
 impl Inside for Running<'_, '_, '_> {
@@ -252,7 +257,7 @@ impl Inside for Running<'_, '_, '_> {
     }
 
     fn presence(&mut self, db: Db, key: &[u8]) -> Presence {
-        presence(self.ctx.state, self.txn, db, key)
+        settle::presence(self.ctx.state, self.txn, db, key)
     }
 
     fn meets(&mut self, db: Db, id: CommandId, request: Request<'_>) -> bool {
@@ -298,6 +303,7 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             last_ended,
             time_us,
             has_met_conditions: false,
+            created: Vec::new(),
         }
     }
 
@@ -456,8 +462,13 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
             Run::Fanout(run) => {
                 let attempt = Attempt::new(self.ctx.state, call.db, entry, call.request());
                 let job = run(call)?.held_to(client.info.rules(), &attempt);
-                let done = apply::run_within(self.ctx, self.txn, job, self.is_out_of_memory, call.reply);
-                done.map(|()| Flow::Done)
+                if job.is_asynchronous() {
+                    self.created.push(server_job::create(self.ctx, self.txn, client, entry, call, job)?);
+                    return Ok(Flow::Done);
+                }
+                let (ctx, is_out_of_memory) = (self.ctx, self.is_out_of_memory);
+                let mut within = Within { ctx, txn: self.txn, is_out_of_memory };
+                jobs::run_within(&mut within, job, call.reply).map(|()| Flow::Done)
             }
             Run::Container => unreachable!("the table resolves a container to a subcommand or an error"),
         }
@@ -478,18 +489,5 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         let took = now - std::mem::replace(&mut self.last_ended, now);
         let cost = Cost { took: Some(took), request_bytes: cost::request_bytes(request), reply_bytes };
         cost::note(self.ctx, &client.info, entry, request, cost);
-    }
-}
-
-/// What is at a key, whose shard is locked.
-pub(super) fn presence(state: &State, txn: &mut Transaction<'_>, db: Db, key: &[u8]) -> Presence {
-    txn.select(db);
-    let key = state.keyspace.key(key);
-    if txn.inspect(&key).is_some() {
-        Presence::Live
-    } else if txn.has_expired(&key) {
-        Presence::Expired
-    } else {
-        Presence::Absent
     }
 }

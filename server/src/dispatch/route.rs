@@ -114,13 +114,13 @@ impl Route {
         Route::of_shards(keys.map(|key| keyspace.shard_of(keyspace.hash(key))).collect()).0
     }
 
-    /// The route to all rows of a computation.
-    pub fn to_target(keyspace: &Keyspace, target: &Target) -> Route {
+    /// The route to all rows of a computation, and to another key that it changes.
+    pub fn to_target(keyspace: &Keyspace, target: &Target, other: Option<&Vec<u8>>) -> Route {
         match target {
-            Target::Keys(keys) => Route::to_keys(keyspace, keys.iter()),
+            Target::Keys(keys) => Route::to_keys(keyspace, keys.iter().chain(other)),
             // It can match one key only.
             Target::Pattern(pattern) if Pattern::new(pattern).is_literal() => {
-                Route::to_keys(keyspace, std::iter::once(pattern))
+                Route::to_keys(keyspace, std::iter::once(pattern).chain(other))
             }
             Target::Pattern(_) => Route::Every,
         }
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_pattern_that_can_match_one_key_locks_its_shard_only() {
         let keyspace = Keyspace::new(KeyspaceOptions { shards: 16, databases: 1, seed: 3 });
-        let to = |pattern: &[u8]| Route::to_target(&keyspace, &Target::Pattern(pattern.to_vec()));
+        let to = |pattern: &[u8]| Route::to_target(&keyspace, &Target::Pattern(pattern.to_vec()), None);
         let shard = keyspace.shard_of(keyspace.hash(b"key:77"));
         assert!(matches!(to(b"key:77"), Route::One(one) if one == shard));
         for pattern in [&b"*"[..], b"key:7?", b"key:[7]7", b"key:\\77"] {

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use shardis_storage::{Change, Contended, Db, Detached, Interest, Kind, Settled, Transaction, What};
 
+use super::Context;
 use super::execute::{self, Again};
 use super::route::Route;
-use super::{Context, program};
 use crate::blocking::{Promised, Served, Waiter};
 use crate::client::inbox::Wakes;
+use crate::command::Presence;
 use crate::interest;
+use crate::locks::Errand;
 use crate::locks::site::Site;
 use crate::state::State;
 use crate::tracking::{self, Teller};
@@ -44,12 +46,16 @@ struct Aside {
 }
 
 /// Takes care of what a transaction without a command has left behind, when its locks are gone. It only removes,
-/// keys or fields of hashes, and for that nobody waits.
+/// keys or fields of hashes. For that nobody waits, but of what clients meet at.
 #[cold]
 pub fn finish(state: &State, settled: Settled) {
     tracking::tell_removed(state, &settled.changes);
     for change in &settled.changes {
         state.watchers.note(change, |_, _| unreachable!("only commands exchange databases"));
+    }
+    for orphan in &settled.orphans {
+        state.jobs.orphaned(orphan);
+        state.locks.errands.push(Errand::Offer { db: orphan.db, key: orphan.key().into() });
     }
     state.executor.free(settled.garbage);
 }
@@ -113,11 +119,14 @@ impl Settling<'_, '_, '_> {
             self.aftermath.teller.turn_page();
             let (state, txn) = (self.ctx.state, &mut *self.txn);
             for change in &changes {
-                state.watchers.note(change, |db, key| program::presence(state, txn, db, key));
+                state.watchers.note(change, |db, key| presence(state, txn, db, key));
             }
             // Who is served finds what has expired since the transaction began.
             txn.advance(self.ctx.now_ms);
-            orphans.iter().for_each(|orphan| state.locks.orphaned(state, self.txn, orphan));
+            orphans.iter().for_each(|orphan| {
+                state.locks.orphaned(state, self.txn, orphan);
+                state.jobs.orphaned(orphan);
+            });
             self.follow_whole(&changes);
             changes.iter().for_each(|change| self.follow(change));
             orphans.iter().for_each(|orphan| self.offer_to_all(orphan.db, orphan.key()));
@@ -126,15 +135,20 @@ impl Settling<'_, '_, '_> {
 
     /// Lets those know who keep books on whole databases.
     fn follow_whole(&mut self, changes: &[Change]) {
-        let locks = &self.ctx.state.locks;
-        changes
-            .iter()
-            .filter(|change| change.what == What::Flushed)
-            .for_each(|change| locks.flushed(change.db));
+        let state = self.ctx.state;
+        let (locks, jobs) = (&state.locks, &state.jobs);
+        for change in changes.iter().filter(|change| change.what == What::Flushed) {
+            locks.flushed(change.db);
+            jobs.flushed(change.db);
+            state.close_cursors(state.cursors.flushed(change.db));
+        }
         let swapped: Vec<Db> =
             changes.iter().filter(|change| change.what == What::Swapped).map(|change| change.db).collect();
         // A swap is told of both.
-        swapped.chunks_exact(2).for_each(|pair| locks.register.swap(pair[0], pair[1]));
+        for pair in swapped.chunks_exact(2) {
+            locks.register.swap(pair[0], pair[1]);
+            jobs.swap(pair[0], pair[1]);
+        }
     }
 
     /// Offers what a change has made ready.
@@ -311,4 +325,17 @@ fn offer_elsewhere(ctx: &Context<'_>, next: &Aside, offers: usize) -> Result<Aft
     }
     settling.run();
     Ok(settling.aftermath)
+}
+
+/// What is at a key, whose shard is locked.
+pub(super) fn presence(state: &State, txn: &mut Transaction<'_>, db: Db, key: &[u8]) -> Presence {
+    txn.select(db);
+    let key = state.keyspace.key(key);
+    if txn.inspect(&key).is_some() {
+        Presence::Live
+    } else if txn.has_expired(&key) {
+        Presence::Expired
+    } else {
+        Presence::Absent
+    }
 }

@@ -1,11 +1,14 @@
 //! What a command that changes what it selects asks for, and what came of it. A run finds the candidates like those of any
 //! selection (`run`, `inline`). Not here: the changes themselves, each of which is an ordinary call (`dispatch::apply`).
 
+use std::sync::Arc;
+
 use shardis_compute::{Application, Exceeded, Isolation, RowError, Value};
 use shardis_protocol::{OwnedRequest, Reply, Request};
 use shardis_storage::{Keyspace, Kind, Transaction, View};
 
-use super::run::{End, Profile};
+use super::Answer;
+use super::order::{End, Profile};
 use crate::command::{Call, Done, Error};
 
 /// A change of what is selected.
@@ -21,6 +24,19 @@ pub struct Apply {
     pub other_key: Option<Vec<u8>>,
     /// Writes the reply.
     pub respond: fn(&Apply, Result<Applied, Stopped>, &mut Reply) -> Result<(), Error>,
+}
+
+impl Apply {
+    /// What is answered to such an outcome.
+    pub fn answer(self: Arc<Apply>, outcome: Result<Applied, Stopped>) -> Answer {
+        let scanned = match &outcome {
+            Ok(applied) => Some(applied.scanned),
+            Err(Stopped { why: Why::Run(end), .. }) => end.scanned(),
+            Err(Stopped { why: Why::Overdue { scanned, .. }, .. }) => Some(*scanned),
+            Err(_) => None,
+        };
+        Answer::new(scanned, move |reply| (self.respond)(&self, outcome, reply))
+    }
 }
 
 /// A call that changes a row.

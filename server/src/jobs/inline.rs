@@ -8,8 +8,8 @@ use shardis_compute::{Batch, Isolation, OnTimeout, Partial, Plan, Target};
 use shardis_storage::{Frontier, Keyspace, View};
 
 use super::feed::{Fed, Refusal};
+use super::order::{self, End, Order, Profile};
 use super::rows::{ElementRows, KeyRows, Place};
-use super::run::{self, End, Order, Profile};
 
 /// Runs an order that has come in at `started` over the shards that a view holds: all of them, or those of its keys.
 pub fn run(
@@ -38,7 +38,7 @@ pub fn run(
     let covered = (covered < 1.0).then_some(covered);
     let finished = partial.finish(plan);
     let profile = Profile { lanes: 1, ..Profile::default() };
-    run::concluded(plan, finished, Isolation::Atomic, covered, started.elapsed(), profile)
+    order::concluded(plan, finished, Isolation::Atomic, covered, started.elapsed(), profile)
 }
 
 /// What is gathered while shards are held.

@@ -3,32 +3,34 @@
 //! connection waits for the answer.
 
 pub mod apply;
+pub mod cursors;
+pub mod directory;
 pub mod executor;
 mod feed;
 pub mod inline;
+pub mod into;
+pub mod order;
 pub mod pool;
 mod queue;
 mod rights;
 pub mod rows;
 pub mod run;
+pub mod site;
 mod visit;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
 
-use shardis_compute::{Isolation, Target};
+use shardis_compute::Options;
 use shardis_protocol::Reply;
-use shardis_storage::View;
 use tokio::sync::{oneshot, watch};
 
+use self::directory::Listing;
+use self::order::Order;
 use self::rights::Rights;
-use self::run::Order;
 use crate::acl::{Attempt, User};
 use crate::block::block_on;
-use crate::clock::Clock;
 use crate::command::{Access, Error};
-use crate::state::State;
 
 /// A computation described by a command and started by the dispatcher.
 pub struct Job(Order);
@@ -50,12 +52,33 @@ pub struct Ticket {
 #[derive(Clone, Debug, Default)]
 pub struct Cancel(Arc<AtomicBool>);
 
-/// The worker's end of a ticket.
+/// The worker's end: where the answer goes, and whether anybody still wants it.
 pub struct Promise {
-    answer: oneshot::Sender<Answer>,
+    to: Option<Recipient>,
+    cancel: Cancel,
+    /// Its place among the computations that somebody waits for.
+    listing: Option<Listing>,
+}
+
+/// Who gets an answer.
+enum Recipient {
+    /// Whoever has the ticket.
+    Ticket(oneshot::Sender<Answer>),
+    /// This function, once in any case: without an answer if there is none.
+    Function(Box<dyn FnOnce(Option<Answer>) + Send>),
 }
 
 impl Job {
+    /// The clauses that only choose.
+    pub fn options(&self) -> &Options {
+        self.0.plan.options()
+    }
+
+    /// Whether nobody waits for it.
+    pub fn is_asynchronous(&self) -> bool {
+        self.options().asynchronous.is_some()
+    }
+
     /// A job of this order.
     pub fn new(order: Order) -> Job {
         Job(order)
@@ -73,39 +96,6 @@ impl Job {
     /// What it is about.
     pub fn into_order(self) -> Order {
         self.0
-    }
-
-    /// Whether nobody may write meanwhile.
-    pub fn is_atomic(&self) -> bool {
-        self.0.plan.options().isolation == Isolation::Atomic
-    }
-
-    /// Sets it going on the shard workers.
-    pub fn start(self, state: &Arc<State>) -> Ticket {
-        state.pool.submit(state, self.0)
-    }
-
-    /// The rows that it reads.
-    pub fn target(&self) -> &Target {
-        self.0.plan.target()
-    }
-
-    /// When its time is up, by the server's clock.
-    pub fn deadline(&self, clock: &Clock) -> Option<Duration> {
-        self.0.deadline(clock)
-    }
-
-    /// Runs it right here, over shards that are held, unless it is over before its end.
-    pub fn answer_within(
-        self,
-        state: &State,
-        view: &mut View<'_>,
-        started: Instant,
-        is_over: &dyn Fn() -> bool,
-    ) -> Answer {
-        let end = inline::run(&self.0, view, &state.keyspace, started, is_over);
-        let scanned = end.scanned();
-        Answer::new(scanned, move |reply| (self.0.respond)(&self.0.plan, end, reply))
     }
 }
 
@@ -137,11 +127,13 @@ impl std::fmt::Debug for Ticket {
 }
 
 impl Ticket {
-    /// A ticket, the other end of it, and the mark by which the worker learns that nobody waits any more.
-    pub fn new() -> (Ticket, Promise, Cancel) {
+    /// A ticket, and the other end of it.
+    pub fn new() -> (Ticket, Promise) {
         let (sender, answer) = oneshot::channel();
         let cancel = Cancel::default();
-        (Ticket { answer, cancel: cancel.clone(), scanned: None }, Promise { answer: sender }, cancel)
+        let to = Some(Recipient::Ticket(sender));
+        let ticket = Ticket { answer, cancel: cancel.clone(), scanned: None };
+        (ticket, Promise { to, cancel, listing: None })
     }
 
     /// Waits for the answer and writes it.
@@ -175,11 +167,16 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        self.cancel.0.store(true, Ordering::Release);
+        self.cancel.set();
     }
 }
 
 impl Cancel {
+    /// Cancels it.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
     /// Whether the job has been cancelled.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
@@ -187,9 +184,39 @@ impl Cancel {
 }
 
 impl Promise {
+    /// A promise to a function, which is called in any case; without an answer if there is none.
+    pub fn to(function: impl FnOnce(Option<Answer>) + Send + 'static, cancel: Cancel) -> Promise {
+        Promise { to: Some(Recipient::Function(Box::new(function))), cancel, listing: None }
+    }
+
+    /// The same, with a place in the directory until it is kept or broken.
+    pub fn listed(mut self, listing: Listing) -> Promise {
+        self.listing = Some(listing);
+        self
+    }
+
+    /// By what the worker learns that nobody wants the answer any more.
+    pub fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+
     /// Hands over the answer.
-    pub fn fulfil(self, answer: Answer) {
-        // Nobody waits any more when the ticket is gone.
-        let _ = self.answer.send(answer);
+    pub fn fulfil(mut self, answer: Answer) {
+        // Whoever has the answer finds it listed no more.
+        self.listing = None;
+        match self.to.take() {
+            // Nobody waits any more when the ticket is gone.
+            Some(Recipient::Ticket(sender)) => drop(sender.send(answer)),
+            Some(Recipient::Function(function)) => function(Some(answer)),
+            None => {}
+        }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(Recipient::Function(function)) = self.to.take() {
+            function(None);
+        }
     }
 }

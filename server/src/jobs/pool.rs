@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::order::Order;
 use super::queue::Queue;
-use super::run::{Order, Run, Turn};
+use super::run::{Run, Turn};
 use super::visit::Toll;
-use super::{Answer, Ticket};
+use super::{Answer, Promise};
 use crate::clock::Clock;
 use crate::command::Error;
 use crate::observe::info::system;
@@ -67,19 +68,20 @@ pub struct Report {
 }
 
 impl Pool {
-    /// Has a plan run; the answer comes by the ticket.
-    pub fn submit(&self, state: &Arc<State>, order: Order) -> Ticket {
+    /// Has a plan run; the promise is kept when that ends.
+    pub fn submit(&self, state: &Arc<State>, order: Order, promise: Promise) {
         let workers = self.start(state);
         if workers == 0 && !self.shared.queue.is_stopped() {
-            let (ticket, promise, _) = Ticket::new();
-            promise.fulfil(Answer::new(None, |_| {
+            return promise.fulfil(Answer::new(None, |_| {
                 Err(Error::fixed(&"ERR no thread could be started for the computation"))
             }));
-            return ticket;
         }
-        let (run, ticket) = Run::new(order, workers, &state.keyspace, &state.clock);
-        self.shared.queue.push(run);
-        ticket
+        self.shared.queue.push(Run::new(order, promise, workers, &state.keyspace, &state.clock));
+    }
+
+    /// Heap bytes of all runs.
+    pub fn memory_bytes(&self) -> usize {
+        self.shared.queue.memory_bytes()
     }
 
     /// Bytes of memory that the machine has.

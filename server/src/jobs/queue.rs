@@ -113,6 +113,11 @@ impl Queue {
         (runs.active.len(), runs.waiting.len())
     }
 
+    /// Heap bytes of the runs under way.
+    pub fn memory_bytes(&self) -> usize {
+        self.runs.lock().active.iter().map(|active| active.run.memory_bytes()).sum()
+    }
+
     /// Whether it has been stopped.
     pub fn is_stopped(&self) -> bool {
         self.runs.lock().is_stopped
@@ -150,7 +155,7 @@ impl Active {
 #[cfg(test)]
 mod tests {
     use super::super::Ticket;
-    use super::super::run::tests::{answer, clock, keyspace, order};
+    use super::super::run::tests::{answer, clock, keyspace, order, ordered};
     use super::*;
 
     fn queue(workers: usize) -> Queue {
@@ -160,7 +165,7 @@ mod tests {
     }
 
     fn run(workers: usize, options: &str) -> (Run, Ticket) {
-        Run::new(order(options), workers, &keyspace(16, 0), &clock())
+        ordered(order(options), workers, &keyspace(16, 0), &clock())
     }
 
     #[test]

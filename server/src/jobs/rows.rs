@@ -316,6 +316,7 @@ fn kind_of(entry: EntryRef<'_>) -> Kind {
         Stored::Lock => Kind::Lock,
         Stored::Semaphore => Kind::Semaphore,
         Stored::Latch => Kind::Latch,
+        Stored::Job => Kind::Job,
     }
 }
 
@@ -326,7 +327,7 @@ fn length(entry: EntryRef<'_>) -> usize {
         Some(ObjectRef::Set(set)) => set.len(),
         Some(ObjectRef::SortedSet(set)) => set.len(),
         Some(ObjectRef::Hash(hash)) => hash.len(),
-        Some(ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_)) => 0,
+        Some(ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) | ObjectRef::Job(_)) => 0,
         None => entry.string().map_or(0, |string| string.len()),
     }
 }

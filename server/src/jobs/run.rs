@@ -18,21 +18,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use shardis_compute::{
-    Batch, Budget, Ended, Exceeded, Isolation, OnTimeout, Outcome, Partial, Plan, Progress, RowError,
-    RowSource, Target,
-};
-use shardis_protocol::Reply;
-use shardis_storage::glob::Pattern;
-use shardis_storage::{Cover, Cut, Db, Feed, Key, Keyspace, Patience};
+use shardis_compute::{Batch, Budget, Isolation, OnTimeout, Partial, Plan, Progress, RowSource, Target};
+use shardis_storage::{Cover, Cut, Feed, Key, Keyspace, Patience};
 
-use super::apply::Apply;
 use super::feed::{Fed, Refusal};
-use super::rights::Rights;
+use super::order::{End, Order, Profile, concluded};
 use super::visit::{Rows, Subject, Toll, Walk};
-use super::{Answer, Cancel, Promise, Ticket};
+use super::{Cancel, Promise};
 use crate::clock::Clock;
-use crate::command::Error;
 
 /// Longest time that a run keeps a shard locked, and about that of a turn. A client whose network thread
 /// shares a core with a worker waits for as much: at 10,000 requests a second the p90 of GET was 105 us with
@@ -41,80 +34,6 @@ use crate::command::Error;
 const COMPUTE_SLICE_US: u64 = 25;
 /// Most buckets that it visits in that time.
 const COMPUTE_SLICE_BUCKETS: usize = 256;
-
-/// What a command wants to be run.
-#[derive(Clone)]
-pub struct Order {
-    /// What to compute.
-    pub plan: Arc<Plan>,
-    /// Over which database.
-    pub db: Db,
-    /// Which keys its caller may read; `None`: all.
-    pub rights: Option<Arc<Rights>>,
-    /// What is done with what it finds, if that is more than to answer it.
-    pub apply: Option<Arc<Apply>>,
-    /// Who gets its end; `None`: whoever waits for it.
-    pub then: Option<Then>,
-    /// Writes the reply.
-    pub respond: fn(&Plan, End, &mut Reply) -> Result<(), Error>,
-}
-
-/// Goes on with the end of a run, and keeps the promise that it has made.
-pub type Then = Arc<dyn Fn(End, Promise, Cancel) + Send + Sync>;
-
-/// How a run ended.
-#[derive(Debug)]
-pub enum End {
-    /// With a result.
-    Result(Box<Finished>),
-    /// By a row that must not fail.
-    Failed(RowError),
-    /// By a limit.
-    Exceeded(Exceeded),
-    /// By a key that its caller may not read.
-    Denied,
-    /// By a key of another type than the plan reads.
-    WrongType,
-    /// By its time limit.
-    Overdue {
-        /// The limit.
-        timeout_ms: u64,
-        /// Rows until then.
-        scanned: u64,
-    },
-}
-
-/// A result, and how it came about.
-#[derive(Debug)]
-pub struct Finished {
-    /// The result.
-    pub outcome: Outcome,
-    /// The level that it was given.
-    pub isolation: Isolation,
-    /// When time was up: the share of the shards that the result is about.
-    pub covered: Option<f64>,
-    /// Milliseconds since the command.
-    pub ms: f64,
-    /// Where the time went.
-    pub profile: Profile,
-}
-
-/// Where the time of a run went.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Profile {
-    /// Opening the cut.
-    pub opening: Duration,
-    /// Visits, while a shard was locked.
-    pub toll: Toll,
-    /// Folding, summed over the workers.
-    pub folding: Duration,
-    /// Merging and finishing.
-    pub merging: Duration,
-    /// Rows that writers handed over.
-    pub fed: u64,
-    /// Workers that took part.
-    pub lanes: usize,
-}
 
 /// A run.
 pub struct Run {
@@ -162,6 +81,8 @@ struct Work {
     batch: Batch,
     partial: Partial,
     memory_bytes: usize,
+    /// The share of the units that it has come through.
+    share: f64,
     toll: Toll,
     folding: Duration,
 }
@@ -178,15 +99,14 @@ pub enum Turn {
 }
 
 impl Run {
-    /// A run for `workers` workers at most, and the ticket for its answer.
-    pub fn new(order: Order, workers: usize, keyspace: &Keyspace, clock: &Clock) -> (Run, Ticket) {
-        let (ticket, promise, cancel) = Ticket::new();
+    /// A run for `workers` workers at most.
+    pub fn new(order: Order, promise: Promise, workers: usize, keyspace: &Keyspace, clock: &Clock) -> Run {
         let units = order.units(keyspace);
         let lanes = order.plan.options().threads.map_or(workers, |threads| threads.get().min(workers));
-        let run = Run {
+        Run {
             started: clock.tick(),
             deadline: order.deadline(clock),
-            cancel,
+            cancel: promise.cancel().clone(),
             has_ended: AtomicBool::new(false),
             opened: Mutex::default(),
             lanes: (0..lanes.min(units.count).max(1)).map(|_| Lane::default()).collect(),
@@ -194,13 +114,18 @@ impl Run {
             memory_bytes: AtomicUsize::new(0),
             promise: Mutex::new(Some(promise)),
             order,
-        };
-        (run, ticket)
+        }
     }
 
     /// How many workers may take part.
     pub fn lanes(&self) -> usize {
         self.lanes.len()
+    }
+
+    /// Heap bytes of what it has gathered.
+    pub fn memory_bytes(&self) -> usize {
+        let fed = self.opened.try_lock().and_then(|opened| Some(opened.as_ref()?.fed.memory_bytes()));
+        self.memory_bytes.load(Ordering::Relaxed) + fed.unwrap_or(0)
     }
 
     /// Whether nobody waits for it any more.
@@ -258,18 +183,17 @@ impl Run {
     }
 
     /// Hands over the answer, after the last turn of the last lane.
-    pub fn end(self: &Arc<Run>, clock: &Clock) {
+    pub fn end(&self, clock: &Clock) {
         let Some(promise) = self.promise.lock().take() else { return };
         let opened = self.opened.lock().take();
         if self.is_cancelled() {
             return;
         }
         let end = self.merged(opened, clock);
-        if let Some(then) = &self.order.then {
-            return then(end, promise, self.cancel.clone());
+        match &self.order.then {
+            Some(then) => then(end, promise),
+            None => promise.fulfil(self.order.clone().answer(end)),
         }
-        let (run, scanned) = (Arc::clone(self), end.scanned());
-        promise.fulfil(Answer::new(scanned, move |reply| (run.order.respond)(&run.order.plan, end, reply)));
     }
 
     /// The instant of the run, which whoever comes first fixes; `None` if that cannot be done now.
@@ -300,6 +224,7 @@ impl Run {
             }
             None => None,
         };
+        self.order.course.begin(now_ms);
         toll.opening = started.elapsed();
         let made = Arc::new(Opened { now_ms, cut, fed, took: toll.opening });
         *opened = Some(Arc::clone(&made));
@@ -308,6 +233,8 @@ impl Run {
 
     /// Notes what a lane needs, and ends the run if there can be no result any more.
     fn judge(&self, work: &mut Work, opened: &Opened) {
+        let share = work.walk.covered() / self.units.count as f64;
+        self.order.course.add(share - std::mem::replace(&mut work.share, share));
         let now = work.partial.memory_bytes() + work.batch.memory_bytes();
         let before = std::mem::replace(&mut work.memory_bytes, now);
         let lanes = self.memory_bytes.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
@@ -375,49 +302,6 @@ impl Run {
     }
 }
 
-/// What a run comes to.
-pub(super) fn concluded(
-    plan: &Plan,
-    finished: Result<Outcome, Ended>,
-    isolation: Isolation,
-    covered: Option<f64>,
-    took: Duration,
-    profile: Profile,
-) -> End {
-    let outcome = match finished {
-        Ok(outcome) => outcome,
-        Err(Ended::Failed(failure)) => return End::Failed(failure),
-        Err(Ended::Exceeded(exceeded)) => return End::Exceeded(exceeded),
-    };
-    let bytes_max = plan.limits().output_bytes_max;
-    if outcome.weight_bytes() as u64 > bytes_max {
-        return End::Exceeded(Exceeded::Output { bytes_max });
-    }
-    let ms = took.as_micros() as f64 / 1000.0;
-    End::Result(Box::new(Finished { outcome, isolation, covered, ms, profile }))
-}
-
-impl End {
-    /// Rows that were looked at, as far as that is known.
-    pub fn scanned(&self) -> Option<u64> {
-        match self {
-            End::Result(finished) => Some(finished.outcome.scanned),
-            End::Overdue { scanned, .. } => Some(*scanned),
-            End::Failed(_) | End::Exceeded(_) | End::Denied | End::WrongType => None,
-        }
-    }
-
-    /// Without a result, for a reason that those know who have made the rows.
-    pub(super) fn refused(plan: &Plan, refusal: Refusal) -> End {
-        let bytes_max = plan.limits().memory_bytes_max;
-        match refusal {
-            Refusal::Denied => End::Denied,
-            Refusal::WrongType => End::WrongType,
-            Refusal::Memory => End::Exceeded(Exceeded::Memory { bytes_max }),
-        }
-    }
-}
-
 impl Work {
     fn new(plan: &Plan) -> Work {
         Work {
@@ -425,6 +309,7 @@ impl Work {
             batch: Batch::new(plan),
             partial: Partial::new(plan),
             memory_bytes: 0,
+            share: 0.0,
             toll: Toll::default(),
             folding: Duration::ZERO,
         }
@@ -447,41 +332,16 @@ impl Work {
     }
 }
 
-impl Order {
-    /// When its time is up, by the server's clock.
-    pub fn deadline(&self, clock: &Clock) -> Option<Duration> {
-        let timeout_ms = Some(self.plan.limits().timeout_ms).filter(|&timeout_ms| timeout_ms > 0);
-        timeout_ms.map(|timeout_ms| clock.elapsed().saturating_add(Duration::from_millis(timeout_ms)))
-    }
-
-    /// All shards, or the one in which the only key that can match would be; or collections.
-    pub(super) fn units(&self, keyspace: &Keyspace) -> Units {
-        match self.plan.target() {
-            Target::Keys(keys) => {
-                let mut distinct: Vec<&Vec<u8>> = keys.iter().collect();
-                distinct.sort_unstable();
-                distinct.dedup();
-                Units { first: 0, count: distinct.len() }
-            }
-            Target::Pattern(pattern) => {
-                let pattern = Pattern::new(pattern);
-                if !pattern.is_literal() {
-                    return Units { first: 0, count: keyspace.shards() };
-                }
-                let shard = keyspace.shard_of(keyspace.hash(pattern.bytes()));
-                Units { first: shard, count: 1 }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use shardis_compute::{Bounds, Form, Limits};
-    use shardis_protocol::Version;
-    use shardis_storage::{Deadline, Hold, KeyspaceOptions, Patience, Scope};
+    use shardis_protocol::{Reply, Version};
+    use shardis_storage::{Db, Deadline, Hold, KeyspaceOptions, Patience, Scope};
 
+    use super::super::Ticket;
+    use super::super::order::Finished;
     use super::*;
+    use crate::command::Error;
 
     const NOW: Duration = Duration::from_secs(1_000_000);
 
@@ -509,12 +369,26 @@ pub(super) mod tests {
     pub fn order_of(form: Form, words: &str) -> Order {
         let words: Vec<&[u8]> = words.split_ascii_whitespace().map(str::as_bytes).collect();
         let usual = Limits { timeout_ms: 5000, ..Limits::NONE };
-        let plan = Plan::new(form, &words, &Bounds { usual, hard: Limits::NONE }).unwrap();
-        Order { plan: Arc::new(plan), db: Db(0), rights: None, apply: None, then: None, respond: describe }
+        let plan = Plan::new(form, &words, &Bounds { usual, ..Bounds::NONE }).unwrap();
+        Order {
+            plan: Arc::new(plan),
+            db: Db(0),
+            rights: None,
+            apply: None,
+            then: None,
+            respond: Arc::new(describe),
+            course: Arc::default(),
+        }
+    }
+
+    /// A run of an order, and the ticket for its answer.
+    pub fn ordered(order: Order, workers: usize, keyspace: &Keyspace, clock: &Clock) -> (Run, Ticket) {
+        let (ticket, promise) = Ticket::new();
+        (Run::new(order, promise, workers, keyspace, clock), ticket)
     }
 
     /// Tells the end of a run as text.
-    fn describe(_: &Plan, end: End, reply: &mut Reply) -> Result<(), Error> {
+    fn describe(_: &Arc<Plan>, end: End, reply: &mut Reply) -> Result<(), Error> {
         reply.simple(&match end {
             End::Result(finished) => {
                 let Finished { outcome, covered, .. } = *finished;
@@ -525,7 +399,7 @@ pub(super) mod tests {
                 format!("overdue after {timeout_ms} ms and {scanned} rows")
             }
             End::Exceeded(exceeded) => exceeded.to_string(),
-            End::Denied | End::WrongType => "refused".into(),
+            End::Denied | End::WrongType | End::Unfit(_) => "refused".into(),
         });
         Ok(())
     }
@@ -551,7 +425,7 @@ pub(super) mod tests {
     fn lanes_share_the_shards_and_their_results_merge() {
         for lanes in 1..6 {
             let (keyspace, clock) = (keyspace(16, 5000), clock());
-            let (run, ticket) = Run::new(order(""), lanes, &keyspace, &clock);
+            let (run, ticket) = ordered(order(""), lanes, &keyspace, &clock);
             finish(&Arc::new(run), &keyspace, &clock);
             assert_eq!(answer(ticket), "+Int(12497500) of 5000 covered None", "{lanes} lanes");
         }
@@ -560,7 +434,7 @@ pub(super) mod tests {
     #[test]
     fn a_lane_takes_its_own_shards_first_and_then_what_others_have_left() {
         let keyspace = keyspace(8, 0);
-        let (run, _ticket) = Run::new(order(""), 3, &keyspace, &clock());
+        let (run, _ticket) = ordered(order(""), 3, &keyspace, &clock());
         assert_eq!([run.take_unit(1), run.take_unit(2), run.take_unit(1)], [Some(1), Some(2), Some(4)]);
         let rest: Vec<usize> = std::iter::from_fn(|| run.take_unit(1)).collect();
         assert_eq!(rest, [7, 5, 0, 3, 6]);
@@ -569,14 +443,14 @@ pub(super) mod tests {
 
     #[test]
     fn a_run_has_as_many_lanes_as_workers_or_as_its_command_allows() {
-        let lanes = |options| Run::new(order(options), 4, &keyspace(16, 0), &clock()).0.lanes();
+        let lanes = |options| ordered(order(options), 4, &keyspace(16, 0), &clock()).0.lanes();
         assert_eq!(["", "THREADS 1", "THREADS 3", "THREADS 9"].map(lanes), [4, 1, 3, 4]);
     }
 
     #[test]
     fn a_run_that_nobody_waits_for_any_more_locks_nothing_from_its_next_turn_on() {
         let (keyspace, clock) = (keyspace(1, 5000), clock());
-        let (run, ticket) = Run::new(order(""), 1, &keyspace, &clock);
+        let (run, ticket) = ordered(order(""), 1, &keyspace, &clock);
         let (turn, toll) = run.turn(0, &keyspace, &clock);
         assert_eq!((turn, toll.slices), (Turn::More, 1), "one slice is not enough for 5000 keys");
         drop(ticket);
@@ -590,7 +464,7 @@ pub(super) mod tests {
         let keyspace = keyspace(1, 5000);
         let run_for = |options, advance_ms| {
             let clock = clock();
-            let (run, ticket) = Run::new(order(options), 1, &keyspace, &clock);
+            let (run, ticket) = ordered(order(options), 1, &keyspace, &clock);
             let run = Arc::new(run);
             run.turn(0, &keyspace, &clock);
             clock.advance(Duration::from_millis(advance_ms));
@@ -621,7 +495,7 @@ pub(super) mod tests {
         let mut txn = keyspace.begin(scope, Patience::Wait, Hold::Short, 0).unwrap();
         txn.set_string(&bad, b"no number", Deadline::Never);
         drop(txn);
-        let (run, ticket) = Run::new(order("ONERROR FAIL"), 2, &keyspace, &clock);
+        let (run, ticket) = ordered(order("ONERROR FAIL"), 2, &keyspace, &clock);
         let run = Arc::new(run);
         finish(&run, &keyspace, &clock);
         assert_eq!(answer(ticket), "+ROWERROR bad: v is not a number");
@@ -631,7 +505,7 @@ pub(super) mod tests {
     #[test]
     fn a_pattern_that_can_match_one_key_visits_its_shard_only() {
         let (keyspace, clock) = (keyspace(16, 5000), clock());
-        let (run, ticket) = Run::new(order_of(Form::Count, "key:77"), 3, &keyspace, &clock);
+        let (run, ticket) = ordered(order_of(Form::Count, "key:77"), 3, &keyspace, &clock);
         assert_eq!((run.units.count, run.lanes()), (1, 1));
         finish(&Arc::new(run), &keyspace, &clock);
         assert_eq!(answer(ticket), "+Int(1) of 1 covered None");
@@ -640,7 +514,7 @@ pub(super) mod tests {
     #[test]
     fn a_shard_that_somebody_keeps_for_long_is_tried_again() {
         let (keyspace, clock) = (keyspace(1, 10), clock());
-        let (run, ticket) = Run::new(order(""), 1, &keyspace, &clock);
+        let (run, ticket) = ordered(order(""), 1, &keyspace, &clock);
         let run = Arc::new(run);
         let holder = keyspace.begin(Scope::Every, Patience::Wait, Hold::Long, 0).unwrap();
         assert_eq!(run.turn(0, &keyspace, &clock).0, Turn::Contended);

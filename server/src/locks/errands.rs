@@ -1,5 +1,5 @@
-//! What has to be done about locks outside of any command: written down by whoever finds it, done by the keeper. There are never
-//! more errands than grants, waits and connections have ended since the keeper looked.
+//! What has to be done about locks and jobs outside of any command: written down by whoever finds it, done by the keeper. There are never
+//! more errands than grants, waits and connections have ended since the keeper looked, and jobs have got on.
 
 use std::collections::VecDeque;
 
@@ -28,6 +28,13 @@ pub enum Errand {
     },
     /// The reply that told of a grant has not left.
     Undo(GrantRef),
+    /// A message to those who listen to a channel.
+    Publish {
+        /// The channel.
+        channel: Box<[u8]>,
+        /// What they are told.
+        message: Box<[u8]>,
+    },
     /// Somebody has left a queue.
     Offer {
         /// The database.

@@ -18,6 +18,7 @@ use super::shape::{
 use crate::table::TableEntry;
 use crate::types::allocation::allocation_bytes;
 use crate::types::hash::Hash;
+use crate::types::job::Job;
 use crate::types::latch::Latch;
 use crate::types::list::List;
 use crate::types::lock::Lock;
@@ -31,7 +32,8 @@ const _: () = assert!(INLINE_BYTES_MAX <= HEADER_LENGTH_MAX);
 const _: () = assert!(size_of::<usize>() == WORD_BYTES && size_of::<Entry>() == WORD_BYTES);
 const _: () =
     assert!(is_placed::<List>() && is_placed::<Set>() && is_placed::<SortedSet>() && is_placed::<Hash>());
-const _: () = assert!(is_placed::<Lock>() && is_placed::<Semaphore>() && is_placed::<Latch>());
+const _: () =
+    assert!(is_placed::<Lock>() && is_placed::<Semaphore>() && is_placed::<Latch>() && is_placed::<Job>());
 
 /// Whether a collection of this type fits the room for one.
 const fn is_placed<T>() -> bool {
@@ -71,6 +73,7 @@ impl Entry {
             Tag::Lock => Kind::Lock,
             Tag::Semaphore => Kind::Semaphore,
             Tag::Latch => Kind::Latch,
+            Tag::Job => Kind::Job,
             Tag::Lent => unreachable!("a guard that holds the value also holds the shard"),
         }
     }
@@ -123,6 +126,7 @@ impl Entry {
             | Tag::Lock
             | Tag::Semaphore
             | Tag::Latch
+            | Tag::Job
             | Tag::Lent => None,
         }
     }
@@ -147,6 +151,8 @@ impl Entry {
             Tag::Semaphore => Some(ObjectRef::Semaphore(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
             Tag::Latch => Some(ObjectRef::Latch(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Job => Some(ObjectRef::Job(unsafe { self.place(shape).as_ref() })),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => None,
         }
     }
@@ -170,6 +176,8 @@ impl Entry {
             Tag::Semaphore => Object::Semaphore(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
             Tag::Latch => Object::Latch(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Job => Object::Job(unsafe { self.place(shape).read() }),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => return None,
         };
         self.write(TAG_AT, &[Tag::Lent as u8]);
@@ -264,7 +272,7 @@ impl Entry {
     pub fn is_relied_on(&self) -> bool {
         match self.tag() {
             Tag::Lock => matches!(self.object(), Some(ObjectRef::Lock(lock)) if !lock.is_free()),
-            Tag::Semaphore | Tag::Latch => true,
+            Tag::Semaphore | Tag::Latch | Tag::Job => true,
             _ => false,
         }
     }
@@ -386,6 +394,8 @@ impl Entry {
             NewValue::Object(Object::Semaphore(semaphore)) => unsafe { self.place(shape).write(semaphore) },
             // SAFETY: as above.
             NewValue::Object(Object::Latch(latch)) => unsafe { self.place(shape).write(latch) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Job(job)) => unsafe { self.place(shape).write(job) },
         }
     }
 
@@ -525,6 +535,7 @@ mod tests {
             Object::Lock(Lock::default()),
             Object::Semaphore(Semaphore::of_size(3)),
             Object::Latch(Latch::of_count(3)),
+            Object::Job(Job::default()),
         ] {
             let mut entry = Entry::new(b"k", NewValue::Object(object), Some(5), 1);
             let kind = entry.kind();

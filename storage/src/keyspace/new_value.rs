@@ -65,6 +65,7 @@ impl<'a> NewValue<'a> {
             NewValue::Object(Object::Lock(_)) => Tag::Lock,
             NewValue::Object(Object::Semaphore(_)) => Tag::Semaphore,
             NewValue::Object(Object::Latch(_)) => Tag::Latch,
+            NewValue::Object(Object::Job(_)) => Tag::Job,
         }
     }
 

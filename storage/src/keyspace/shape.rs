@@ -57,6 +57,8 @@ pub(super) enum Tag {
     Semaphore,
     /// A `Latch`.
     Latch,
+    /// A `Job`.
+    Job,
     /// Nothing: the collection is in the hands of a guard.
     Lent,
 }
@@ -75,6 +77,7 @@ impl Tag {
             7 => Tag::Lock,
             8 => Tag::Semaphore,
             9 => Tag::Latch,
+            10 => Tag::Job,
             _ => Tag::Lent,
         }
     }
@@ -123,6 +126,7 @@ impl Shape {
             | Tag::Lock
             | Tag::Semaphore
             | Tag::Latch
+            | Tag::Job
             | Tag::Lent => COLLECTION_BYTES,
         }
     }

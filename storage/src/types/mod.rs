@@ -5,6 +5,7 @@
 
 pub mod allocation;
 pub mod hash;
+pub mod job;
 pub mod latch;
 pub mod list;
 pub mod lock;
@@ -16,6 +17,7 @@ pub mod string;
 mod tree;
 
 use self::hash::Hash;
+use self::job::Job;
 use self::latch::Latch;
 use self::list::List;
 use self::lock::Lock;
@@ -42,16 +44,18 @@ pub enum Kind {
     Semaphore,
     /// A latch.
     Latch,
+    /// A job.
+    Job,
 }
 
 impl Kind {
     /// The types that clients meet at instead of keeping data in them. They are never evicted, nor moved or copied, and who
     /// removes a value of one of them is told, so that those who rely on it hear of that.
-    pub const MEETING_POINTS: [Kind; 3] = [Kind::Lock, Kind::Semaphore, Kind::Latch];
+    pub const MEETING_POINTS: [Kind; 4] = [Kind::Lock, Kind::Semaphore, Kind::Latch, Kind::Job];
 
     /// Whether it is one of these.
     pub const fn is_meeting_point(self) -> bool {
-        matches!(self, Kind::Lock | Kind::Semaphore | Kind::Latch)
+        matches!(self, Kind::Lock | Kind::Semaphore | Kind::Latch | Kind::Job)
     }
 
     /// As `TYPE` reports it.
@@ -65,6 +69,7 @@ impl Kind {
             Kind::Lock => "lock",
             Kind::Semaphore => "semaphore",
             Kind::Latch => "latch",
+            Kind::Job => "job",
         }
     }
 }
@@ -119,6 +124,8 @@ pub enum Object {
     Semaphore(Semaphore),
     /// A latch.
     Latch(Latch),
+    /// A job.
+    Job(Job),
 }
 
 /// A collection of any type, in place.
@@ -138,6 +145,8 @@ pub enum ObjectRef<'a> {
     Semaphore(&'a Semaphore),
     /// A latch.
     Latch(&'a Latch),
+    /// A job.
+    Job(&'a Job),
 }
 
 impl ObjectRef<'_> {
@@ -151,6 +160,7 @@ impl ObjectRef<'_> {
             ObjectRef::Lock(_) => Kind::Lock,
             ObjectRef::Semaphore(_) => Kind::Semaphore,
             ObjectRef::Latch(_) => Kind::Latch,
+            ObjectRef::Job(_) => Kind::Job,
         }
     }
 
@@ -164,6 +174,7 @@ impl ObjectRef<'_> {
             ObjectRef::Lock(lock) => lock.weight_bytes(),
             ObjectRef::Semaphore(semaphore) => semaphore.weight_bytes(),
             ObjectRef::Latch(latch) => latch.weight_bytes(),
+            ObjectRef::Job(job) => job.weight_bytes(),
         }
     }
 
@@ -174,7 +185,9 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => set.encoding_name(),
             ObjectRef::SortedSet(set) => set.encoding_name(),
             ObjectRef::Hash(hash) => hash.encoding_name(),
-            ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) => self.kind().name(),
+            ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) | ObjectRef::Job(_) => {
+                self.kind().name()
+            }
         }
     }
 
@@ -188,6 +201,7 @@ impl ObjectRef<'_> {
             ObjectRef::Lock(lock) => Object::Lock(lock.clone()),
             ObjectRef::Semaphore(semaphore) => Object::Semaphore(semaphore.clone()),
             ObjectRef::Latch(latch) => Object::Latch(*latch),
+            ObjectRef::Job(job) => Object::Job(job.clone()),
         }
     }
 }
@@ -375,4 +389,5 @@ meeting_points! {
     Lock: Lock::is_free, Lock::memory_bytes;
     Semaphore: |_: &Semaphore| false, Semaphore::memory_bytes;
     Latch: |_: &Latch| false, |_: &Latch| 0;
+    Job: |_: &Job| false, Job::memory_bytes;
 }

@@ -2,7 +2,10 @@
 
 use shardis_compute::Form;
 
-use super::{OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, job};
+use super::{
+    OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, destination, flags_of_call, job,
+    job_key,
+};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Error, key, numbered};
 use crate::jobs::Job;
@@ -19,21 +22,27 @@ macro_rules! pipeline {
              <REDUCE function count [argument [argument ...]] AS name> \
              [<REDUCE function count [argument [argument ...]] AS name> ...] [HAVING expression] \
              [SORTBY name <ASC | DESC> [name <ASC | DESC> ...]] [LIMIT offset count] [SCALAR] \
+             [INTO destination [HASH | ZSET | LIST]] \
              [PARAMS count name value [name value ...]] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] \
              [TIMEOUT milliseconds] [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] \
-             [MAXMEM bytes] [MAXGROUPS count] [MAXOUT bytes] [THREADS count] [PROFILE]"
+             [MAXMEM bytes] [MAXGROUPS count] [MAXOUT bytes] [THREADS count] [PROFILE]",
+            asynchronous!()
         )
     };
 }
 
 pub static COUNT: Command = Command::fanout("COMPUTE.COUNT", count)
-    .syntax(
+    .syntax(concat!(
         "pattern [TYPE type] [AUTHORIZED] [WHERE expression] [PARAMS count name value [name value ...]] \
          [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] [ONERROR <SKIP | FAIL | NULL>] \
          [MAXMEM bytes] [THREADS count]",
-    )
+        asynchronous!()
+    ))
     .arity(AtLeast(2))
+    .keys(&[job_key!(Count)])
+    .channels(channel!(Count))
     .flags(READS_AND_BLOCKS)
+    .flagged(flags_of_call)
     .every()
     .since("0.1.0")
     .complexity(OVER_KEYS)
@@ -47,7 +56,10 @@ fn count(call: &mut Call<'_>) -> Result<Job, Error> {
 pub static AGGREGATE: Command = Command::fanout("COMPUTE.AGGREGATE", aggregate)
     .syntax(pipeline!("pattern [TYPE type] [AUTHORIZED]"))
     .arity(AtLeast(7))
+    .keys(&[destination!(Aggregate), job_key!(Aggregate)])
+    .channels(channel!(Aggregate))
     .flags(READS_AND_BLOCKS)
+    .flagged(flags_of_call)
     .every()
     .since("0.1.0")
     .complexity(OVER_KEYS)
@@ -61,8 +73,10 @@ fn aggregate(call: &mut Call<'_>) -> Result<Job, Error> {
 pub static KAGGREGATE: Command = Command::fanout("COMPUTE.KAGGREGATE", kaggregate)
     .syntax(pipeline!("key"))
     .arity(AtLeast(7))
-    .keys(&[key(1).read_only().accesses()])
+    .keys(&[key(1).read_only().accesses(), destination!(KAggregate), job_key!(KAggregate)])
+    .channels(channel!(KAggregate))
     .flags(READS_AND_BLOCKS)
+    .flagged(flags_of_call)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Reduces the elements of a collection to a few figures, while others are served.");
@@ -74,8 +88,10 @@ fn kaggregate(call: &mut Call<'_>) -> Result<Job, Error> {
 pub static MAGGREGATE: Command = Command::fanout("COMPUTE.MAGGREGATE", maggregate)
     .syntax(pipeline!("numkeys key [key ...]"))
     .arity(AtLeast(8))
-    .keys(&[numbered(1, 1).read_only().accesses()])
+    .keys(&[numbered(1, 1).read_only().accesses(), destination!(MAggregate), job_key!(MAggregate)])
+    .channels(channel!(MAggregate))
     .flags(READS_AND_BLOCKS)
+    .flagged(flags_of_call)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Reduces the elements of several collections to a few figures, while others are served.");

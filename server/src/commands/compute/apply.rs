@@ -10,14 +10,14 @@ use shardis_storage::types::list::List;
 use shardis_storage::{Keyspace, Kind as Stored, StringRef, Transaction, View};
 
 use super::reply::{respond, write_profile};
-use super::{OVER_ELEMENTS, OVER_KEYS, bounds, refuse_later};
+use super::{OVER_ELEMENTS, OVER_KEYS, asynchronous, bounds, channel, flags_of_call, job_key};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Category, Command, Done, Error, Flags, Flow, KeySpec, key, searched};
-use crate::commands::keys::refuse_meeting_point;
+use crate::commands::keys::refuse_deadline;
 use crate::commands::list;
 use crate::jobs::Job;
 use crate::jobs::apply::{Applied, Apply, Candidate, Deed, Stopped, Why};
-use crate::jobs::run::{End, Order};
+use crate::jobs::order::{End, Order};
 
 const WRITES_AND_BLOCKS: Flags = Flags::WRITE.union(Flags::BLOCKING);
 
@@ -27,16 +27,20 @@ const OTHER: KeySpec = searched(other_key).read_write().inserts().notes(
 );
 
 pub static APPLY: Command = Command::fanout("COMPUTE.APPLY", apply)
-    .syntax(
+    .syntax(concat!(
         "pattern [TYPE type] [AUTHORIZED] [TYPES count field <INT | DOUBLE | STRING | BYTES> \
          [field <INT | DOUBLE | STRING | BYTES> ...]] WHERE expression [LIMIT count] [DRYRUN] \
          [PARAMS count name value [name value ...]] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] \
          [TIMEOUT milliseconds] [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] [MAXMEM bytes] \
-         [THREADS count] [PROFILE] DO action [argument ...]",
-    )
+         [THREADS count] [PROFILE]",
+        asynchronous!(),
+        " DO action [argument ...]"
+    ))
     .arity(AtLeast(6))
-    .keys(&[OTHER])
+    .keys(&[OTHER, job_key!(Apply)])
+    .channels(channel!(Apply))
     .flags(WRITES_AND_BLOCKS)
+    .flagged(flags_of_call)
     .categories(Category::DANGEROUS)
     .every()
     .since("0.1.0")
@@ -49,15 +53,19 @@ fn apply(call: &mut Call<'_>) -> Result<Job, Error> {
 }
 
 pub static KAPPLY: Command = Command::fanout("COMPUTE.KAPPLY", kapply)
-    .syntax(
+    .syntax(concat!(
         "key [TYPES count field <INT | DOUBLE | STRING | BYTES> [field <INT | DOUBLE | STRING | BYTES> ...]] \
          WHERE expression [LIMIT count] [DRYRUN] [PARAMS count name value [name value ...]] \
          [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] [TIMEOUT milliseconds] [ONTIMEOUT <FAIL | PARTIAL>] \
-         [ONERROR <SKIP | FAIL | NULL>] [MAXMEM bytes] [THREADS count] [PROFILE] DO action [argument ...]",
-    )
+         [ONERROR <SKIP | FAIL | NULL>] [MAXMEM bytes] [THREADS count] [PROFILE]",
+        asynchronous!(),
+        " DO action [argument ...]"
+    ))
     .arity(AtLeast(6))
-    .keys(&[key(1).read_write().accesses().updates().deletes()])
+    .keys(&[key(1).read_write().accesses().updates().deletes(), job_key!(KApply)])
+    .channels(channel!(KApply))
     .flags(WRITES_AND_BLOCKS)
+    .flagged(flags_of_call)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Changes the elements of a collection of which a condition holds, while others are served.");
@@ -77,7 +85,6 @@ type MakeDeed = fn(&Application, &Candidate, Option<Stored>, &[Value]) -> Option
 fn job(call: &mut Call<'_>, form: Form, deed: MakeDeed) -> Result<Job, Error> {
     let words: Vec<&[u8]> = call.args.rest().collect();
     let application = application(call, form, &words)?;
-    refuse_later(application.candidates().options())?;
     let names_one = form == Form::Apply && names_other_key(ACTIONS[application.action()].name.as_bytes());
     let other_key = application.words().first().filter(|_| names_one).cloned();
     Ok(Job::new(Order {
@@ -86,7 +93,8 @@ fn job(call: &mut Call<'_>, form: Form, deed: MakeDeed) -> Result<Job, Error> {
         rights: None,
         apply: Some(Arc::new(Apply { application, deed, check, other_key, respond: respond_applied })),
         then: None,
-        respond,
+        respond: Arc::new(respond),
+        course: Arc::default(),
     }))
 }
 
@@ -229,10 +237,10 @@ fn check(view: &mut View<'_>, request: Request<'_>, keyspace: &Keyspace) -> Resu
             };
             before.checked_add(amount()?).map(drop).ok_or(Error::OVERFLOW)
         }
-        b"PERSIST" => found.map_or(Ok(()), refuse_meeting_point),
+        b"PERSIST" => found.map_or(Ok(()), refuse_deadline),
         b"PEXPIRE" => {
             amount()?.checked_add(now_ms).ok_or_else(|| Error::invalid_expire("pexpire"))?;
-            found.map_or(Ok(()), refuse_meeting_point)
+            found.map_or(Ok(()), refuse_deadline)
         }
         b"SADD" if is_other(Stored::Set) => Err(Error::WRONG_TYPE),
         b"ZADD" if is_other(Stored::SortedSet) => Err(Error::WRONG_TYPE),

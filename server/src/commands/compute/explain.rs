@@ -42,10 +42,21 @@ fn explain(call: &mut Call<'_>, client: &mut Client) -> Done {
     let &(command, form) = FORMS.iter().find(|(command, _)| is_named(command)).ok_or(Error::SYNTAX)?;
     check_rights(call, client, command)?;
     let words: Vec<&[u8]> = call.args.rest().collect();
-    match form {
-        Form::Apply | Form::KApply => write(call, application(call, form, &words)?.change()),
-        _ => write(call, &plan(call, form, &words)?),
+    let (application, planned);
+    let plan = match form {
+        Form::Apply | Form::KApply => {
+            application = self::application(call, form, &words)?;
+            application.change()
+        }
+        _ => {
+            planned = plan(call, form, &words)?;
+            &planned
+        }
+    };
+    if plan.options().asynchronous.is_some() {
+        return Err(Error::ASYNC_EXPLAIN);
     }
+    write(call, plan);
     Ok(Flow::Done)
 }
 

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod apply;
+mod cursor;
 mod explain;
 mod help;
 mod reply;
@@ -10,12 +11,14 @@ mod select;
 
 use std::sync::Arc;
 
-use shardis_compute::{Bounds, Form, Limits, Options, Plan};
+use shardis_compute::{Bounds, Form, Limits, Place, Plan};
+use shardis_protocol::Request;
 
 use crate::command::{Call, Category, Error, Family, Flags};
 use crate::config::Setting;
 use crate::jobs::Job;
-use crate::jobs::run::Order;
+use crate::jobs::order::{Order, Respond};
+use crate::state::State;
 
 pub static FAMILY: Family = Family::new(
     "compute",
@@ -23,6 +26,7 @@ pub static FAMILY: Family = Family::new(
     &[
         &aggregate::AGGREGATE,
         &apply::APPLY,
+        &cursor::CLOSE,
         &aggregate::COUNT,
         &explain::EXPLAIN,
         &help::HELP,
@@ -30,6 +34,7 @@ pub static FAMILY: Family = Family::new(
         &apply::KAPPLY,
         &select::KSELECT,
         &aggregate::MAGGREGATE,
+        &cursor::NEXT,
         &select::SELECT,
     ],
 );
@@ -41,30 +46,89 @@ const OVER_KEYS: &str =
     "O(N) with N being the number of keys in the database, shared by the threads that compute.";
 const OVER_ELEMENTS: &str = "O(N) with N being the number of elements in the collections.";
 
+/// Where the key of INTO stands.
+const DESTINATION: &str = "For the optional INTO keyword, which writes. It is marked 'unknown' because the keyword can appear \
+     anywhere in the argument array";
+
+/// Where the key of a job stands.
+const JOB: &str = "For the optional ID keyword of ASYNC, which writes. It is marked 'unknown' because the keyword can appear \
+     anywhere in the argument array";
+
+/// What may follow all of them.
+macro_rules! asynchronous {
+    () => {
+        " [ASYNC [ID key] [NOTIFY channel]]"
+    };
+}
+use asynchronous;
+
+/// The key that a form of command stores its result at.
+macro_rules! destination {
+    ($form:ident) => {
+        crate::command::searched(|request| {
+            super::place(Form::$form, shardis_compute::Place::Destination, request)
+        })
+        .overwrites()
+        .updates()
+        .notes(super::DESTINATION)
+    };
+}
+use destination;
+
+/// The key of the job that a form of command becomes with ASYNC.
+macro_rules! job_key {
+    ($form:ident) => {
+        crate::command::searched(|request| super::place(Form::$form, shardis_compute::Place::Job, request))
+            .overwrites()
+            .inserts()
+            .notes(super::JOB)
+    };
+}
+use job_key;
+
+/// The channel that hears of the end of such a job.
+macro_rules! channel {
+    ($form:ident) => {
+        crate::command::Channels::Found(|request| {
+            super::place(Form::$form, shardis_compute::Place::Channel, request)
+        })
+    };
+}
+use channel;
+
+/// The word of a call that is a key or a channel, and stands where only the grammar of its form tells.
+fn place(form: Form, place: Place, request: Request<'_>) -> Option<usize> {
+    let words: Vec<&[u8]> = (1..request.len()).filter_map(|at| request.arg(at)).collect();
+    Plan::place(form, &words, place).map(|at| at + 1)
+}
+
+/// A call that stores its result, or becomes a job, writes and takes memory.
+fn flags_of_call(_: &State, request: Request<'_>, flags: Flags) -> Flags {
+    let writes =
+        |word: &[u8]| [&b"INTO"[..], b"ASYNC"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
+    match (2..request.len()).filter_map(|at| request.arg(at)).any(writes) {
+        true => flags.without(Flags::READONLY) | Flags::WRITE | Flags::DENY_OOM,
+        false => flags,
+    }
+}
+
 /// What all of them do: the arguments become a plan, which runs over the caller's database.
 fn job(call: &mut Call<'_>, form: Form) -> Result<Job, Error> {
     let words: Vec<&[u8]> = call.args.rest().collect();
     let plan = plan(call, form, &words)?;
-    refuse_later(plan.options())?;
+    let respond: Respond = match plan.options().cursor {
+        Some(_) => cursor::first_page(call),
+        None => Arc::new(reply::respond),
+    };
     Ok(Job::new(Order {
         plan: Arc::new(plan),
         db: call.db,
         rights: None,
         apply: None,
         then: None,
-        respond: reply::respond,
+        respond,
+        course: Arc::default(),
     }))
-}
-
-/// Refuses the clauses that cannot be carried out.
-fn refuse_later(options: &Options) -> Result<(), Error> {
-    let later = [
-        (options.into.is_some(), "INTO"),
-        (options.cursor.is_some(), "CURSOR"),
-        (options.asynchronous.is_some(), "ASYNC"),
-    ];
-    let asked = later.into_iter().find(|(is_asked, _)| *is_asked);
-    asked.map_or(Ok(()), |(_, clause)| Err(Error::clause_not_available(clause)))
 }
 
 fn plan(call: &Call<'_>, form: Form, words: &[&[u8]]) -> Result<Plan, Error> {
@@ -92,6 +156,7 @@ fn bounds(call: &Call<'_>) -> Bounds {
             groups_max: number(&limits.max_groups),
             output_bytes_max: number(&limits.max_output),
         },
+        async_timeout_ms: number(&limits.async_timeout),
         hard: Limits {
             timeout_ms: number(&limits.hard_timeout),
             memory_bytes_max: hard(&limits.hard_max_memory),

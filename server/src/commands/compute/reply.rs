@@ -1,40 +1,51 @@
 //! What a run answers: one value, or a map that also tells how far the result is to be trusted. New entries
 //! are only ever appended to the map.
 
+use std::sync::Arc;
+
 use shardis_compute::{Outcome, Plan, Value};
 use shardis_protocol::Reply;
 
 use crate::command::Error;
-use crate::jobs::run::{End, Finished, Profile};
+use crate::jobs::order::{End, Finished, Profile};
 
 /// Writes the reply of a run of `plan` that ended so.
-pub fn respond(plan: &Plan, end: End, reply: &mut Reply) -> Result<(), Error> {
+pub fn respond(plan: &Arc<Plan>, end: End, reply: &mut Reply) -> Result<(), Error> {
     match end {
         End::Result(finished) if plan.options().scalar => {
             value(reply, finished.outcome.scalar().unwrap_or(&Value::Null));
             Ok(())
         }
         End::Result(finished) => {
-            map(reply, plan, &finished);
+            map(reply, plan, &finished, None);
             Ok(())
         }
         End::Failed(row) => Err(Error::new(row.message())),
         End::Exceeded(exceeded) => Err(Error::new(exceeded.to_string())),
         End::Denied => Err(Error::NO_PERMISSION_TO_MATCHED_KEY),
         End::WrongType => Err(Error::WRONG_TYPE),
+        End::Unfit(error) => Err(error),
         End::Overdue { timeout_ms, scanned } => Err(Error::new(format!(
             "DEADLINE the computation has reached its TIMEOUT of {timeout_ms} ms, scanned={scanned}"
         ))),
     }
 }
 
-fn map(reply: &mut Reply, plan: &Plan, finished: &Finished) {
-    let Finished { outcome, isolation, covered, ms, profile } = finished;
+/// Writes a result; of a part of one also where the rest is.
+pub(super) fn map(reply: &mut Reply, plan: &Plan, finished: &Finished, cursor: Option<u64>) {
+    let Finished { outcome, stored, isolation, covered, ms, profile } = finished;
     let selects = !plan.columns().is_empty();
     let errors = plan.errors();
-    let optional = [selects, covered.is_some(), !errors.is_empty(), plan.options().profile].map(usize::from);
+    let optional = [selects, covered.is_some(), !errors.is_empty(), plan.options().profile, cursor.is_some()]
+        .map(usize::from);
     reply.map(7 + optional.iter().sum::<usize>());
-    rows(reply, plan, outcome);
+    match stored {
+        Some(stored) => {
+            reply.bulk(b"stored");
+            value(reply, &Value::Int((*stored).into()));
+        }
+        None => rows(reply, plan, outcome),
+    }
     if selects {
         reply.bulk(b"columns");
         reply.array(outcome.columns.len());
@@ -66,6 +77,10 @@ fn map(reply: &mut Reply, plan: &Plan, finished: &Finished) {
     }
     if plan.options().profile {
         write_profile(reply, profile);
+    }
+    if let Some(cursor) = cursor {
+        reply.bulk(b"cursor");
+        reply.bulk(cursor.to_string().as_bytes());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use shardis_compute::Form;
 
-use super::{OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, job};
+use super::{OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, flags_of_call, job, job_key};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Error, key};
 use crate::jobs::Job;
@@ -16,9 +16,10 @@ macro_rules! selection {
              [field <INT | DOUBLE | STRING | BYTES> ...]] [WHERE expression] \
              [LET name expression [LET name expression ...]] RETURN count column [column ...] \
              [SORTBY name <ASC | DESC> [name <ASC | DESC> ...]] [LIMIT offset count] \
-             [PARAMS count name value [name value ...]] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] \
+             [CURSOR [COUNT count] [MAXIDLE milliseconds]] [PARAMS count name value [name value ...]] [ISOLATION <SNAPSHOT | ATOMIC | FUZZY>] \
              [TIMEOUT milliseconds] [ONTIMEOUT <FAIL | PARTIAL>] [ONERROR <SKIP | FAIL | NULL>] \
-             [MAXMEM bytes] [MAXOUT bytes] [THREADS count] [PROFILE]"
+             [MAXMEM bytes] [MAXOUT bytes] [THREADS count] [PROFILE]",
+            asynchronous!()
         )
     };
 }
@@ -26,7 +27,11 @@ macro_rules! selection {
 pub static SELECT: Command = Command::fanout("COMPUTE.SELECT", select)
     .syntax(selection!("pattern [TYPE type] [AUTHORIZED]"))
     .arity(AtLeast(5))
+    .keys(&[job_key!(Select)])
+    .channels(channel!(Select))
     .flags(READS_AND_BLOCKS)
+    .flagged(flags_of_call)
+    .with_client()
     .every()
     .since("0.1.0")
     .complexity(OVER_KEYS)
@@ -40,8 +45,11 @@ fn select(call: &mut Call<'_>) -> Result<Job, Error> {
 pub static KSELECT: Command = Command::fanout("COMPUTE.KSELECT", kselect)
     .syntax(selection!("key"))
     .arity(AtLeast(5))
-    .keys(&[key(1).read_only().accesses()])
+    .keys(&[key(1).read_only().accesses(), job_key!(KSelect)])
+    .channels(channel!(KSelect))
     .flags(READS_AND_BLOCKS)
+    .flagged(flags_of_call)
+    .with_client()
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Returns elements of a collection, and what is computed of them, while others are served.");

@@ -107,6 +107,7 @@ impl Digest {
             Kind::Lock => 100,
             Kind::Semaphore => 101,
             Kind::Latch => 102,
+            Kind::Job => 103,
         };
         self.mix(&number.to_be_bytes());
         if let Some(string) = entry.string() {
@@ -147,6 +148,10 @@ impl Digest {
                 semaphore.permits().for_each(|(fence, _)| self.combine(&fence.to_be_bytes()));
             }
             Some(ObjectRef::Latch(latch)) => self.mix(&latch.count().to_be_bytes()),
+            Some(ObjectRef::Job(job)) => {
+                self.mix(job.stage().name().as_bytes());
+                self.mix(job.outcome());
+            }
             None => {}
         }
         if entry.deadline_ms().is_some() {

@@ -3,7 +3,7 @@
 use shardis_protocol::number;
 use shardis_storage::{Key, Notice, Transaction, View};
 
-use super::refuse_meeting_point;
+use super::refuse_deadline;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::event;
@@ -115,7 +115,7 @@ fn set_deadline(call: &mut Call<'_>, txn: &mut Transaction<'_>, unit: TimeUnit) 
     let deadline = unit.deadline_ms(amount, call.now_ms);
     let deadline = deadline.ok_or_else(|| Error::invalid_expire(call.command.name))?;
     let Some(entry) = txn.find(&key) else { return call.integer(0) };
-    refuse_meeting_point(entry)?;
+    refuse_deadline(entry)?;
     if !condition.allows(entry.deadline_ms(), deadline) {
         return call.integer(0);
     }
@@ -252,7 +252,7 @@ pub static PERSIST: Command = Command::write("PERSIST", persist)
 fn persist(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let found = txn.find(&key);
-    found.map_or(Ok(()), refuse_meeting_point)?;
+    found.map_or(Ok(()), refuse_deadline)?;
     let expires = found.is_some_and(|entry| entry.deadline_ms().is_some());
     call.integer(i64::from(expires && txn.set_deadline(&key, None)))
 }

@@ -7,7 +7,7 @@ pub mod object;
 mod rename;
 mod scan;
 
-use shardis_storage::{Db, EntryRef, Transaction};
+use shardis_storage::{Db, EntryRef, Kind, Transaction};
 
 use crate::command::{Call, Category, Error, Family};
 
@@ -44,9 +44,18 @@ pub static FAMILY: Family = Family::new(
     ],
 );
 
-/// Refuses what only makes sense for data: clients rely on the key of a lock, a semaphore or a latch as it is.
+/// Refuses what only makes sense for data: clients rely on the key of a lock, a semaphore, a latch or a job as it is.
 pub fn refuse_meeting_point(found: EntryRef<'_>) -> Result<(), Error> {
-    if found.kind().is_meeting_point() { Err(Error::MEETING_POINT) } else { Ok(()) }
+    match found.kind() {
+        Kind::Job => Err(Error::JOB_STAYS),
+        kind if kind.is_meeting_point() => Err(Error::MEETING_POINT),
+        _ => Ok(()),
+    }
+}
+
+/// The same for a time to live, which a job has when it has ended, and may have before.
+pub fn refuse_deadline(found: EntryRef<'_>) -> Result<(), Error> {
+    if found.kind() == Kind::Job { Ok(()) } else { refuse_meeting_point(found) }
 }
 
 /// The database of this number.
