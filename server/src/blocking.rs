@@ -263,7 +263,7 @@ impl Waiter {
     }
 
     /// The keys that it waits for.
-    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
         let request = self.request.as_request();
         self.command.key_words(request, true).filter_map(move |at| request.arg(at))
     }

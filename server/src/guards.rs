@@ -115,7 +115,7 @@ impl Server {
     ///     assert_eq!(waiting.join().expect("it ends"), Ok(true));
     /// });
     /// server.execute(&["LATCH.SET", "later", "1"]);
-    /// assert_eq!(server.await_latch("later", Some(Duration::from_millis(5))), Ok(false));
+    /// assert_eq!(server.await_latch("later", Some(Duration::ZERO)), Ok(false));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn await_latch(&self, key: impl AsRef<[u8]>, wait: Option<Duration>) -> Result<bool, LockError> {
@@ -206,7 +206,7 @@ impl Request {
     }
 
     fn lease(&mut self, lease: Duration) {
-        self.option("LEASE", milliseconds(lease).max(1));
+        self.option("LEASE", milliseconds(lease));
         self.has_lease = true;
     }
 
@@ -238,6 +238,7 @@ impl Drop for Held {
     }
 }
 
+/// Whole milliseconds, of any time one at least: none would be without an end.
 fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }

@@ -7,7 +7,7 @@ pub mod limits;
 pub mod line;
 mod monitors;
 pub mod pause;
-mod queue;
+pub mod queue;
 pub mod registry;
 
 use std::sync::Arc;
@@ -266,7 +266,9 @@ impl Client {
     /// Notes what a call was granted, whose reply is complete with so many bytes.
     #[cold]
     pub fn note_granted(&mut self, granted: &[GrantRef], reply_bytes: usize) {
-        if self.is_connection() {
+        // Who does not want the reply has what it would tell.
+        let is_told = matches!(self.answers, Answers::All | Answers::AllButNext);
+        if self.is_connection() && is_told {
             self.granted.extend(granted.iter().map(|grant| (reply_bytes, *grant)));
         }
     }

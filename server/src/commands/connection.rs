@@ -1,6 +1,6 @@
 //! The connection: greeting, authentication, protocol and database. What concerns clients as a set (`CLIENT`) is beside.
 
-use shardis_protocol::{Reply, Version, number};
+use shardis_protocol::{Reply, Request, Version, number};
 use shardis_storage::Db;
 
 use super::client::{CLIENT, is_plain, set_name};
@@ -10,6 +10,7 @@ use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::args::is_word;
 use crate::command::{Args, Call, Category, Command, Databases, Done, Error, Family, Flags, Flow, Told};
 use crate::config::{Dialect, Personality};
+use crate::state::State;
 
 pub static FAMILY: Family = Family::new(
     "connection",
@@ -249,7 +250,7 @@ fn reset(call: &mut Call<'_>, client: &mut Client) -> Done {
     call.simple("RESET")
 }
 
-static SELECT: Command = Command::client("SELECT", select)
+pub static SELECT: Command = Command::client("SELECT", select)
     .syntax("index")
     .arity(Exactly(2))
     .databases(Databases::At(&[1]))
@@ -264,4 +265,10 @@ fn select(call: &mut Call<'_>, client: &mut Client) -> Done {
     let db = number.filter(|&number| number < call.state.keyspace.databases()).map(Db);
     client.select(db.ok_or(Error::DB_OUT_OF_RANGE)?);
     call.ok()
+}
+
+/// The database that a call of SELECT selects, if it does.
+pub fn selected(state: &State, request: Request<'_>) -> Option<Db> {
+    let named = SELECT.databases.named(request, state.keyspace.databases());
+    named.first().map(|(_, number)| Db(*number))
 }

@@ -1,10 +1,15 @@
 //! Transactions: commands that are gathered and then run as one. That everything between MULTI and EXEC is gathered and not
 //! run, and what makes a transaction void, is the business of `dispatch`.
 
+use shardis_storage::Db;
+
+use super::connection;
 use crate::client::Client;
+use crate::client::queue::QueuedCall;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Category, Command, Done, Error, Family, Flags, Flow, Inside, Told, keys};
 use crate::config::Personality;
+use crate::state::State;
 use crate::watch::Watches;
 
 pub static FAMILY: Family =
@@ -45,9 +50,7 @@ fn exec(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Do
     let is_spoiled = watches.is_some_and(|watches| watches.are_spoiled(|db, key| inside.presence(db, key)));
     let done = if queue.is_broken {
         Err(Error::TRANSACTION_BROKEN)
-    } else if is_spoiled
-        || !queue.calls.iter().all(|queued| inside.meets(client.db, queued.id, queued.request.as_request()))
-    {
+    } else if is_spoiled || !meets_all(call.state, client.db, &queue.calls, inside) {
         call.null_array()
     } else {
         inside.note_met();
@@ -59,6 +62,17 @@ fn exec(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Do
     };
     client.end_queue();
     done
+}
+
+/// Whether the conditions of all calls hold, each in the database that is selected by then.
+fn meets_all(state: &State, mut db: Db, calls: &[QueuedCall], inside: &mut dyn Inside) -> bool {
+    calls.iter().all(|queued| {
+        let request = queued.request.as_request();
+        if std::ptr::eq(state.commands.entry(queued.id).command, &connection::SELECT) {
+            db = connection::selected(state, request).unwrap_or(db);
+        }
+        inside.meets(db, queued.id, request)
+    })
 }
 
 static MULTI: Command = Command::client("MULTI", multi)

@@ -455,7 +455,10 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
                     prepare(call)?;
                 }
                 show_first(self.ctx, client, call.request(), entry);
+                // Conditions are looked at for a transaction's own calls, and hold for no other's.
+                let has_met = std::mem::take(&mut self.has_met_conditions);
                 let done = run(call, client, self);
+                self.has_met_conditions = has_met;
                 self.count_failure(entry, &done);
                 done
             }

@@ -267,6 +267,11 @@ impl Settling<'_, '_, '_> {
             ctx.state.waiters.remove(ctx.state.keyspace.interest(), waiter);
             if waiter.is_in_turn() {
                 ctx.state.locks.graph.forget(waiter.ticket);
+                // Those behind it may have waited for it alone; here its other keys may not be within reach.
+                let others = waiter.keys().filter(|key| *key != offered && ctx.state.waiters.is_any(key));
+                others.for_each(|key| {
+                    ctx.state.locks.errands.push(Errand::Offer { db: waiter.db, key: key.into() });
+                });
             }
             self.aftermath.promised.push(promised);
         }
