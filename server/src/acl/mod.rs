@@ -34,9 +34,9 @@ use self::log::{AccessLog, Context, Event, Reason};
 pub use self::selector::{Selector, is_plain};
 pub use self::user::{Surroundings, User, join_selectors};
 use crate::client::{Client, ClientInfo, Gate, Registry, line};
-use crate::command::Error;
 use crate::command::error::Forbidden;
 use crate::command::table::Entry;
+use crate::command::{Error, Flags};
 use crate::config::{Config, Dialect};
 use crate::pubsub::Topic;
 use crate::state::State;
@@ -70,6 +70,8 @@ pub struct Attempt<'a> {
     pub db: Db,
     /// How many of them there are.
     pub databases: u16,
+    /// A command that needs to be allowed as well.
+    pub also: Option<&'a Entry>,
 }
 
 /// What a call is refused for: the further it has got, the greater.
@@ -131,9 +133,15 @@ impl Change {
 
 impl<'a> Attempt<'a> {
     /// A call of a client.
-    pub fn new(state: &State, db: Db, entry: &'a Entry, request: Request<'a>) -> Attempt<'a> {
+    pub fn new(state: &'a State, db: Db, entry: &'a Entry, request: Request<'a>) -> Attempt<'a> {
         let (dialect, databases) = (state.config.dialect(), state.keyspace.databases());
-        Attempt { entry, request, dialect, db, databases }
+        // Only what is otherwise allowed to those who may not write has such a command.
+        let also = entry.command.writes_like.filter(|_| {
+            let flags = entry.command.call_flags.map(|flags| flags(state, request, entry.flags));
+            flags.is_some_and(|flags| flags.contains(Flags::WRITE))
+        });
+        let also = also.and_then(|command| state.commands.lookup(command.name.as_bytes()));
+        Attempt { entry, request, dialect, db, databases, also }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{Attempt, Denied, What, summary};
 use crate::command::args::until_zero;
 use crate::command::error::RuleFault;
 use crate::command::keys::{Access, KeySpec};
-use crate::command::table::Table;
+use crate::command::table::{Entry, Table};
 use crate::command::{Category, Databases, Flags};
 use crate::config::Dialect;
 
@@ -140,7 +140,8 @@ impl Selector {
     /// Whether a call is allowed, or what is the first that is not.
     pub fn check(&self, attempt: &Attempt<'_>) -> Result<(), Denied> {
         self.check_databases(attempt)?;
-        if !self.commands.allow(attempt.entry, attempt.request) {
+        let is_allowed = |entry: &Entry| self.commands.allow(entry, attempt.request);
+        if !is_allowed(attempt.entry) || !attempt.also.is_none_or(is_allowed) {
             return Err(Denied { what: What::Command, word: 0 });
         }
         self.check_keys(attempt)?;

@@ -310,7 +310,8 @@ mod tests {
         let request = OwnedRequest::from_args(words);
         let request = request.as_request();
         let entry = around.table.invoked(request).expect("a command");
-        let attempt = Attempt { entry, request, dialect: around.dialect, db: Db(0), databases: 16 };
+        let attempt =
+            Attempt { entry, request, dialect: around.dialect, db: Db(0), databases: 16, also: None };
         user.check(&attempt).map_err(|denied| (denied.what, denied.word))
     }
 

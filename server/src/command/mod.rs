@@ -57,6 +57,9 @@ pub struct Command {
     pub prepare: Option<fn(&mut Call<'_>) -> Result<Need, Error>>,
     /// Of a program that says what it is: what a call then is, instead of the flags here.
     pub call_flags: Option<fn(&State, Request<'_>, Flags) -> Flags>,
+    /// Of a command that only some calls of write, by their flags: one that always does. Who makes such a call needs the right to
+    /// that as well.
+    pub writes_like: Option<&'static Command>,
     /// The event that its changes are, if that does not have its name.
     pub event: &'static str,
     /// Whether a program runs where functions do.
@@ -177,6 +180,7 @@ impl Command {
             discovers: |_| false,
             prepare: None,
             call_flags: None,
+            writes_like: None,
             event: "",
             is_with_functions: false,
             is_in_turn: false,
@@ -312,6 +316,12 @@ impl Command {
     /// A call of this program may say what it is.
     pub const fn flagged(mut self, flags: fn(&State, Request<'_>, Flags) -> Flags) -> Command {
         self.call_flags = Some(flags);
+        self
+    }
+
+    /// Who makes a call of it that writes needs the right to this command as well.
+    pub const fn writes_like(mut self, command: &'static Command) -> Command {
+        self.writes_like = Some(command);
         self
     }
 

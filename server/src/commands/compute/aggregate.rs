@@ -2,6 +2,7 @@
 
 use shardis_compute::Form;
 
+use super::apply::KAPPLY;
 use super::{
     OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, destination, flags_of_call, job,
     job_key,
@@ -43,6 +44,7 @@ pub static COUNT: Command = Command::fanout("COMPUTE.COUNT", count)
     .channels(channel!(Count))
     .flags(READS_AND_BLOCKS)
     .flagged(flags_of_call)
+    .writes_like(&KAPPLY)
     .every()
     .since("0.1.0")
     .complexity(OVER_KEYS)
@@ -60,6 +62,7 @@ pub static AGGREGATE: Command = Command::fanout("COMPUTE.AGGREGATE", aggregate)
     .channels(channel!(Aggregate))
     .flags(READS_AND_BLOCKS)
     .flagged(flags_of_call)
+    .writes_like(&KAPPLY)
     .every()
     .since("0.1.0")
     .complexity(OVER_KEYS)
@@ -77,6 +80,7 @@ pub static KAGGREGATE: Command = Command::fanout("COMPUTE.KAGGREGATE", kaggregat
     .channels(channel!(KAggregate))
     .flags(READS_AND_BLOCKS)
     .flagged(flags_of_call)
+    .writes_like(&KAPPLY)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Reduces the elements of a collection to a few figures, while others are served.");
@@ -92,6 +96,7 @@ pub static MAGGREGATE: Command = Command::fanout("COMPUTE.MAGGREGATE", maggregat
     .channels(channel!(MAggregate))
     .flags(READS_AND_BLOCKS)
     .flagged(flags_of_call)
+    .writes_like(&KAPPLY)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Reduces the elements of several collections to a few figures, while others are served.");

@@ -2,6 +2,7 @@
 
 use shardis_compute::Form;
 
+use super::apply::KAPPLY;
 use super::{OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, flags_of_call, job, job_key};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Error, key};
@@ -31,6 +32,7 @@ pub static SELECT: Command = Command::fanout("COMPUTE.SELECT", select)
     .channels(channel!(Select))
     .flags(READS_AND_BLOCKS)
     .flagged(flags_of_call)
+    .writes_like(&KAPPLY)
     .with_client()
     .every()
     .since("0.1.0")
@@ -49,6 +51,7 @@ pub static KSELECT: Command = Command::fanout("COMPUTE.KSELECT", kselect)
     .channels(channel!(KSelect))
     .flags(READS_AND_BLOCKS)
     .flagged(flags_of_call)
+    .writes_like(&KAPPLY)
     .with_client()
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
