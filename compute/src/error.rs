@@ -15,8 +15,6 @@ pub enum PlanError {
     Grammar(String),
     /// A number that does not parse or is outside what its option allows.
     NotInteger,
-    /// A part of the grammar that is specified but not built: refused, so that no result can be wrong.
-    Unavailable(Cow<'static, str>),
     /// A combination of clauses that contradicts itself or is refused; the text says which.
     Refused(Cow<'static, str>),
     /// An expression that does not parse or cannot have the type its place demands.
@@ -40,7 +38,6 @@ impl fmt::Display for PlanError {
             PlanError::Syntax => f.write_str("ERR syntax error"),
             PlanError::Grammar(text) => write!(f, "ERR COMPUTE: {text}"),
             PlanError::NotInteger => f.write_str("ERR value is not an integer or out of range"),
-            PlanError::Unavailable(what) => write!(f, "ERR COMPUTE: {what} is not available yet"),
             PlanError::Refused(text) => write!(f, "ERR {text}"),
             PlanError::Expression { position, text } => write!(f, "BADEXPR {position}: {text}"),
         }

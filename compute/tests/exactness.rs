@@ -4,8 +4,8 @@
 
 use proptest::prelude::*;
 use shardis_compute::{
-    Batch, Bounds, Budget, DecodeError, Ended, Field, Form, Limits, Outcome, Partial, Plan, Progress,
-    RowSource, Source, Value,
+    Batch, Bounds, Budget, DecodeError, Ended, Exceeded, Field, Form, Limits, Outcome, Partial, Plan,
+    Progress, RowSource, Source, Value,
 };
 
 /// Two fields of a hash; `None` is a missing one.
@@ -349,4 +349,26 @@ fn a_source_is_drained_slice_by_slice() {
     }
     let outcome = partial.finish(&plan).unwrap();
     assert_eq!((outcome.scanned, outcome.scalar()), (5000, Some(&Value::Int(4999 * 2500))));
+}
+
+/// Text that is joined over and over would double with each operator.
+#[test]
+fn what_expressions_make_on_the_way_is_kept_within_the_limit_of_memory() {
+    let limits = Limits { memory_bytes_max: 1 << 20, ..Limits::NONE };
+    let text = vec![b'x'; 1000];
+    let ended = |joins: usize, options: &str| {
+        let joined = format!("''+{}", vec!["h.a"; joins].join("+"));
+        let words = ["*", "REDUCE", "MAX", "1", &format!("size({joined})"), "AS", "max"];
+        let words: Vec<&[u8]> =
+            words.into_iter().chain(options.split_ascii_whitespace()).map(str::as_bytes).collect();
+        let plan =
+            Plan::new(Form::Aggregate, &words, &Bounds { usual: limits, ..Bounds::NONE }).expect("a plan");
+        let rows = vec![[Some(text.clone()), None]; 10];
+        fold(&plan, std::iter::once(rows.as_slice())).remove(0).finish(&plan).err()
+    };
+    assert_eq!(ended(5, ""), None);
+    for options in ["", "ONERROR NULL", "ONERROR FAIL"] {
+        let exceeded = Some(Ended::Exceeded(Exceeded::Memory { bytes_max: 1 << 20 }));
+        assert_eq!(ended(100, options), exceeded, "{options}");
+    }
 }

@@ -8,6 +8,7 @@
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, LiteralValue, operators};
 
 use super::calls;
+use super::interpret::Language;
 use super::parse::{NODES_MAX, Parsed};
 use super::scalar::read_number;
 use super::scope::Scope;
@@ -414,6 +415,11 @@ impl<'a> Binder<'a> {
 
     pub(super) fn refuse_kind(&self, node: &IdedExpr, kind: Type, who: &str) -> PlanError {
         self.error(node, format!("{who} does not take {}", kind.name()))
+    }
+
+    /// The language, with the patterns of the plan.
+    pub(super) fn language(&self) -> &Language {
+        self.scope.language
     }
 
     pub(super) fn error(&self, node: &IdedExpr, text: impl Into<String>) -> PlanError {

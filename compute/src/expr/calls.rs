@@ -311,14 +311,15 @@ fn function<'a>(
             Ok(member(node, name, of, with))
         }
         ("matches", [text, pattern]) => {
-            if let Expr::Literal(LiteralValue::String(written)) = &pattern.expr
-                && regex::Regex::new(written.inner()).is_err()
-            {
-                return Err(binder.error(pattern, "not a regular expression of the regex crate"));
-            }
             let (of, with) = (binder.bind(text)?, binder.bind(pattern)?);
             let (of, with) = (binder.string(text, of, name)?, binder.string(pattern, with, name)?);
-            Ok(member(node, name, of, with))
+            let Expr::Literal(LiteralValue::String(written)) = &with.tree.expr else {
+                return Err(binder.error(pattern, "a pattern is text in quotes, or given by PARAMS"));
+            };
+            match binder.language().pattern(written.inner()) {
+                Ok(_) => Ok(member(node, name, of, with)),
+                Err(fault) => Err(binder.error(pattern, fault)),
+            }
         }
         (_, [argument]) => of_one(binder, node, name, argument),
         ("bucket", [value, width]) => {

@@ -111,9 +111,9 @@ impl<'b> Frame<'b> {
             Node::Arithmetic(operator, sides) => {
                 self.pair(sides, rows, |a, b| kernels::arithmetic(*operator, a, b, rows.len(), self.arena))
             }
-            Node::Compare(how, sides) => {
-                self.pair(sides, rows, |a, b| kernels::compare(*how, a, b, rows.len()))
-            }
+            Node::Compare(how, sides) => self
+                .compare_text(*how, sides, rows)
+                .unwrap_or_else(|| self.pair(sides, rows, |a, b| kernels::compare(*how, a, b, rows.len()))),
             Node::CompareLoosely(how, sides) => self.pair(sides, rows, |a, b| {
                 kernels::each(a, b, rows.len(), |a, b| scalar::compare_loosely(*how, a, b).map(Scalar::Bool))
             }),
@@ -147,6 +147,16 @@ impl<'b> Frame<'b> {
                     .collect();
                 interpreted.evaluate(&columns, rows.len(), self.arena)
             }
+        }
+    }
+
+    /// The comparison of an input as text with text that is written in the expression, if it is that.
+    fn compare_text(&self, how: Comparison, sides: &'b [Node; 2], rows: &[u32]) -> Option<Evaluated<'b>> {
+        let [Node::Input(number), Node::Constant(constant)] = sides else { return None };
+        match constant.scalar() {
+            Scalar::Text(text) => input::compare_text(self, *number, how, text.as_bytes(), rows),
+            Scalar::Bytes(bytes) => input::compare_text(self, *number, how, bytes, rows),
+            _ => None,
         }
     }
 

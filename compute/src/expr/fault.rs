@@ -27,6 +27,8 @@ pub(crate) enum Fault<'b> {
     Operand(&'static str),
     /// The result is of no type that its place takes.
     Result(&'static str),
+    /// What it makes on the way needs more memory than there may be: the run ends.
+    Memory,
     /// What the interpreter says.
     Told(&'b str),
 }
@@ -58,6 +60,7 @@ impl fmt::Display for Fault<'_> {
             Fault::NotFinite => "is infinite or not a number",
             Fault::Incomparable => "compares values that have no order",
             Fault::Operand(text) | Fault::Result(text) => text,
+            Fault::Memory => "needs too much memory",
             Fault::Told(text) => text,
         })
     }

@@ -3,7 +3,7 @@
 
 use super::evaluate::{Evaluated, Frame, From};
 use super::fault::{Failure, Fault};
-use super::scalar;
+use super::scalar::{self, Comparison};
 use crate::batch::{Batch, BatchColumn, Tag};
 use crate::inputs::Input;
 use crate::number;
@@ -32,6 +32,43 @@ pub(super) fn read<'b>(frame: &Frame<'b>, number: u16, rows: &[u32]) -> Evaluate
     });
     let vector = Vector::Mixed(values.collect()).settled();
     Evaluated { vector, failures }
+}
+
+/// How the text of input `number` compares with another for some rows. It compares as bytes, whether it is valid UTF-8 or not, so
+/// that nobody has to look. `None` if it is read otherwise than as text, or some row has a number.
+pub(super) fn compare_text<'b>(
+    frame: &Frame<'b>,
+    number: u16,
+    how: Comparison,
+    with: &[u8],
+    rows: &[u32],
+) -> Option<Evaluated<'b>> {
+    let Input { column, reading } = frame.inputs.inputs[usize::from(number)];
+    let (From::Batch(batch), Reading::Raw | Reading::Bytes) = (frame.from, reading) else { return None };
+    let column = batch.column(column);
+    let mut failures = Vec::new();
+    let mut values = Vec::with_capacity(rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        let row = *row as usize;
+        let value = match column.tags[row] {
+            Tag::Text => {
+                let text = batch.text_at(column.numbers[row]);
+                match how {
+                    Comparison::Equal => text == with,
+                    Comparison::NotEqual => text != with,
+                    _ => how.holds(text.cmp(with)),
+                }
+            }
+            Tag::Missing | Tag::Unkept => {
+                let fault = if column.tags[row] == Tag::Missing { Fault::Missing } else { Fault::TooLong };
+                failures.push((at as u32, Failure { fault, input: Some(number) }));
+                false
+            }
+            Tag::Int | Tag::Double => return None,
+        };
+        values.push(value);
+    }
+    Some(Evaluated { vector: Vector::Bools(values), failures })
 }
 
 /// The common cases: every row has a number.

@@ -1,8 +1,9 @@
 //! The interpreter of the `cel` crate over rows: the fallback for what has no kernel, and the oracle of the kernels. Inputs
 //! are its variables; what the language lacks it calls back for (`scalar`).
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bumpalo::Bump;
 use cel::common::ast::{Expr, IdedExpr};
@@ -10,6 +11,7 @@ use cel::common::types::{CelBool, CelBytes, CelDouble, CelInt, CelNull, CelStrin
 use cel::common::value::CowVal;
 use cel::context::VariableResolver;
 use cel::{Context, Env, ExecutionError, Value};
+use regex::{Regex, RegexBuilder};
 
 use super::calls::{self, COMPARISONS};
 use super::evaluate::Evaluated;
@@ -27,13 +29,44 @@ pub(crate) struct Interpreted {
     language: Language,
 }
 
-/// The functions and types of the language.
+/// The functions and types of the language, and the patterns of a plan.
 #[derive(Clone)]
-pub(crate) struct Language(pub(crate) Arc<Env>);
+pub(crate) struct Language {
+    pub(crate) env: Arc<Env>,
+    patterns: Arc<Mutex<BTreeMap<String, Regex>>>,
+}
+
+/// Patterns at most that a plan may have, and heap bytes at most of each: together they bound the time and memory that it takes to
+/// make them.
+const PATTERNS_MAX: usize = 32;
+const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 impl Default for Language {
     fn default() -> Language {
-        Language(Arc::new(Env::stdlib()))
+        Language { env: Arc::new(Env::stdlib()), patterns: Arc::default() }
+    }
+}
+
+impl Language {
+    /// A pattern, which is made once for a plan; or why it is none.
+    pub(crate) fn pattern(&self, text: &str) -> Result<Regex, String> {
+        let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(regex) = patterns.get(text) {
+            return Ok(regex.clone());
+        }
+        if patterns.len() == PATTERNS_MAX {
+            return Err(format!("more than {PATTERNS_MAX} patterns"));
+        }
+        let made =
+            RegexBuilder::new(text).size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX).build();
+        let regex = made.map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => {
+                format!("a pattern that takes more than {PATTERN_BYTES_MAX} bytes")
+            }
+            _ => "not a regular expression of the regex crate".into(),
+        })?;
+        patterns.insert(text.to_owned(), regex.clone());
+        Ok(regex)
     }
 }
 
@@ -60,16 +93,14 @@ impl Interpreted {
         arena: &'b Bump,
     ) -> Evaluated<'b> {
         let row = Row { columns, at: AtomicUsize::new(0) };
-        let mut context = context(&self.language.0);
+        let mut context = context(&self.language.env);
         context.set_variable_resolver(&row);
         let mut values = Vec::with_capacity(rows);
         let mut failures = Vec::new();
         for at in 0..rows {
             row.at.store(at, Ordering::Relaxed);
             let value = Value::resolve(&self.tree, &context).map_err(|error| row.failure(&error, arena));
-            let value = value.and_then(|value| {
-                to_scalar(&value, arena).ok_or(Failure::from(Fault::Result("gives a list or a map")))
-            });
+            let value = value.and_then(|value| to_scalar(&value, arena).map_err(Failure::from));
             values.push(value.unwrap_or_else(|failure| {
                 failures.push((at as u32, failure));
                 Scalar::Null
@@ -100,7 +131,9 @@ impl<'b> Row<'_, 'b> {
             _ => None,
         };
         let of_input = of_input.and_then(|column| column.failure_at(self.at.load(Ordering::Relaxed) as u32));
-        of_input.unwrap_or_else(|| Fault::Told(arena.alloc_str(&error.to_string())).into())
+        of_input.unwrap_or_else(|| {
+            scalar::kept(&error.to_string(), arena).map_or_else(|fault| fault, Fault::Told).into()
+        })
     }
 
     fn column(&self, variable: &str) -> Option<&Evaluated<'b>> {
@@ -164,7 +197,7 @@ fn add(
     let function = move |a: Value, b: Value| {
         let arena = Bump::new();
         match (to_scalar(&a, &arena), to_scalar(&b, &arena)) {
-            (Some(a), Some(b)) => answer(name, of(a, b, &arena)),
+            (Ok(a), Ok(b)) => answer(name, of(a, b, &arena)),
             _ => Err(ExecutionError::function_error(name, "takes no list")),
         }
     };
@@ -180,8 +213,8 @@ fn add_one(
     let function = move |a: Value| {
         let arena = Bump::new();
         match to_scalar(&a, &arena) {
-            Some(a) => answer(name, of(a, &arena)),
-            None => Err(ExecutionError::function_error(name, "takes no list")),
+            Ok(a) => answer(name, of(a, &arena)),
+            Err(_) => Err(ExecutionError::function_error(name, "takes no list")),
         }
     };
     let added = context.add_function(name, function);
@@ -200,14 +233,14 @@ fn answer(name: &str, result: Result<Scalar<'_>, Fault<'_>>) -> Result<Value, Ex
     }
 }
 
-fn to_scalar<'b>(value: &Value, arena: &'b Bump) -> Option<Scalar<'b>> {
-    Some(match value {
+fn to_scalar<'b>(value: &Value, arena: &'b Bump) -> Result<Scalar<'b>, Fault<'b>> {
+    Ok(match value {
         Value::Null => Scalar::Null,
         Value::Bool(value) => Scalar::Bool(*value),
         Value::Int(value) => Scalar::Int(*value),
         Value::Float(value) => Scalar::Double(*value),
-        Value::String(text) => Scalar::Text(arena.alloc_str(text)),
-        Value::Bytes(bytes) => Scalar::Bytes(arena.alloc_slice_copy(bytes)),
-        _ => return None,
+        Value::String(text) => Scalar::Text(scalar::kept(text, arena)?),
+        Value::Bytes(bytes) => Scalar::Bytes(arena.try_alloc_slice_copy(bytes).map_err(|_| Fault::Memory)?),
+        _ => return Err(Fault::Result("gives a list or a map")),
     })
 }

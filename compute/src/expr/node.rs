@@ -118,7 +118,7 @@ fn of_call(call: &CallExpr, language: &Language) -> Option<Node> {
         }
         ("matches", [text, pattern]) => match &pattern.expr {
             Expr::Literal(LiteralValue::String(pattern)) => {
-                Regex::new(pattern.inner()).ok().map(|regex| Node::Matches(one(text), regex))
+                language.pattern(pattern.inner()).ok().map(|regex| Node::Matches(one(text), regex))
             }
             _ => None,
         },

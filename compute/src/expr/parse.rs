@@ -36,7 +36,7 @@ pub(crate) fn parse(language: &Language, text: &[u8]) -> Result<Parsed, PlanErro
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| PlanError::expression(error.valid_up_to() + 1, "expression is not valid UTF-8"))?;
-    let parser = language.0.parser().max_recursion_depth(DEPTH_MAX).enable_optional_syntax(false);
+    let parser = language.env.parser().max_recursion_depth(DEPTH_MAX).enable_optional_syntax(false);
     let (tree, info) = parser.parse_with_source_info(text).map_err(|errors| refusal(text, &errors))?;
     let parsed = Parsed { tree, info };
     let mut nodes = 0;

@@ -108,7 +108,7 @@ pub(crate) fn arithmetic<'b>(
         (Scalar::Text(_) | Scalar::Bytes(_), Scalar::Text(_) | Scalar::Bytes(_))
             if operator == Arithmetic::Add =>
         {
-            Ok(join(a, b, arena))
+            join(a, b, arena)
         }
         _ => Err(Fault::Operand("arithmetic needs two numbers")),
     }
@@ -199,7 +199,7 @@ pub(crate) fn call<'b>(
         (Function::Bytes, Scalar::Text(text)) => Ok(Scalar::Bytes(text.as_bytes())),
         (Function::Bytes, bytes @ Scalar::Bytes(_)) => Ok(bytes),
         (Function::Number, value) => number_of(value).ok_or(Fault::Operand("is not a number")),
-        (Function::Join, first) => Ok(join(first, second, arena)),
+        (Function::Join, first) => join(first, second, arena),
         (Function::Bucket, value) => bucket(value, second),
         (Function::Hash, value) if is_text(value) => Ok(Scalar::Int(xxh3_64(text_of(value)) as i64)),
         _ => Err(Fault::Operand("has a type that the function does not take")),
@@ -231,8 +231,8 @@ fn to_double<'b>(value: Scalar<'b>) -> Result<Scalar<'b>, Fault<'b>> {
 fn to_text<'b>(value: Scalar<'b>, arena: &'b Bump) -> Result<Scalar<'b>, Fault<'b>> {
     match value {
         Scalar::Text(_) => Ok(value),
-        Scalar::Int(int) => Ok(Scalar::Text(arena.alloc_str(&int.to_string()))),
-        Scalar::Double(double) => Ok(Scalar::Text(arena.alloc_str(&double.to_string()))),
+        Scalar::Int(int) => kept(&int.to_string(), arena).map(Scalar::Text),
+        Scalar::Double(double) => kept(&double.to_string(), arena).map(Scalar::Text),
         Scalar::Bool(is_true) => Ok(Scalar::Text(if is_true { "true" } else { "false" })),
         Scalar::Bytes(bytes) => {
             std::str::from_utf8(bytes).map(Scalar::Text).map_err(|_| Fault::Operand("is not valid UTF-8"))
@@ -241,13 +241,22 @@ fn to_text<'b>(value: Scalar<'b>, arena: &'b Bump) -> Result<Scalar<'b>, Fault<'
     }
 }
 
+/// Text that was made, kept as long as the other values of its batch.
+pub(crate) fn kept<'b>(text: &str, arena: &'b Bump) -> Result<&'b str, Fault<'b>> {
+    arena.try_alloc_str(text).map(|text| &*text).map_err(|_| Fault::Memory)
+}
+
 /// Text if both sides are, else bytes.
-fn join<'b>(a: Scalar<'b>, b: Scalar<'b>, arena: &'b Bump) -> Scalar<'b> {
-    let joined = &*arena.alloc_slice_fill_iter([text_of(a), text_of(b)].concat());
-    match (a, b, std::str::from_utf8(joined)) {
+fn join<'b>(a: Scalar<'b>, b: Scalar<'b>, arena: &'b Bump) -> Result<Scalar<'b>, Fault<'b>> {
+    let (first, second) = (text_of(a), text_of(b));
+    let joined = arena.try_alloc_slice_fill_copy(first.len() + second.len(), 0).map_err(|_| Fault::Memory)?;
+    let (head, tail) = joined.split_at_mut(first.len());
+    head.copy_from_slice(first);
+    tail.copy_from_slice(second);
+    Ok(match (a, b, std::str::from_utf8(joined)) {
         (Scalar::Text(_), Scalar::Text(_), Ok(text)) => Scalar::Text(text),
         _ => Scalar::Bytes(joined),
-    }
+    })
 }
 
 fn bucket<'b>(value: Scalar<'b>, width: Scalar<'b>) -> Result<Scalar<'b>, Fault<'b>> {

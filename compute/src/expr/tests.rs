@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use super::*;
 use crate::batch::{Batch, Field, Row};
 use crate::grammar::Form;
-use crate::options::{Bounds, Limits};
+use crate::options::Bounds;
 use crate::plan::Plan;
 use crate::vector::Scalar;
 

@@ -59,6 +59,7 @@ impl Partial {
     /// The rows of which HAVING holds.
     fn chosen(&mut self, plan: &Plan, having: &Having, rows: Vec<Given>) -> Result<Vec<Given>, Ended> {
         let arena = Bump::new();
+        arena.set_allocation_limit(usize::try_from(plan.limits().memory_bytes_max).ok());
         let columns = having.inputs.columns.iter().map(|column| {
             let values = rows.iter().map(|row| Scalar::of_value(&row.values[column.source.output()]));
             Evaluated::of(Vector::Mixed(values.collect()).settled())

@@ -15,6 +15,8 @@ impl Partial {
     /// Adds the rows of a batch, which stays as it is.
     pub fn fold(&mut self, plan: &Plan, batch: &Batch) {
         let arena = Bump::new();
+        let bytes_max = plan.limits().memory_bytes_max;
+        arena.set_allocation_limit(usize::try_from(bytes_max).ok());
         let frame = Frame::of_batch(batch, plan.inputs(), &arena);
         self.scanned += batch.rows() as u64;
         let mut rows: Vec<u32> = (0..batch.rows() as u32).collect();
@@ -44,14 +46,14 @@ impl Partial {
         if values.iter().all(|made| made.failures.is_empty()) {
             return;
         }
-        if plan.options().on_error == OnError::Null {
-            return values.iter_mut().for_each(make_null);
-        }
         let mut failures: Vec<(u32, Failure<'b>)> =
             values.iter().flat_map(|made| made.failures.iter().copied()).collect();
         failures.sort_by_key(|(row, _)| *row);
         failures.dedup_by_key(|(row, _)| *row);
         self.note_failures(plan, batch, rows, &failures);
+        if plan.options().on_error == OnError::Null {
+            return values.iter_mut().for_each(make_null);
+        }
         let mut kept = vec![true; rows.len()];
         failures.iter().for_each(|(row, _)| kept[*row as usize] = false);
         let mut is_kept = kept.iter();
@@ -60,12 +62,17 @@ impl Partial {
     }
 
     fn note_failures(&mut self, plan: &Plan, batch: &Batch, rows: &[u32], failures: &[(u32, Failure<'_>)]) {
+        // What is too much for one row is so for the run, whatever becomes of rows that fail.
+        if failures.iter().any(|(_, failure)| failure.fault == Fault::Memory) {
+            let bytes_max = plan.limits().memory_bytes_max;
+            self.exceeded.get_or_insert(Exceeded::Memory { bytes_max });
+        }
         if plan.options().on_error == OnError::Null {
             return;
         }
         self.errors += failures.len() as u64;
         if plan.options().on_error == OnError::Fail {
-            for (at, failure) in failures {
+            for (at, failure) in failures.iter().filter(|(_, failure)| failure.fault != Fault::Memory) {
                 let row = rows[*at as usize] as usize;
                 let text = told(plan, *failure);
                 self.fail(RowError { key: batch.key(row).to_vec(), text });

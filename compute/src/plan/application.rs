@@ -148,6 +148,7 @@ impl Application {
     pub fn judge(&self, batch: &Batch, name: &[u8]) -> Verdict {
         let arena = Bump::new();
         let plan = &self.change;
+        arena.set_allocation_limit(usize::try_from(plan.limits().memory_bytes_max).ok());
         let frame = Frame::of_batch(batch, plan.inputs(), &arena);
         let failed = |failure: Failure<'_>| {
             Verdict::Failed(RowError { key: name.to_vec(), text: told(plan, failure) })
@@ -258,7 +259,6 @@ impl Binding<'_> {
 mod tests {
     use super::*;
     use crate::batch::{Field, Row};
-    use crate::options::Limits;
 
     const ACTIONS: [Action; 3] = [
         Action { name: "GO", arguments: &[], repeats: false, kinds: Kinds::ALL },

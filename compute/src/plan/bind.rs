@@ -291,9 +291,10 @@ fn check_length(draft: &Draft<'_>) -> Result<(), PlanError> {
     let named = draft.lets.iter().map(|(_, text)| *text).chain(draft.groups.iter().map(|(text, _)| *text));
     let pinned = draft.pins.iter().map(|(text, _)| *text);
     let arguments = draft.reducers.iter().flat_map(|reducer| reducer.words.iter().copied());
+    let sorted = draft.sort.iter().map(|(text, _)| *text);
     let action = draft.action.into_iter().flatten().copied();
     let bytes: usize =
-        single.chain(named).chain(pinned).chain(arguments).chain(action).map(<[u8]>::len).sum();
+        single.chain(named).chain(pinned).chain(arguments).chain(sorted).chain(action).map(<[u8]>::len).sum();
     if bytes > EXPRESSIONS_BYTES_MAX {
         let text = format!("COMPUTE takes at most {EXPRESSIONS_BYTES_MAX} bytes of expressions");
         return Err(PlanError::Refused(text.into()));
@@ -319,6 +320,14 @@ fn check(form: Form, draft: &Draft<'_>) -> Result<(), PlanError> {
     let names: Vec<&[u8]> = names.chain(draft.reducers.iter().map(|reducer| reducer.name)).collect();
     if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
         return refuse("two groups or reducers have the same name");
+    }
+    if draft
+        .lets
+        .iter()
+        .enumerate()
+        .any(|(at, (name, _))| draft.lets[..at].iter().any(|(other, _)| other == name))
+    {
+        return refuse("two LETs have the same name");
     }
     if options.scalar && (draft.reducers.len() != 1 || !draft.groups.is_empty()) {
         return refuse("SCALAR needs exactly one REDUCE and no GROUPBY");
