@@ -32,8 +32,11 @@ APPLY <pattern> WHERE <expression> [LIMIT <count>] [DRYRUN] DO <action> [<argume
     Change the keys that match: DEL, UNLINK, PERSIST, EXPIRE <ms>, SET <e>, INCRBY <e>, HSET <field> <e> ..., HDEL <field> ..., SADD <key> <e>, ZADD <key> <score> <member>.
 KAPPLY <key> WHERE <expression> [LIMIT <count>] [DRYRUN] DO <action> [<argument>]
     Change the elements of a collection: REMOVE, SET <e>, SCORE <e>.
+NEXT <cursor> [COUNT <count>], CLOSE <cursor>
+    Return the next rows of a selection with CURSOR [COUNT <count>] [MAXIDLE <ms>], or none any more.
 EXPLAIN <command> <argument> ...
     Tell what such a command would do.
+With INTO <key> [HASH|ZSET|LIST] the rows of an aggregation are stored; with ASYNC [ID <key>] [NOTIFY <channel>] a command becomes a job, see JOB.WAIT.
 Variables of keys: key type ttl len bytes idle now; v of strings, h.field of hashes.
 Variables of elements: v and i of lists, v of sets, m and s of sorted sets, f and v of hashes; key, now.
 Functions: COUNT SUM AVG MIN MAX VAR STDDEV FIRST LAST ARGMIN ARGMAX DISTINCT HLL QUANTILE TOPK SAMPLE HIST ANY ALL CONCAT.";
