@@ -58,6 +58,15 @@ def ask(client):
     plan = client.execute_command("COMPUTE.EXPLAIN", "AGGREGATE", orders, *regions)
     print(f"5. Its fields: {plan['fields']}, its reducers: {plan['reducers']}")
 
+    client.execute_command("COMPUTE.AGGREGATE", orders, *regions, "INTO", "example:ranking", "ZSET")
+    print(f"6. Stored: {client.zrevrange('example:ranking', 0, -1, withscores=True)}")
+
+    # The work goes on when its client has left; whoever knows the key can wait for it.
+    client.delete("example:job")
+    job = client.execute_command("COMPUTE.COUNT", orders, "WHERE", "h.total > 10", "ASYNC", "ID", "example:job")
+    client.execute_command("JOB.WAIT", job, "WAIT", 10_000)
+    print(f"7. The job has found {client.execute_command('JOB.RESULT', job)}")
+
 
 def read_port():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
