@@ -88,7 +88,7 @@ impl Keeper {
             Errand::Offer { db, key } => self.see_to(Upkeep { db, key, deed: Deed::Offer }),
             Errand::Leave { client } => {
                 for granted in self.state.locks.register.of_session(client) {
-                    let deed = Deed::Depart { fence: granted.fence, client };
+                    let deed = Deed::Depart { client };
                     self.see_to(Upkeep { db: granted.db, key: granted.key, deed });
                 }
             }

@@ -1,5 +1,7 @@
 //! The parameters of locks.
 
+use shardis_storage::types::lock::NEVER_MS;
+
 use super::declare::number;
 use super::options::Parameter;
 use super::setting::Setting;
@@ -15,6 +17,16 @@ pub struct LockSettings {
 impl Default for LockSettings {
     fn default() -> LockSettings {
         LockSettings { default_lease_ms: Setting::new(30_000), session_hold_ms_max: Setting::new(0) }
+    }
+}
+
+impl LockSettings {
+    /// When a hold by a connection ends in any case that begins now.
+    pub fn session_end_ms(&self, now_ms: u64) -> u64 {
+        match u64::try_from(self.session_hold_ms_max.value()) {
+            Ok(0) | Err(_) => NEVER_MS,
+            Ok(hold_ms) => now_ms.saturating_add(hold_ms),
+        }
     }
 }
 

@@ -23,10 +23,8 @@ pub struct Upkeep {
 pub enum Deed {
     /// Nothing but to take away what is over, and to offer the key to those who wait.
     Offer,
-    /// Let the connection go by which this grant lasts.
+    /// Let a connection go by which grants last.
     Depart {
-        /// The grant.
-        fence: u64,
         /// The connection.
         client: u64,
     },
@@ -54,7 +52,7 @@ pub fn carry_out(ctx: &Context<'_>, upkeep: &Upkeep, wakes: &mut Wakes) -> Resul
     site.sweep();
     match *deed {
         Deed::Offer => {}
-        Deed::Depart { fence, client } => site.depart(fence, client),
+        Deed::Depart { client } => site.depart(client),
         Deed::Undo { fence } => site.undo(fence),
     }
     let aftermath = settle::settle_and_offer(ctx, &mut txn, *db, key.bytes());

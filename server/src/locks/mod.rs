@@ -42,7 +42,7 @@ use shardis_storage::{Db, ObjectRef, Orphan, Transaction};
 
 pub use self::errands::{Errand, Errands};
 pub use self::graph::Graph;
-pub use self::register::Register;
+pub use self::register::{Granted, Register};
 use crate::clock::Clock;
 use crate::command::event;
 use crate::state::State;
@@ -145,9 +145,8 @@ impl Locks {
 
     /// Ends all grants of a database that was emptied. All shards are locked.
     pub fn flushed(&self, db: Db) {
-        for (key, granted) in self.register.drain(db) {
+        for Granted { key, client, fence, .. } in self.register.drain(db) {
             self.counts.broken.fetch_add(1, Ordering::Relaxed);
-            let (client, fence) = (granted.client, granted.fence);
             self.graph.note_holders(db, &key, std::iter::empty());
             self.errands.push(Errand::TellLost { client, key, fence });
         }

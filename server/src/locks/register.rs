@@ -41,6 +41,8 @@ pub struct GrantRef {
     pub shard: u32,
     /// Its number.
     pub fence: u64,
+    /// When it was to end.
+    pub end_ms: u64,
 }
 
 impl Register {
@@ -69,11 +71,32 @@ impl Register {
     pub fn leave(&self, shard: usize, fence: u64, term: Term, client: u64) {
         self.shards[shard].lock().remove(&(term.end_ms(), fence));
         if matches!(term, Term::Session { .. }) {
-            if let Some(mut session) = self.sessions.get_mut(&client) {
-                session.remove(&fence);
-            }
-            self.sessions.remove_if(&client, |_, session| session.is_empty());
+            self.leave_session(client, fence);
         }
+    }
+
+    /// The same for what has just been entered anew, with another fence, term or connection than it had before: the first triple is
+    /// what it was, the second what it is. So it is never out of the books, whoever looks.
+    pub fn leave_former(
+        &self,
+        shard: usize,
+        (fence, before, client): (u64, Term, u64),
+        (fence_now, term, client_now): (u64, Term, u64),
+    ) {
+        if (before.end_ms(), fence) != (term.end_ms(), fence_now) {
+            self.shards[shard].lock().remove(&(before.end_ms(), fence));
+        }
+        let is_same = matches!(term, Term::Session { .. }) && (fence, client) == (fence_now, client_now);
+        if matches!(before, Term::Session { .. }) && !is_same {
+            self.leave_session(client, fence);
+        }
+    }
+
+    fn leave_session(&self, client: u64, fence: u64) {
+        if let Some(mut session) = self.sessions.get_mut(&client) {
+            session.remove(&fence);
+        }
+        self.sessions.remove_if(&client, |_, session| session.is_empty());
     }
 
     /// When the next grant ends, as far as is known: not later than this.
@@ -112,22 +135,22 @@ impl Register {
     /// The grant that was made just now.
     pub fn find(&self, grant: GrantRef) -> Option<Granted> {
         let shard = self.shards[grant.shard as usize].lock();
+        let as_it_was = shard.get(&(grant.end_ms, grant.fence)).cloned();
+        if as_it_was.is_some() {
+            return as_it_was;
+        }
+        // It may have been renewed since.
         shard.values().find(|granted| granted.fence == grant.fence).cloned()
     }
 
     /// Takes out all of a database.
-    pub fn drain(&self, db: Db) -> Vec<(Box<[u8]>, Granted)> {
+    pub fn drain(&self, db: Db) -> Vec<Granted> {
         let mut drained = Vec::new();
         for shard in &self.shards {
-            shard.lock().retain(|_, granted| {
-                let stays = granted.db != db;
-                if !stays {
-                    drained.push((granted.key.clone(), granted.clone()));
-                }
-                stays
-            });
+            let mut shard = shard.lock();
+            drained.extend(shard.extract_if(.., |_, granted| granted.db == db).map(|(_, granted)| granted));
         }
-        for (_, granted) in &drained {
+        for granted in &drained {
             if let Some(mut session) = self.sessions.get_mut(&granted.client) {
                 session.remove(&granted.fence);
             }

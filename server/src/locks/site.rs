@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use shardis_storage::types::lock::{Ask, Grant, Lock, Term, Verdict};
 use shardis_storage::types::semaphore::{Permit, Semaphore};
-use shardis_storage::{Event, Interest, Key, Kind, Notice, Transaction, WrongType};
+use shardis_storage::{Event, Interest, Key, Kind, Notice, ObjectRef, Transaction, WrongType};
 
 use super::register::{GrantRef, Granted};
 use super::{Errand, Locks};
@@ -143,13 +143,13 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
             (true, (grant.fence, grant.holds(), grant.term, grant.client))
         });
         drop(guard);
-        if let Some(Ended { fence, term, client }) = before {
-            locks.register.leave(self.shard(), fence, term, client);
-        }
         self.enter(fence, term, owner, client);
+        if let Some(Ended { fence: former, term: before, client: its }) = before {
+            locks.register.leave_former(self.shard(), (former, before, its), (fence, term, owner));
+        }
         self.txn.tell(&self.key, &event::LOCK_ACQUIRED);
         self.note_holders();
-        Ok(Admitted { fence, holds, term, grant: self.grant_ref(fence) })
+        Ok(Admitted { fence, holds, term, grant: self.grant_ref(fence, term) })
     }
 
     /// Undoes the latest hold of a grant, or all; how many are left.
@@ -218,29 +218,29 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         Ok(())
     }
 
-    /// Lets a connection go by which a grant or permit lasted: that ends, or lasts a little longer.
-    pub fn depart(&mut self, fence: u64, client: u64) {
+    /// Lets a connection go: all grants or permits that lasted by it end, or last a little longer.
+    pub fn depart(&mut self, client: u64) {
         let now_ms = self.now_ms;
-        let term = match self.txn.inspect(&self.key) {
-            Some(entry) => {
-                let of_lock = entry.object::<Lock>().and_then(|lock| {
-                    lock.of_fence(fence).map(|at| (lock.grants()[at].term, lock.grants()[at].client))
-                });
-                let of_permit = entry.object::<Semaphore>().and_then(|semaphore| semaphore.permit(fence));
-                of_lock.or(of_permit.map(|permit| (permit.term, permit.client)))
+        let is_its = |term: Term, owner: u64| matches!(term, Term::Session { .. }) && owner == client;
+        let Some(entry) = self.txn.inspect(&self.key) else { return };
+        let its: Vec<(u64, Term)> = match entry.any_object() {
+            Some(ObjectRef::Lock(lock)) => {
+                let its = lock.grants().iter().filter(|grant| is_its(grant.term, grant.client));
+                its.map(|grant| (grant.fence, grant.term)).collect()
             }
-            None => None,
+            Some(ObjectRef::Semaphore(semaphore)) => {
+                let its = semaphore.permits().filter(|(_, permit)| is_its(permit.term, permit.client));
+                its.map(|(fence, permit)| (fence, permit.term)).collect()
+            }
+            _ => return,
         };
-        match term {
-            Some((term @ Term::Session { .. }, owner)) if owner == client => {
-                let next = term.without_connection(now_ms).unwrap_or(Term::Lease { end_ms: now_ms });
-                // Neither fails: the value has just been looked at.
-                let _ = self.set_term(fence, next, client, None);
-                self.set_permit_term(fence, next, None);
-                self.sweep();
-            }
-            _ => {}
+        for (fence, term) in its {
+            let next = term.without_connection(now_ms).unwrap_or(Term::Lease { end_ms: now_ms });
+            // Neither fails: the value has just been looked at.
+            let _ = self.set_term(fence, next, client, None);
+            self.set_permit_term(fence, next, None);
         }
+        self.sweep();
     }
 
     /// Takes back what was granted to somebody who never heard of it.
@@ -256,7 +256,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         let now_ms = self.now_ms;
         let Some(found) = self.txn.find(&self.key) else { return Ok(None) };
         let semaphore = found.object::<Semaphore>().ok_or(WrongType)?;
-        if semaphore.permits().any(|(_, permit)| permit.term.is_over(now_ms)) {
+        if semaphore.is_due(now_ms) {
             let Some(mut guard) = self.txn.edit::<Semaphore>(&self.key)? else { return Ok(None) };
             let ended = guard.change(|semaphore| (true, semaphore.expire(now_ms)));
             drop(guard);
@@ -282,7 +282,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         drop(guard);
         self.enter(fence, term, owner, client);
         self.txn.tell(&self.key, &event::LOCK_ACQUIRED);
-        Ok(Some((fence, left, self.grant_ref(fence))))
+        Ok(Some((fence, left, self.grant_ref(fence, term))))
     }
 
     /// Takes a permit back: how many are left then, if it was out.
@@ -312,8 +312,8 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         self.state.keyspace.shard_of(self.key.hash())
     }
 
-    fn grant_ref(&self, fence: u64) -> GrantRef {
-        GrantRef { shard: u32::try_from(self.shard()).unwrap_or_default(), fence }
+    fn grant_ref(&self, fence: u64, term: Term) -> GrantRef {
+        GrantRef { shard: u32::try_from(self.shard()).unwrap_or_default(), fence, end_ms: term.end_ms() }
     }
 
     /// Enters a grant in the books, and binds it to its connection if it lasts by that.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::lock::Term;
+use super::lock::{NEVER_MS, Term};
 
 /// What one request has got of a semaphore.
 #[derive(Clone, Debug)]
@@ -22,13 +22,21 @@ pub struct Permit {
 #[derive(Clone, Debug, Default)]
 pub struct Semaphore(Box<Permits>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Permits {
     size: u64,
     used: u64,
     /// By the fence of each.
     out: BTreeMap<u64, Permit>,
     owners_bytes: usize,
+    /// Nothing that is out ends before.
+    next_end_ms: u64,
+}
+
+impl Default for Permits {
+    fn default() -> Permits {
+        Permits { size: 0, used: 0, out: BTreeMap::new(), owners_bytes: 0, next_end_ms: NEVER_MS }
+    }
 }
 
 impl Semaphore {
@@ -66,6 +74,7 @@ impl Semaphore {
     pub fn hand_out(&mut self, fence: u64, permit: Permit) {
         self.0.used += permit.count;
         self.0.owners_bytes += permit.owner.len();
+        self.0.next_end_ms = self.0.next_end_ms.min(permit.term.end_ms());
         self.0.out.insert(fence, permit);
     }
 
@@ -86,12 +95,18 @@ impl Semaphore {
     pub fn set_term(&mut self, fence: u64, term: Term) {
         if let Some(permit) = self.0.out.get_mut(&fence) {
             permit.term = term;
+            self.0.next_end_ms = self.0.next_end_ms.min(term.end_ms());
         }
     }
 
     /// All that is out, the oldest first.
     pub fn permits(&self) -> impl Iterator<Item = (u64, &Permit)> {
         self.0.out.iter().map(|(fence, permit)| (*fence, permit))
+    }
+
+    /// Whether anything may be over.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        self.0.next_end_ms <= now_ms
     }
 
     /// Takes back what is over.
@@ -101,7 +116,10 @@ impl Semaphore {
             .filter(|(_, permit)| permit.term.is_over(now_ms))
             .map(|(fence, _)| fence)
             .collect();
-        over.into_iter().filter_map(|fence| Some((fence, self.take_back(fence)?))).collect()
+        let over = over.into_iter().filter_map(|fence| Some((fence, self.take_back(fence)?))).collect();
+        let ends = self.permits().map(|(_, permit)| permit.term.end_ms());
+        self.0.next_end_ms = ends.min().unwrap_or(NEVER_MS);
+        over
     }
 
     /// Heap bytes.
@@ -112,6 +130,7 @@ impl Semaphore {
 
     /// Asserts what must hold at any time.
     pub fn check_invariants(&self) {
+        assert!(self.0.out.values().all(|permit| permit.term.end_ms() >= self.0.next_end_ms));
         assert_eq!(self.0.used, self.0.out.values().map(|permit| permit.count).sum::<u64>());
         assert_eq!(self.0.owners_bytes, self.0.out.values().map(|permit| permit.owner.len()).sum::<usize>());
     }

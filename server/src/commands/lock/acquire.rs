@@ -123,7 +123,7 @@ impl Request<'_> {
                 Verdict::New => !is_queue || state.waiters.is_next(call.db, key.bytes(), Kind::Lock, ticket),
                 Verdict::Again(_) | Verdict::Upgrade(_) => true,
                 Verdict::Busy | Verdict::BusyUpgrade => false,
-                Verdict::Full => return self.refuse(key, verdicts),
+                Verdict::Full => return self.refuse(call, key, verdicts),
                 Verdict::Crowded => return Err(Error::LOCK_CROWDED),
             };
             verdicts.push(verdict);
@@ -152,11 +152,17 @@ impl Request<'_> {
     }
 
     /// What becomes of a request for more holds than there may be.
-    fn refuse(&self, key: &Key<'_>, mut verdicts: SmallVec<[Verdict; 1]>) -> Result<Attempt, Error> {
+    fn refuse(
+        &self,
+        call: &Call<'_>,
+        key: &Key<'_>,
+        mut verdicts: SmallVec<[Verdict; 1]>,
+    ) -> Result<Attempt, Error> {
         if self.options.limit.is_none_or(|limit| limit > HOLDS_MAX) {
             return Err(Error::LOCK_HOLDS);
         }
-        if self.options.wait_ms.is_some() {
+        // In a program nobody waits.
+        if self.options.wait_ms.is_some() && call.program.is_none() {
             return Err(Error::deadlock_by_limit(key.bytes()));
         }
         verdicts.push(Verdict::Full);

@@ -1,7 +1,7 @@
 //! What the holder of a lock does meanwhile: has it last longer, or by another connection.
 
 use shardis_storage::Transaction;
-use shardis_storage::types::lock::{NEVER_MS, Term};
+use shardis_storage::types::lock::Term;
 
 use super::options::{fence, fence_option, milliseconds, owner};
 use super::{SINCE, count};
@@ -73,10 +73,7 @@ fn attach(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         Term::Lease { .. } => return Err(Error::ATTACH_LEASE),
         Term::Session { .. } => term,
         Term::Grace { grace_ms, .. } => {
-            let hold_ms =
-                u64::try_from(call.state.config.locks.session_hold_ms_max.value()).unwrap_or_default();
-            let end_ms = if hold_ms == 0 { NEVER_MS } else { site.now_ms.saturating_add(hold_ms) };
-            Term::Session { grace_ms, end_ms }
+            Term::Session { grace_ms, end_ms: call.state.config.locks.session_end_ms(site.now_ms) }
         }
     };
     let client = call.client.as_ref().map_or(0, |client| client.id);

@@ -110,11 +110,12 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
             return Err(Error::SYNTAX);
         }
     }
-    let mut keys = call.state.locks.register.keys(call.db);
-    keys.retain(|key| pattern.as_ref().is_none_or(|pattern| pattern.matches(key)));
-    if call.should_offload(keys.len()) {
+    // It goes through the whole register.
+    if call.may_offload {
         return Ok(Flow::Offload);
     }
+    let mut keys = call.state.locks.register.keys(call.db);
+    keys.retain(|key| pattern.as_ref().is_none_or(|pattern| pattern.matches(key)));
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
     let header = call.reply.mark();
     let mut listed = 0;

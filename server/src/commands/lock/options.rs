@@ -1,7 +1,7 @@
 //! The words behind the owner of a request for a lock or for permits: how, how long, and whether to wait.
 
 use shardis_protocol::number;
-use shardis_storage::types::lock::{Mode, NEVER_MS, Term};
+use shardis_storage::types::lock::{Mode, Term};
 
 use crate::command::{Args, Call, Error};
 use crate::config::locks::LEASE_MS_MAX;
@@ -78,18 +78,12 @@ impl<'a> Options<'a> {
 
     /// How long, from now on.
     pub fn term(&self, call: &Call<'_>, now_ms: u64) -> Term {
-        let setting = |value: i64| u64::try_from(value).unwrap_or_default();
+        let settings = &call.state.config.locks;
         match self.grace_ms {
-            Some(grace_ms) => {
-                let hold_ms = setting(call.state.config.locks.session_hold_ms_max.value());
-                let end_ms = if hold_ms == 0 { NEVER_MS } else { now_ms.saturating_add(hold_ms) };
-                Term::Session { grace_ms, end_ms }
-            }
+            Some(grace_ms) => Term::Session { grace_ms, end_ms: settings.session_end_ms(now_ms) },
             None => {
-                let lease_ms = self
-                    .lease_ms
-                    .unwrap_or_else(|| setting(call.state.config.locks.default_lease_ms.value()));
-                Term::Lease { end_ms: now_ms.saturating_add(lease_ms) }
+                let usual_ms = || settings.default_lease_ms.value().unsigned_abs();
+                Term::Lease { end_ms: now_ms.saturating_add(self.lease_ms.unwrap_or_else(usual_ms)) }
             }
         }
     }

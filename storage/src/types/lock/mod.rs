@@ -284,10 +284,17 @@ impl Lock {
     }
 
     fn end_where(&mut self, is_over: impl Fn(&Grant) -> bool) -> Vec<Grant> {
-        let mut ended = Vec::new();
-        while let Some(at) = self.grants().iter().position(&is_over) {
-            ended.push(self.end(at));
+        let Some(grants) = &mut self.0 else { return Vec::new() };
+        let (mut ended, mut left) = (Vec::new(), SmallVec::new());
+        for grant in std::mem::take(&mut grants.all) {
+            if is_over(&grant) {
+                grants.behind_bytes -= grant.behind_bytes();
+                ended.push(grant);
+            } else {
+                left.push(grant);
+            }
         }
+        grants.all = left;
         ended
     }
 
