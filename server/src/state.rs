@@ -210,7 +210,13 @@ impl State {
     pub fn used_memory_beside(&self, keys_bytes: usize) -> usize {
         let of_programs = self.scripts.memory_bytes() + self.functions.memory_bytes();
         let of_computations = self.pool.memory_bytes() + self.jobs.memory_bytes() + self.cursors.counts().1;
-        keys_bytes + BASE_BYTES + self.clients.totals().memory_bytes + of_programs + of_computations
+        let of_locks = self.locks.register.memory_bytes();
+        keys_bytes
+            + BASE_BYTES
+            + self.clients.totals().memory_bytes
+            + of_programs
+            + of_computations
+            + of_locks
     }
 
     /// Frees what cursors had that were closed, where that may take long.

@@ -4,7 +4,7 @@
 //! Each shard's part is only written by who has locked the shard, so that its own lock is free but for the keeper's look.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -19,6 +19,8 @@ pub struct Register {
     sessions: DashMap<u64, HashMap<u64, (usize, u64)>>,
     /// No grant ends before, unless the keeper has been woken.
     next_end_ms: AtomicU64,
+    /// About what the entries take.
+    bytes: AtomicUsize,
 }
 
 /// A grant in the register.
@@ -52,6 +54,7 @@ impl Register {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             sessions: DashMap::new(),
             next_end_ms: AtomicU64::new(NEVER_MS),
+            bytes: AtomicUsize::new(0),
         }
     }
 
@@ -62,14 +65,17 @@ impl Register {
         if matches!(term, Term::Session { .. }) {
             self.sessions.entry(granted.client).or_default().insert(granted.fence, (shard, end_ms));
         }
-        self.shards[shard].lock().insert((end_ms, granted.fence), granted);
+        self.bytes.fetch_add(weight(&granted), Ordering::Relaxed);
+        let replaced = self.shards[shard].lock().insert((end_ms, granted.fence), granted);
+        self.lighten(replaced.iter());
         end_ms < self.next_end_ms.load(Ordering::SeqCst)
             && end_ms < self.next_end_ms.fetch_min(end_ms, Ordering::SeqCst)
     }
 
     /// Takes a grant out that had this term.
     pub fn leave(&self, shard: usize, fence: u64, term: Term, client: u64) {
-        self.shards[shard].lock().remove(&(term.end_ms(), fence));
+        let left = self.shards[shard].lock().remove(&(term.end_ms(), fence));
+        self.lighten(left.iter());
         if matches!(term, Term::Session { .. }) {
             self.leave_session(client, fence);
         }
@@ -84,7 +90,8 @@ impl Register {
         (fence_now, term, client_now): (u64, Term, u64),
     ) {
         if (before.end_ms(), fence) != (term.end_ms(), fence_now) {
-            self.shards[shard].lock().remove(&(before.end_ms(), fence));
+            let left = self.shards[shard].lock().remove(&(before.end_ms(), fence));
+            self.lighten(left.iter());
         }
         let is_same = matches!(term, Term::Session { .. }) && (fence, client) == (fence_now, client_now);
         if matches!(before, Term::Session { .. }) && !is_same {
@@ -119,6 +126,7 @@ impl Register {
                 due.push(first.remove());
             }
         }
+        self.lighten(due.iter());
         (due, self.next_end_ms.fetch_min(next_ms, Ordering::SeqCst).min(next_ms))
     }
 
@@ -150,6 +158,7 @@ impl Register {
             let mut shard = shard.lock();
             drained.extend(shard.extract_if(.., |_, granted| granted.db == db).map(|(_, granted)| granted));
         }
+        self.lighten(drained.iter());
         for granted in &drained {
             if let Some(mut session) = self.sessions.get_mut(&granted.client) {
                 session.remove(&granted.fence);
@@ -173,6 +182,15 @@ impl Register {
         }
     }
 
+    /// About how many bytes it takes.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    fn lighten<'g>(&self, gone: impl Iterator<Item = &'g Granted>) {
+        self.bytes.fetch_sub(gone.map(weight).sum(), Ordering::Relaxed);
+    }
+
     /// How many grants there are, and how many of them last by a connection.
     pub fn counts(&self) -> (usize, usize) {
         let grants = self.shards.iter().map(|shard| shard.lock().len()).sum();
@@ -191,6 +209,11 @@ impl Register {
         keys.dedup();
         keys
     }
+}
+
+/// About what an entry takes, with its place among those of its connection.
+fn weight(granted: &Granted) -> usize {
+    size_of::<((u64, u64), Granted)>() + granted.key.len() + size_of::<(u64, (usize, u64))>()
 }
 
 #[cfg(test)]
@@ -214,6 +237,7 @@ mod tests {
         assert!(!register.enter(0, granted(4, 1), lease(70)));
         assert_eq!(register.take_due(50).1, 60);
         assert_eq!(register.counts(), (2, 0));
+        assert_eq!(register.memory_bytes(), 2 * weight(&granted(1, 1)));
     }
 
     #[test]

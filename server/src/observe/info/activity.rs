@@ -218,6 +218,13 @@ impl Report<'_> {
         for (name, value) in self.state.pool.report().fields() {
             self.field(name, value);
         }
+        let (jobs, open) = self.state.jobs.counts();
+        let (cursors, cursor_bytes) = self.state.cursors.counts();
+        self.field("compute_jobs", jobs);
+        self.field("compute_jobs_open", open);
+        self.field("compute_cursors", cursors);
+        self.field("compute_cursor_bytes", cursor_bytes);
+        self.field("compute_memory", self.state.pool.memory_bytes());
     }
 
     pub(super) fn keyspace(&mut self) {
