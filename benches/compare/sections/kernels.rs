@@ -5,7 +5,7 @@ use super::Comparison;
 use crate::failure::{Failure, system};
 use crate::results::{OURS, Section};
 use shardis_benches::target::Target;
-use shardis_compute::{Batch, Bounds, Field, Form, Limits, Partial, Plan, Row, Value as Sum};
+use shardis_compute::{Batch, Bounds, Field, Form, Partial, Plan, Row, Value as Sum};
 use shardis_server::{Server, Session, Value};
 use std::hint::black_box;
 use std::time::Instant;

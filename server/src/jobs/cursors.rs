@@ -91,7 +91,7 @@ impl Cursors {
         let options = plan.options().cursor.unwrap_or_default();
         let mut frame = finished;
         let rows = std::mem::take(&mut frame.outcome.rows);
-        let bytes = rows.iter().map(row_bytes).sum();
+        let bytes = rows.iter().map(|row| row_bytes(row)).sum();
         let mut cursor = Cursor {
             user: asking.user.into(),
             db,
@@ -225,7 +225,7 @@ impl Cursor {
 }
 
 /// About how many bytes a row takes, here and in a reply.
-fn row_bytes(row: &Vec<Value>) -> usize {
+fn row_bytes(row: &[Value]) -> usize {
     size_of::<Vec<Value>>() + row.iter().map(|value| size_of::<Value>() + value.memory_bytes()).sum::<usize>()
 }
 

@@ -41,7 +41,7 @@ fn result(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let job = view.read::<Job>(&key)?.ok_or(Error::NO_JOB)?;
     match job.stage() {
         Stage::Created | Stage::Running => return call.null_array(),
-        Stage::Done => write_result(call.reply, &job),
+        Stage::Done => write_result(call.reply, job),
         Stage::Failed | Stage::Canceled | Stage::Expired => {
             return Err(Error::job_without_result(job.stage(), job.outcome()));
         }
