@@ -7,7 +7,7 @@ use crate::expr::{self, Domain, Expression, Language, Native, Parsed, Scope, Sou
 use crate::grammar::{Draft, DraftReducer, Form, LISTED_MAX};
 use crate::inputs::Inputs;
 use crate::kind::Kinds;
-use crate::options::{Bounds, Limits, OnTimeout};
+use crate::options::{Bounds, Isolation, Limits, OnTimeout};
 use crate::reading::Reading;
 use crate::reducer::{Context, Function, Spec};
 
@@ -256,7 +256,9 @@ fn limits(draft: &Draft<'_>, bounds: &Bounds) -> Result<Limits, PlanError> {
         None => Ok(usual.min(hard)),
     };
     let (options, Bounds { usual, async_timeout_ms, hard }) = (&draft.options, bounds);
-    let usual_timeout_ms = if options.asynchronous.is_some() { *async_timeout_ms } else { usual.timeout_ms };
+    // Who holds up everybody else has no more time than with a client that waits.
+    let takes_its_time = options.asynchronous.is_some() && options.isolation != Isolation::Atomic;
+    let usual_timeout_ms = if takes_its_time { *async_timeout_ms } else { usual.timeout_ms };
     // Without a limit of time is more than any limit.
     let endless = |ms: u64| if ms == 0 { u64::MAX } else { ms };
     let timeout_ms = within(

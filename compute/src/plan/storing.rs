@@ -49,14 +49,14 @@ pub(super) fn form(draft: &Draft<'_>) -> Result<Option<IntoForm>, PlanError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::Bounds;
+    use crate::options::{Bounds, Limits};
 
-    fn words(text: &str) -> Vec<&[u8]> {
+    fn words_of(text: &str) -> Vec<&[u8]> {
         text.split(' ').map(str::as_bytes).collect()
     }
 
     fn planned(text: &str) -> Result<Option<IntoForm>, String> {
-        let plan = Plan::new(Form::KAggregate, &words(text), &Bounds::NONE);
+        let plan = Plan::new(Form::KAggregate, &words_of(text), &Bounds::NONE);
         plan.map(|plan| plan.storing().map(|(_, form)| form)).map_err(|error| error.to_string())
     }
 
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_key_of_into_is_found_by_the_grammar() {
-        let found = |form, text| Plan::place(form, &words(text), Place::Destination);
+        let found = |form, text| Plan::place(form, &words_of(text), Place::Destination);
         assert_eq!(found(Form::KAggregate, "k REDUCE COUNT 0 AS n"), None);
         assert_eq!(found(Form::KAggregate, "INTO REDUCE COUNT 0 AS INTO INTO d"), Some(7));
         assert_eq!(found(Form::KAggregate, "k WHERE INTO INTO d HASH REDUCE COUNT 0 AS n"), Some(4));
@@ -92,9 +92,23 @@ mod tests {
 
     #[test]
     fn so_are_the_key_and_the_channel_of_a_job() {
-        let text = words("k WHERE ID ASYNC NOTIFY c ID j REDUCE COUNT 0 AS ID");
+        let text = words_of("k WHERE ID ASYNC NOTIFY c ID j REDUCE COUNT 0 AS ID");
         let found = |place| Plan::place(Form::KAggregate, &text, place);
         assert_eq!([Place::Job, Place::Channel, Place::Destination].map(found), [Some(7), Some(5), None]);
-        assert_eq!(Plan::place(Form::Count, &words("ID WHERE NOTIFY"), Place::Job), None);
+        assert_eq!(Plan::place(Form::Count, &words_of("ID WHERE NOTIFY"), Place::Job), None);
+    }
+
+    #[test]
+    fn a_job_has_more_time_unless_it_holds_up_everybody_else() {
+        let usual = Limits { timeout_ms: 5, ..Limits::NONE };
+        let bounds = Bounds { usual, async_timeout_ms: 600, hard: Limits::NONE };
+        let timeout_ms = |options: &str| {
+            let words = format!("k REDUCE COUNT 0 AS n {options}");
+            Plan::new(Form::KAggregate, &words_of(&words), &bounds).expect("a plan").limits().timeout_ms
+        };
+        assert_eq!(timeout_ms("TIMEOUT 7 ASYNC"), 7);
+        assert_eq!(timeout_ms("ASYNC"), 600);
+        assert_eq!(timeout_ms("ASYNC ISOLATION ATOMIC"), 5);
+        assert_eq!(timeout_ms("PROFILE"), 5);
     }
 }

@@ -21,8 +21,8 @@ fn info(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let is_full = call.args.take_word("FULL");
     call.args.finish()?;
-    if view.read::<Job>(&key)?.is_none() {
-        return Err(Error::NO_JOB);
+    if is_long(call, view.read::<Job>(&key)?.ok_or(Error::NO_JOB)?) {
+        return Ok(Flow::Offload);
     }
     describe(call, view, &key, is_full);
     Ok(Flow::Done)
@@ -39,6 +39,9 @@ pub static RESULT: Command = Command::read("JOB.RESULT", result)
 fn result(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let job = view.read::<Job>(&key)?.ok_or(Error::NO_JOB)?;
+    if is_long(call, job) {
+        return Ok(Flow::Offload);
+    }
     match job.stage() {
         Stage::Created | Stage::Running => return call.null_array(),
         Stage::Done => write_result(call.reply, job),
@@ -48,6 +51,14 @@ fn result(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     }
     Ok(Flow::Done)
 }
+
+/// Whether to write its result takes too long here: in RESP2, for which it is made anew.
+pub(super) fn is_long(call: &Call<'_>, job: &Job) -> bool {
+    call.reply.version() == Version::Resp2 && call.should_offload(job.outcome().len() / BYTES_OF_AN_ELEMENT)
+}
+
+/// What an element of a result has, about.
+const BYTES_OF_AN_ELEMENT: usize = 64;
 
 /// Writes the fields of the job at a key, if there is one.
 pub(super) fn describe(call: &mut Call<'_>, view: &mut View<'_>, key: &Key<'_>, is_full: bool) {

@@ -5,7 +5,7 @@ use shardis_storage::types::job::Job;
 use shardis_storage::{Kind, Transaction};
 
 use super::SINCE;
-use super::info::describe;
+use super::info::{describe, is_long};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flow, key};
 
@@ -34,7 +34,11 @@ fn wait(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
             return Err(Error::SYNTAX);
         }
     }
-    let is_open = txn.read::<Job>(&key)?.ok_or(Error::NO_JOB)?.stage().is_open();
+    let job = txn.read::<Job>(&key)?.ok_or(Error::NO_JOB)?;
+    if is_long(call, job) {
+        return Ok(Flow::Offload);
+    }
+    let is_open = job.stage().is_open();
     // Whoever waits for progress is run again when there is some.
     let has_got_on = for_progress && call.ticket.is_some();
     if !is_open || has_got_on {
