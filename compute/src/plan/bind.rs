@@ -340,6 +340,10 @@ fn check(form: Form, draft: &Draft<'_>) -> Result<(), PlanError> {
     if (options.scalar || form == Form::Count) && options.on_timeout == OnTimeout::Partial {
         return refuse("ONTIMEOUT PARTIAL needs a map as reply: a lone value could not be labelled");
     }
+    let job = options.asynchronous.as_ref().and_then(|wanted| wanted.id.as_ref());
+    if job.is_some() && job == options.into.as_ref().map(|into| &into.key) {
+        return refuse("INTO and ID name the same key");
+    }
     if options.asynchronous.is_some() && (options.cursor.is_some() || options.scalar) {
         return refuse("ASYNC does not go with CURSOR or SCALAR");
     }

@@ -13,6 +13,12 @@ impl Plan {
         Some((&into.key, into.form.expect("invariant: a plan has chosen the form")))
     }
 
+    /// Whether such a command stores its result, or becomes a job.
+    pub fn writes(form: Form, words: &[&[u8]]) -> bool {
+        let draft = target(form, words).and_then(|(_, clauses)| grammar::parse(form, clauses));
+        draft.is_ok_and(|draft| draft.options.into.is_some() || draft.options.asynchronous.is_some())
+    }
+
     /// A word that is a key or a channel, counted from the first behind the name of the command; `None` if there is none of that
     /// kind. Where the words are no plan, and the command is refused, it is the one behind the last such keyword.
     pub fn place(form: Form, words: &[&[u8]], place: Place) -> Option<usize> {

@@ -45,10 +45,23 @@ pub(super) struct Created {
 impl Created {
     /// Sets its work going; no shard is locked.
     pub(super) fn set_going(self, state: &Arc<State>) {
-        let (number, course, server) = (self.number, Arc::clone(&self.order.course), Arc::clone(state));
-        let conclude = move |answer| conclude(&server, number, course, answer);
+        let work = Work {
+            number: self.number,
+            course: Arc::clone(&self.order.course),
+            changes_keys: self.order.changes_keys(),
+        };
+        let server = Arc::clone(state);
+        let conclude = move |answer| conclude(&server, work, answer);
         set_going(state, self.order, self.client, Promise::to(conclude, self.cancel));
     }
+}
+
+/// What the end of the work has to know of it.
+struct Work {
+    number: u64,
+    course: Arc<Course>,
+    /// Whether something has been done that stays, whatever becomes of the outcome.
+    changes_keys: bool,
 }
 
 /// Runs a call that asks for a job.
@@ -162,23 +175,31 @@ fn may_make_up(ctx: &Context<'_>, client: &Client, entry: &Entry, call: &Call<'_
 }
 
 /// Writes down how the work on a job has ended.
-fn conclude(state: &Arc<State>, number: u64, course: Arc<Course>, answer: Option<Answer>) {
+fn conclude(state: &Arc<State>, work: Work, answer: Option<Answer>) {
     let server = Arc::clone(state);
     state.executor.run(move |worker| {
         let ctx = Context::of_worker(&server, worker);
-        let outcome = Outcome::of(&ctx, answer);
-        change(&ctx, number, |site| {
-            if let Some(begun_ms) = course.begun_ms() {
-                site.begin(number, begun_ms);
+        let Outcome { stage, text } = Outcome::of(&ctx, &work, answer);
+        let hold = if text.len() > LARGE_BYTES { Hold::Long } else { Hold::Short };
+        change(&ctx, work.number, hold, |site| {
+            if let Some(begun_ms) = work.course.begun_ms() {
+                site.begin(work.number, begun_ms);
             }
-            if !site.end(number, outcome.stage, &outcome.text) && outcome.stage == Stage::Canceled {
-                site.explain(number, &outcome.text);
+            // Somebody may have cancelled it, and said why.
+            if let Some(more) = site.end(work.number, stage, text)
+                && stage == Stage::Canceled
+                && let Some(changed) = more.strip_prefix(Error::JOB_CANCELED.text())
+            {
+                site.explain(work.number, changed);
             }
         });
-        server.jobs.close(&course);
+        server.jobs.close(work.number);
         server.clients.tracking.end_turn(&server);
     });
 }
+
+/// An outcome that is worth a look at the memory left, and whose shard is held for longer than moments.
+const LARGE_BYTES: usize = 64 * 1024;
 
 /// What has come of the work.
 struct Outcome {
@@ -188,13 +209,18 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn of(ctx: &Context<'_>, answer: Option<Answer>) -> Outcome {
+    fn of(ctx: &Context<'_>, work: &Work, answer: Option<Answer>) -> Outcome {
         let mut reply = Reply::new(Version::Resp3);
         let error = match answer.map(|answer| answer.write(&mut reply)) {
-            Some(Ok(())) if !admit::is_out_of_memory(ctx) => {
-                return Outcome { stage: Stage::Done, text: reply.to_vec() };
+            Some(Ok(())) => {
+                // What was changed has to be told, and a short result takes no more than an error.
+                let is_refused =
+                    reply.len() > LARGE_BYTES && !work.changes_keys && admit::is_out_of_memory(ctx);
+                if !is_refused {
+                    return Outcome { stage: Stage::Done, text: reply.to_vec() };
+                }
+                Error::OUT_OF_MEMORY
             }
-            Some(Ok(())) => Error::OUT_OF_MEMORY,
             Some(Err(error)) => error,
             None => Error::JOB_CANCELED,
         };
@@ -211,19 +237,22 @@ impl Outcome {
 pub fn tell_progress(ctx: &Context<'_>) {
     for (number, listed) in ctx.state.jobs.at_work() {
         let (begun_ms, percent) = (listed.course.begun_ms(), listed.course.percent());
-        if begun_ms.is_some() && listed.course.tells(percent) {
-            change(ctx, number, |site| {
-                site.begin(number, begun_ms.unwrap_or_default());
-                site.advance(number, percent);
-            });
+        let Some(begun_ms) = begun_ms.filter(|_| listed.course.is_news(percent)) else { continue };
+        let is_told = change(ctx, number, Hold::Short, |site| {
+            site.begin(number, begun_ms);
+            site.advance(number, percent);
+        });
+        if is_told {
+            listed.course.note_told(percent);
         }
     }
 }
 
-/// Does something with the key of a job, if it is still there.
-fn change(ctx: &Context<'_>, number: u64, act: impl FnOnce(&mut Site<'_, '_, '_>)) {
+/// Does something with the key of a job, if it is still there. False if somebody keeps its shard for longer than this thread may
+/// wait: then it has not been looked at.
+fn change(ctx: &Context<'_>, number: u64, hold: Hold, act: impl FnOnce(&mut Site<'_, '_, '_>)) -> bool {
     let state = ctx.state;
-    let Some(key) = state.jobs.find(number).and_then(|listed| listed.key) else { return };
+    let Some(key) = state.jobs.find(number).and_then(|listed| listed.key) else { return true };
     let route = Route::One(state.keyspace.shard_of(state.keyspace.hash(&key)));
     let act = |txn: &mut Transaction<'_>| {
         if let Some(listed) = state.jobs.find(number) {
@@ -231,6 +260,5 @@ fn change(ctx: &Context<'_>, number: u64, act: impl FnOnce(&mut Site<'_, '_, '_>
             act(&mut Site::new(state, txn, state.keyspace.key(&key)));
         }
     };
-    // Not to get the shard is to have no time for telling: it is told later, or at the end, which waits.
-    holding(ctx, &route, Hold::Short, 0, act);
+    holding(ctx, &route, hold, 0, act).is_some()
 }

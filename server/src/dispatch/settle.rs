@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use shardis_storage::types::job::Job;
 use shardis_storage::{Change, Contended, Db, Detached, Interest, Kind, Settled, Transaction, What};
 
 use super::Context;
@@ -133,21 +134,28 @@ impl Settling<'_, '_, '_> {
         }
     }
 
-    /// Lets those know who keep books on whole databases.
+    /// Lets those look for what is theirs who keep books on whole databases, where any was emptied or exchanged. What there is counts,
+    /// not the order in which it came: a program may have done several things.
     fn follow_whole(&mut self, changes: &[Change]) {
-        let state = self.ctx.state;
-        let (locks, jobs) = (&state.locks, &state.jobs);
-        for change in changes.iter().filter(|change| change.what == What::Flushed) {
-            locks.flushed(change.db);
-            jobs.flushed(change.db);
-            state.close_cursors(state.cursors.flushed(change.db));
+        let whole = changes.iter().filter(|change| matches!(change.what, What::Flushed | What::Swapped));
+        let mut dbs: Vec<Db> = whole.map(|change| change.db).collect();
+        if dbs.is_empty() {
+            return;
         }
-        let swapped: Vec<Db> =
-            changes.iter().filter(|change| change.what == What::Swapped).map(|change| change.db).collect();
-        // A swap is told of both.
-        for pair in swapped.chunks_exact(2) {
-            locks.register.swap(pair[0], pair[1]);
-            jobs.swap(pair[0], pair[1]);
+        dbs.sort_unstable_by_key(|db| db.0);
+        dbs.dedup();
+        let (state, txn) = (self.ctx.state, &mut *self.txn);
+        state.locks.follow(state, txn, &dbs);
+        state.jobs.follow(&dbs, |number, key| {
+            let key = state.keyspace.key(key);
+            dbs.iter().copied().find(|db| {
+                txn.select(*db);
+                let job = txn.inspect(&key).and_then(|entry| entry.object::<Job>());
+                job.is_some_and(|job| job.number() == number)
+            })
+        });
+        for change in changes.iter().filter(|change| change.what == What::Flushed) {
+            state.close_cursors(state.cursors.flushed(change.db));
         }
     }
 

@@ -22,8 +22,8 @@ pub const CURSORS_MAX: usize = 1024;
 pub const PAGE_ROWS: usize = 1000;
 /// How long a cursor waits without MAXIDLE.
 const IDLE_MS: u64 = 300_000;
-/// The results that are open may together take so many times what one run may need.
-const SHARE_OF_ALL: u64 = 4;
+/// The results that are open may together take so many times what one run may need that does not say.
+pub const SHARE_OF_ALL: u64 = 4;
 
 /// All cursors of a server.
 #[derive(Debug, Default)]
@@ -79,13 +79,15 @@ pub struct Asking<'a> {
 }
 
 impl Cursors {
-    /// The first page of a result in this database, and a cursor for what it leaves.
+    /// The first page of a result in this database, and a cursor for what it leaves, unless all cursors would take more than so
+    /// many bytes. It weighs the whole result, and may free it, for which a network thread has no time.
     pub fn open(
         &self,
         plan: &Arc<Plan>,
         finished: Finished,
         db: Db,
         asking: Asking<'_>,
+        bytes_max: u64,
         random: &mut Random,
     ) -> Result<Page, Error> {
         let options = plan.options().cursor.unwrap_or_default();
@@ -106,7 +108,6 @@ impl Cursors {
         if cursor.rows.len() == 0 {
             return Ok(page);
         }
-        let bytes_max = plan.limits().memory_bytes_max.saturating_mul(SHARE_OF_ALL);
         let mut open = self.open.lock();
         if open.cursors.len() >= CURSORS_MAX {
             return Err(Error::too_many_cursors());
@@ -134,6 +135,16 @@ impl Cursors {
             drop(open.close_all(|at, _| at == number));
         }
         Ok(page)
+    }
+
+    /// How many rows its next page has without COUNT.
+    pub fn page_rows(&self, number: u64, asking: Asking<'_>) -> Result<usize, Error> {
+        Ok(self.open.lock().find(number, asking)?.page_rows())
+    }
+
+    /// Closes a cursor that nobody has heard of.
+    pub fn withdraw(&self, number: u64) -> Closed {
+        self.open.lock().close_all(|at, _| at == number)
     }
 
     /// Closes a cursor.
@@ -201,10 +212,14 @@ impl Cursor {
         now.saturating_sub(self.touched) >= self.idle_max
     }
 
+    fn page_rows(&self) -> usize {
+        let options = self.plan.options().cursor.unwrap_or_default();
+        options.count.map_or(PAGE_ROWS, Into::into)
+    }
+
     /// Takes the next rows: so many at most, and no more than a reply may have bytes, but one in any case.
     fn page(&mut self, rows_max: Option<usize>, number: u64) -> Page {
-        let options = self.plan.options().cursor.unwrap_or_default();
-        let rows_max = rows_max.or(options.count.map(Into::into)).unwrap_or(PAGE_ROWS);
+        let rows_max = rows_max.unwrap_or(self.page_rows());
         let bytes_max = usize::try_from(self.plan.limits().output_bytes_max).unwrap_or(usize::MAX);
         let (mut count, mut bytes) = (0_usize, 0_usize);
         for row in self.rows.as_slice().iter().take(rows_max) {
@@ -214,7 +229,8 @@ impl Cursor {
             }
             (count, bytes) = (count + 1, next);
         }
-        self.bytes -= bytes;
+        // The room for the rows themselves stays until the last is gone.
+        self.bytes -= bytes - count * size_of::<Vec<Value>>();
         let rows = self.rows.by_ref().take(count).collect();
         let outcome = Outcome { rows, ..self.frame.outcome.clone() };
         let Finished { stored, isolation, covered, ms, profile, .. } = self.frame;
@@ -252,7 +268,7 @@ mod tests {
     }
 
     fn open(cursors: &Cursors, plan: &Arc<Plan>, rows: usize) -> Result<Page, Error> {
-        cursors.open(plan, result(rows), Db(0), ALICE, &mut Random::seeded(1))
+        cursors.open(plan, result(rows), Db(0), ALICE, u64::MAX, &mut Random::seeded(1))
     }
 
     #[test]
@@ -315,14 +331,15 @@ mod tests {
         let cursors = Cursors::default();
         let unlimited = plan("CURSOR COUNT 1", Limits::NONE);
         let mut random = Random::seeded(1);
-        let mut open = |plan: &Arc<Plan>, rows| cursors.open(plan, result(rows), Db(0), ALICE, &mut random);
-        let number = open(&unlimited, 2).unwrap().cursor;
-        let limits = Limits { memory_bytes_max: 100, ..Limits::NONE };
-        let error = open(&plan("CURSOR COUNT 1", limits), 9).unwrap_err();
+        let mut open = |plan: &Arc<Plan>, rows, bytes_max| {
+            cursors.open(plan, result(rows), Db(0), ALICE, bytes_max, &mut random)
+        };
+        let number = open(&unlimited, 2, u64::MAX).unwrap().cursor;
+        let error = open(&unlimited, 9, 100).unwrap_err();
         assert_eq!(error.code(), b"MEMLIMIT");
-        assert!((1..CURSORS_MAX).all(|_| open(&unlimited, 2).is_ok()));
-        assert!(open(&unlimited, 2).is_err());
+        assert!((1..CURSORS_MAX).all(|_| open(&unlimited, 2, u64::MAX).is_ok()));
+        assert!(open(&unlimited, 2, u64::MAX).is_err());
         assert!(!cursors.close(number, ALICE).unwrap().is_empty());
-        assert!(open(&unlimited, 2).is_ok());
+        assert!(open(&unlimited, 2, u64::MAX).is_ok());
     }
 }

@@ -10,9 +10,9 @@
 //!
 //! Its lock is a leaf: nothing is locked inside of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use shardis_storage::types::job::{Job, Stage};
@@ -26,10 +26,18 @@ pub const JOBS_OPEN_MAX: usize = 1024;
 /// All computations of a server.
 #[derive(Debug, Default)]
 pub struct Directory {
-    entries: Mutex<BTreeMap<u64, Listed>>,
+    entries: Mutex<Entries>,
     last_number: AtomicU64,
-    /// Jobs whose work is not done.
-    open: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    all: BTreeMap<u64, Listed>,
+    /// Jobs whose work is not done, whether their key is there or not.
+    open: BTreeSet<u64>,
+    /// How many have keys.
+    jobs: usize,
+    bytes: usize,
 }
 
 /// One of them.
@@ -56,7 +64,6 @@ pub struct Listed {
 pub struct Course {
     /// When the work began, in Unix milliseconds; `NOT_BEGUN` before.
     begun_ms: AtomicI64,
-    is_over: AtomicBool,
     /// The percentage that was told last.
     told: AtomicU8,
     /// The share of what there is to visit, in millionths.
@@ -71,7 +78,6 @@ impl Default for Course {
     fn default() -> Course {
         Course {
             begun_ms: AtomicI64::new(NOT_BEGUN),
-            is_over: AtomicBool::new(false),
             told: AtomicU8::new(u8::MAX),
             visited: AtomicU64::new(0),
         }
@@ -94,9 +100,14 @@ impl Course {
         self.visited.fetch_add((share * WHOLE as f64) as u64, Ordering::Relaxed);
     }
 
-    /// Whether this percentage is news; from now on it is none.
-    pub fn tells(&self, percent: u8) -> bool {
-        self.told.swap(percent, Ordering::Relaxed) != percent
+    /// Whether this percentage is news.
+    pub fn is_news(&self, percent: u8) -> bool {
+        self.told.load(Ordering::Relaxed) != percent
+    }
+
+    /// Notes that it has been told.
+    pub fn note_told(&self, percent: u8) {
+        self.told.store(percent, Ordering::Relaxed);
     }
 
     /// How much is done, in percent. Nothing is until all is.
@@ -106,6 +117,10 @@ impl Course {
 }
 
 impl Listed {
+    fn weight(&self) -> usize {
+        size_of::<(u64, Listed)>() + size_of::<Course>() + self.key.as_ref().map_or(0, |key| key.len())
+    }
+
     /// How far it has got, and how much of it is done in percent: of a job without an outcome, and of anything that has no key, what
     /// those say who work on it.
     pub fn stage(&self, job: Option<&Job>) -> (Stage, u8) {
@@ -126,7 +141,22 @@ pub struct Listing {
 
 impl Drop for Listing {
     fn drop(&mut self) {
-        self.directory.entries.lock().remove(&self.number);
+        self.directory.entries.lock().remove(self.number);
+    }
+}
+
+impl Entries {
+    fn insert(&mut self, number: u64, listed: Listed) {
+        self.bytes += listed.weight();
+        self.jobs += usize::from(listed.key.is_some());
+        self.all.insert(number, listed);
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Listed> {
+        let listed = self.all.remove(&number)?;
+        self.bytes -= listed.weight();
+        self.jobs -= usize::from(listed.key.is_some());
+        Some(listed)
     }
 }
 
@@ -145,25 +175,23 @@ impl Directory {
 
     /// Enters a job of this number, unless too many are open; whether it was entered. The shard of its key is locked.
     pub fn enter(&self, number: u64, listed: Listed) -> bool {
-        let before = self.open.fetch_add(1, Ordering::Relaxed);
-        if before >= JOBS_OPEN_MAX as u64 {
-            self.open.fetch_sub(1, Ordering::Relaxed);
+        let mut entries = self.entries.lock();
+        if entries.open.len() >= JOBS_OPEN_MAX {
             return false;
         }
-        self.entries.lock().insert(number, listed);
+        entries.open.insert(number);
+        entries.insert(number, listed);
         true
     }
 
-    /// Notes that the work of a job is done, one way or another; once for each.
-    pub fn close(&self, course: &Course) {
-        if !course.is_over.swap(true, Ordering::AcqRel) {
-            self.open.fetch_sub(1, Ordering::Relaxed);
-        }
+    /// Notes that the work of a job is done, one way or another.
+    pub fn close(&self, number: u64) {
+        self.entries.lock().open.remove(&number);
     }
 
     /// Takes out a job that nobody can find any more, and ends its work.
     pub fn leave(&self, number: u64) {
-        let left = self.entries.lock().remove(&number);
+        let left = self.entries.lock().remove(number);
         if let Some(left) = left {
             left.cancel.set();
         }
@@ -178,63 +206,50 @@ impl Directory {
 
     /// The computation of a number.
     pub fn find(&self, number: u64) -> Option<Listed> {
-        self.entries.lock().get(&number).cloned()
+        self.entries.lock().all.get(&number).cloned()
     }
 
-    /// The computations of a database behind a number, with theirs, in order: so many at most.
-    pub fn behind(&self, number: u64, db: Db, count: usize) -> Vec<(u64, Listed)> {
+    /// The computations behind a number, with theirs, in order: so many at most, whatever their database.
+    pub fn behind(&self, number: u64, count: usize) -> Vec<(u64, Listed)> {
         let entries = self.entries.lock();
-        let behind = entries.range(number.saturating_add(1)..).filter(|(_, listed)| listed.db == db);
+        let behind = entries.all.range(number.saturating_add(1)..);
         behind.take(count).map(|(number, listed)| (*number, listed.clone())).collect()
     }
 
     /// The jobs whose work goes on.
     pub fn at_work(&self) -> Vec<(u64, Listed)> {
-        if self.open.load(Ordering::Relaxed) == 0 {
-            return Vec::new();
-        }
         let entries = self.entries.lock();
-        let is_at_work = |listed: &Listed| {
-            let course = &*listed.course;
-            listed.key.is_some() && course.begun_ms().is_some() && !course.is_over.load(Ordering::Acquire)
-        };
-        let at_work = entries.iter().filter(|(_, listed)| is_at_work(listed));
-        at_work.map(|(number, listed)| (*number, listed.clone())).collect()
+        let open = entries.open.iter().filter_map(|number| Some((*number, entries.all.get(number)?)));
+        let at_work = open.filter(|(_, listed)| listed.course.begun_ms().is_some());
+        at_work.map(|(number, listed)| (number, listed.clone())).collect()
     }
 
-    /// Takes out the jobs of a database that was emptied, and ends their work. All shards are locked.
-    pub fn flushed(&self, db: Db) {
-        self.entries.lock().retain(|_, listed| {
-            let leaves = listed.key.is_some() && listed.db == db;
-            if leaves {
-                listed.cancel.set();
+    /// Looks for the jobs of databases that were emptied, or have changed places, in whatever order: `find` tells where the job of
+    /// this number is now, if it is anywhere. All shards are locked.
+    pub fn follow(&self, dbs: &[Db], mut find: impl FnMut(u64, &[u8]) -> Option<Db>) {
+        let mut entries = self.entries.lock();
+        let mut gone = Vec::new();
+        for (number, listed) in entries.all.iter_mut().filter(|(_, listed)| dbs.contains(&listed.db)) {
+            let Some(key) = &listed.key else { continue };
+            match find(*number, key) {
+                Some(db) => listed.db = db,
+                None => gone.push(*number),
             }
-            !leaves
-        });
-    }
-
-    /// Follows two databases that have changed places. All shards are locked.
-    pub fn swap(&self, a: Db, b: Db) {
-        for listed in self.entries.lock().values_mut().filter(|listed| listed.key.is_some()) {
-            if listed.db == a {
-                listed.db = b;
-            } else if listed.db == b {
-                listed.db = a;
-            }
+        }
+        for listed in gone.into_iter().filter_map(|number| entries.remove(number)) {
+            listed.cancel.set();
         }
     }
 
     /// How many jobs there are, and of how many the work is not done.
-    pub fn counts(&self) -> (usize, u64) {
-        let jobs = self.entries.lock().values().filter(|listed| listed.key.is_some()).count();
-        (jobs, self.open.load(Ordering::Relaxed))
+    pub fn counts(&self) -> (usize, usize) {
+        let entries = self.entries.lock();
+        (entries.jobs, entries.open.len())
     }
 
     /// About how many bytes it takes.
     pub fn memory_bytes(&self) -> usize {
-        let of = |listed: &Listed| listed.key.as_ref().map_or(0, |key| key.len()) + size_of::<Course>();
-        let entries = self.entries.lock();
-        entries.len() * size_of::<(u64, Listed)>() + entries.values().map(of).sum::<usize>()
+        self.entries.lock().bytes
     }
 }
 
@@ -260,25 +275,24 @@ mod tests {
         let job = listed(Some(b"j"), 0);
         assert!(directory.enter(5, job.clone()));
         assert_eq!(directory.find(5).unwrap().key.as_deref(), Some(&b"j"[..]));
-        directory.swap(Db(0), Db(3));
+        directory.follow(&[Db(0), Db(3)], |number, key| (number == 5 && key == b"j").then_some(Db(3)));
         assert_eq!(directory.find(5).unwrap().db, Db(3));
-        directory.flushed(Db(0));
-        assert!(!job.cancel.is_set());
-        directory.flushed(Db(3));
+        directory.follow(&[Db(0)], |_, _| None);
+        assert!(!job.cancel.is_set() && directory.counts() == (1, 1));
+        directory.follow(&[Db(3)], |_, _| None);
         assert!(job.cancel.is_set() && directory.find(5).is_none());
-        directory.close(&job.course);
-        directory.close(&job.course);
-        assert_eq!(directory.counts(), (0, 0));
+        directory.close(5);
+        directory.close(5);
+        assert_eq!((directory.counts(), directory.memory_bytes()), ((0, 0), 0));
     }
 
     #[test]
     fn only_so_many_jobs_are_open_at_once() {
         let directory = Directory::default();
-        let first = listed(Some(b"j"), 0);
-        assert!(directory.enter(0, first.clone()));
+        assert!(directory.enter(0, listed(Some(b"j"), 0)));
         assert!((1..JOBS_OPEN_MAX as u64).all(|number| directory.enter(number, listed(Some(b"j"), 0))));
         assert!(!directory.enter(9999, listed(Some(b"j"), 0)));
-        directory.close(&first.course);
+        directory.close(0);
         assert!(directory.enter(9999, listed(Some(b"j"), 0)));
     }
 
@@ -286,10 +300,9 @@ mod tests {
     fn a_run_is_listed_until_nobody_waits_for_it_any_more() {
         let directory = Arc::new(Directory::default());
         let listing = directory.list(listed(None, 0));
-        assert_eq!(directory.behind(0, Db(0), 10).len(), 1);
-        assert!(directory.behind(0, Db(1), 10).is_empty() && directory.at_work().is_empty());
+        assert!(directory.behind(0, 10).len() == 1 && directory.at_work().is_empty());
         drop(listing);
-        assert!(directory.behind(0, Db(0), 10).is_empty());
+        assert!(directory.behind(0, 10).is_empty());
     }
 
     #[test]

@@ -91,7 +91,8 @@ fn sorted_set(outcome: &Outcome, config: &Config, key: &Key<'_>) -> Result<Sorte
     let mut set = SortedSet::new();
     for (group, value) in pairs(outcome) {
         let score = match value {
-            Value::Int(score) => *score as f64,
+            // What is exact stays so, or is refused.
+            Value::Int(score) if (*score as f64) as i128 == *score => *score as f64,
             Value::Double(score) => *score,
             _ => return Err(Error::value_is_no_score(&group.text())),
         };

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shardis_compute::{Ended, Exceeded, Isolation, Outcome, Plan, RowError, Target};
-use shardis_protocol::Reply;
 use shardis_storage::glob::Pattern;
 use shardis_storage::{Db, Keyspace};
 
@@ -32,14 +31,14 @@ pub struct Order {
     pub apply: Option<Arc<Apply>>,
     /// Who gets its end; `None`: whoever waits for it.
     pub then: Option<Then>,
-    /// Writes the reply.
+    /// What is answered.
     pub respond: Respond,
     /// How far it has got.
     pub course: Arc<Course>,
 }
 
-/// Writes the reply to an end.
-pub type Respond = Arc<dyn Fn(&Arc<Plan>, End, &mut Reply) -> Result<(), Error> + Send + Sync>;
+/// What is answered to an end; made where that is, so that it may take long.
+pub type Respond = Arc<dyn Fn(&Arc<Plan>, End) -> Answer + Send + Sync>;
 
 /// Goes on with the end of a run, and keeps the promise that it has made.
 pub type Then = Arc<dyn Fn(End, Promise) + Send + Sync>;
@@ -69,7 +68,7 @@ impl Order {
 
     /// What is answered to such an end.
     pub fn answer(self, end: End) -> Answer {
-        Answer::new(end.scanned(), move |reply| (self.respond)(&self.plan, end, reply))
+        (self.respond)(&self.plan, end)
     }
 
     /// All shards, or the one in which the only key that can match would be; or collections.

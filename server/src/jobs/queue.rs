@@ -1,6 +1,6 @@
 //! Which runs are under way and which wait, and who works on what next. Runs under way share the workers
 //! fairly, turn by turn; the others wait in the order of arrival, for no longer than their time limit. How
-//! many wait is bounded by the number of connections, each of which has one command under way.
+//! many wait is bounded by the number of connections, each of which has one command under way, and of jobs (`directory`).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use super::run::Run;
 
 /// Runs under way at once.
 pub const COMPUTE_JOBS_MAX: usize = 8;
+/// Those among them that nobody waits for: they may take long, and leave room for the others.
+const UNATTENDED_MAX: usize = 6;
 
 /// The runs of one pool.
 #[derive(Default)]
@@ -134,9 +136,13 @@ impl Queue {
     }
 
     fn activate(&self, runs: &mut Runs) {
-        while runs.active.len() < COMPUTE_JOBS_MAX
-            && let Some(run) = runs.waiting.pop_front()
-        {
+        while runs.active.len() < COMPUTE_JOBS_MAX {
+            let unattended = runs.active.iter().filter(|active| active.run.is_unattended()).count();
+            let may_begin = |run: &Arc<Run>| unattended < UNATTENDED_MAX || !run.is_unattended();
+            let Some(run) = runs.waiting.iter().position(may_begin).and_then(|at| runs.waiting.remove(at))
+            else {
+                return;
+            };
             runs.active.push(Active { first_worker: runs.begun, open: vec![true; run.lanes()], run });
             runs.begun = runs.begun.wrapping_add(1);
             self.change.notify_all();
@@ -187,6 +193,18 @@ mod tests {
         assert_eq!(queue.lengths(), (COMPUTE_JOBS_MAX, 0));
         assert!(!queue.close(&first[1]), "a run ends once");
         drop(tickets);
+    }
+
+    #[test]
+    fn runs_that_nobody_waits_for_leave_room_for_others() {
+        let queue = queue(1);
+        let mut tickets = Vec::new();
+        for options in ["ASYNC"; 7].into_iter().chain([""]) {
+            let (run, ticket) = run(1, options);
+            queue.push(run);
+            tickets.push(ticket);
+        }
+        assert_eq!(queue.lengths(), (UNATTENDED_MAX + 1, 1));
     }
 
     #[test]

@@ -122,6 +122,11 @@ impl Run {
         self.lanes.len()
     }
 
+    /// Whether it is a job's.
+    pub fn is_unattended(&self) -> bool {
+        self.order.plan.options().asynchronous.is_some()
+    }
+
     /// Heap bytes of what it has gathered.
     pub fn memory_bytes(&self) -> usize {
         let fed = self.opened.try_lock().and_then(|opened| Some(opened.as_ref()?.fed.memory_bytes()));
@@ -338,8 +343,8 @@ pub(super) mod tests {
     use shardis_protocol::{Reply, Version};
     use shardis_storage::{Db, Deadline, Hold, KeyspaceOptions, Patience, Scope};
 
-    use super::super::Ticket;
     use super::super::order::Finished;
+    use super::super::{Answer, Ticket};
     use super::*;
     use crate::command::Error;
 
@@ -376,7 +381,10 @@ pub(super) mod tests {
             rights: None,
             apply: None,
             then: None,
-            respond: Arc::new(describe),
+            respond: Arc::new(|_: &Arc<Plan>, end: End| {
+                let scanned = end.scanned();
+                Answer::new(scanned, move |reply| describe(end, reply))
+            }),
             course: Arc::default(),
         }
     }
@@ -388,7 +396,7 @@ pub(super) mod tests {
     }
 
     /// Tells the end of a run as text.
-    fn describe(_: &Arc<Plan>, end: End, reply: &mut Reply) -> Result<(), Error> {
+    fn describe(end: End, reply: &mut Reply) -> Result<(), Error> {
         reply.simple(&match end {
             End::Result(finished) => {
                 let Finished { outcome, covered, .. } = *finished;

@@ -42,14 +42,19 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         }
     }
 
-    /// Ends it; whether it was open.
-    pub fn end(&mut self, number: u64, stage: Stage, outcome: &[u8]) -> bool {
+    /// Ends it; if it was not open, what it was to end with comes back.
+    pub fn end(&mut self, number: u64, stage: Stage, outcome: Vec<u8>) -> Option<Vec<u8>> {
         let now_ms = self.txn.now_ms();
-        if !self.change(number, |job| job.end(stage, outcome, now_ms)) {
-            return false;
+        let mut left = None;
+        self.change(number, |job| {
+            left = job.end(stage, outcome, now_ms);
+            left.is_none()
+        });
+        if left.is_some() {
+            return left;
         }
         let job = self.txn.inspect(&self.key).and_then(|entry| entry.object::<Job>());
-        let Some((percent, kept)) = job.map(|job| (job.percent(), job.kept())) else { return false };
+        let Some((percent, kept)) = job.map(|job| (job.percent(), job.kept())) else { return None };
         if let Some(channel) = job.and_then(|job| job.channel()) {
             let message = [self.key.bytes(), b" ", stage.name().as_bytes()].concat();
             let (channel, message) = (channel.into(), message.into());
@@ -59,15 +64,12 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
             self.txn.set_deadline(&self.key, Some(now_ms.saturating_add(kept_ms)));
         }
         self.tell(stage, percent);
-        true
+        None
     }
 
-    /// Tells more exactly why it was cancelled.
-    pub fn explain(&mut self, number: u64, reason: &[u8]) {
-        self.change(number, |job| {
-            job.explain(reason);
-            true
-        });
+    /// Adds to why it was cancelled.
+    pub fn explain(&mut self, number: u64, more: &[u8]) {
+        self.change(number, |job| job.explain(more));
     }
 
     /// Changes the job of this number, if it is there; whether that has changed anything.

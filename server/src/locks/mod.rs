@@ -143,9 +143,20 @@ impl Locks {
         }
     }
 
-    /// Ends all grants of a database that was emptied. All shards are locked.
-    pub fn flushed(&self, db: Db) {
-        for Granted { key, client, fence, .. } in self.register.drain(db) {
+    /// Follows databases that were emptied, or have changed places: grants that are gone with them have ended. All shards are locked.
+    pub fn follow(&self, state: &State, txn: &mut Transaction<'_>, dbs: &[Db]) {
+        let gone = self.register.follow(dbs, |granted| {
+            let key = state.keyspace.key(&granted.key);
+            dbs.iter().copied().find(|db| {
+                txn.select(*db);
+                match txn.inspect(&key).and_then(|entry| entry.any_object()) {
+                    Some(ObjectRef::Lock(lock)) => lock.of_fence(granted.fence).is_some(),
+                    Some(ObjectRef::Semaphore(semaphore)) => semaphore.permit(granted.fence).is_some(),
+                    _ => false,
+                }
+            })
+        });
+        for Granted { db, key, client, fence, .. } in gone {
             self.counts.broken.fetch_add(1, Ordering::Relaxed);
             self.graph.note_holders(db, &key, std::iter::empty());
             self.errands.push(Errand::TellLost { client, key, fence });

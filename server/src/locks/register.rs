@@ -151,35 +151,26 @@ impl Register {
         shard.values().find(|granted| granted.fence == grant.fence).cloned()
     }
 
-    /// Takes out all of a database.
-    pub fn drain(&self, db: Db) -> Vec<Granted> {
-        let mut drained = Vec::new();
+    /// Looks for the grants of databases that were emptied, or have changed places: `find` tells where one is now, if it is
+    /// anywhere. Takes out those that are gone. All shards are locked.
+    pub fn follow(&self, dbs: &[Db], mut find: impl FnMut(&Granted) -> Option<Db>) -> Vec<Granted> {
+        let mut gone = Vec::new();
         for shard in &self.shards {
             let mut shard = shard.lock();
-            drained.extend(shard.extract_if(.., |_, granted| granted.db == db).map(|(_, granted)| granted));
+            let is_gone = |_: &(u64, u64), granted: &mut Granted| {
+                let found = if dbs.contains(&granted.db) { find(granted) } else { Some(granted.db) };
+                granted.db = found.unwrap_or(granted.db);
+                found.is_none()
+            };
+            gone.extend(shard.extract_if(.., is_gone).map(|(_, granted)| granted));
         }
-        self.lighten(drained.iter());
-        for granted in &drained {
+        self.lighten(gone.iter());
+        for granted in &gone {
             if let Some(mut session) = self.sessions.get_mut(&granted.client) {
                 session.remove(&granted.fence);
             }
         }
-        drained
-    }
-
-    /// Follows two databases that have changed places.
-    pub fn swap(&self, a: Db, b: Db) {
-        for shard in &self.shards {
-            for granted in shard.lock().values_mut() {
-                granted.db = if granted.db == a {
-                    b
-                } else if granted.db == b {
-                    a
-                } else {
-                    granted.db
-                };
-            }
-        }
+        gone
     }
 
     /// About how many bytes it takes.

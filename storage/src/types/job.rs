@@ -149,25 +149,27 @@ impl Job {
         is_news
     }
 
-    /// Ends an open job; whether it was one.
-    pub fn end(&mut self, stage: Stage, outcome: &[u8], now_ms: i64) -> bool {
-        let is_news = self.0.stage.is_open() && !stage.is_open();
-        if is_news {
-            self.0.stage = stage;
-            self.0.outcome = outcome.into();
-            self.0.ended_ms = Some(now_ms);
-            if stage == Stage::Done {
-                self.0.percent = 100;
-            }
+    /// Ends an open job; of one that is not, the outcome comes back.
+    pub fn end(&mut self, stage: Stage, outcome: Vec<u8>, now_ms: i64) -> Option<Vec<u8>> {
+        if !self.0.stage.is_open() || stage.is_open() {
+            return Some(outcome);
         }
-        is_news
+        self.0.stage = stage;
+        self.0.outcome = outcome.into_boxed_slice();
+        self.0.ended_ms = Some(now_ms);
+        if stage == Stage::Done {
+            self.0.percent = 100;
+        }
+        None
     }
 
-    /// Tells more exactly why a job was ended that somebody has ended.
-    pub fn explain(&mut self, reason: &[u8]) {
-        if self.0.stage == Stage::Canceled {
-            self.0.outcome = reason.into();
+    /// Adds to why a job has ended that somebody has ended; whether there was anything to add.
+    pub fn explain(&mut self, more: &[u8]) -> bool {
+        let is_news = self.0.stage == Stage::Canceled && !more.is_empty();
+        if is_news {
+            self.0.outcome = [&self.0.outcome, more].concat().into();
         }
+        is_news
     }
 
     /// Heap bytes.
@@ -188,11 +190,12 @@ mod tests {
         assert!(job.begin(20) && !job.begin(21));
         assert!(job.advance(40) && !job.advance(40));
         assert_eq!((job.stage(), job.percent(), job.started_ms()), (Stage::Running, 40, Some(20)));
-        assert!(!job.end(Stage::Running, b"", 30) && job.outcome().is_empty());
-        assert!(job.end(Stage::Done, b":3\r\n", 30) && !job.end(Stage::Failed, b"ERR", 31));
+        assert!(job.end(Stage::Running, Vec::new(), 30).is_some() && job.outcome().is_empty());
+        assert_eq!(job.end(Stage::Done, b":3\r\n".to_vec(), 30), None);
+        assert_eq!(job.end(Stage::Failed, b"ERR".to_vec(), 31), Some(b"ERR".to_vec()));
         assert!(!job.advance(50) && !job.begin(32));
         assert_eq!((job.stage(), job.percent(), job.ended_ms()), (Stage::Done, 100, Some(30)));
-        job.explain(b"ERR");
+        assert!(!job.explain(b"ERR"));
         assert_eq!(job.outcome(), b":3\r\n");
         assert!(job.memory_bytes() > empty_bytes);
     }
@@ -201,8 +204,8 @@ mod tests {
     fn a_job_that_never_began_can_be_ended_and_the_reason_told_later() {
         let mut job = Job::default();
         assert!(job.stage().is_open() && job.kept().is_none() && job.channel().is_none());
-        assert!(job.end(Stage::Canceled, b"CANCELED", 5));
-        job.explain(b"CANCELED changed=3");
-        assert_eq!((job.outcome(), job.started_ms()), (&b"CANCELED changed=3"[..], None));
+        assert_eq!(job.end(Stage::Canceled, b"CANCELED too late".to_vec(), 5), None);
+        assert!(!job.explain(b"") && job.explain(b", changed=3"));
+        assert_eq!((job.outcome(), job.started_ms()), (&b"CANCELED too late, changed=3"[..], None));
     }
 }

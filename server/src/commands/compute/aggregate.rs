@@ -5,7 +5,7 @@ use shardis_compute::Form;
 use super::apply::KAPPLY;
 use super::{
     OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, destination, flags_of_call, job,
-    job_key,
+    job_key, makes_up_key,
 };
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Error, key, numbered};
@@ -43,7 +43,7 @@ pub static COUNT: Command = Command::fanout("COMPUTE.COUNT", count)
     .keys(&[job_key!(Count)])
     .channels(channel!(Count))
     .flags(READS_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(Count))
     .writes_like(&KAPPLY)
     .every()
     .since("0.1.0")
@@ -61,7 +61,7 @@ pub static AGGREGATE: Command = Command::fanout("COMPUTE.AGGREGATE", aggregate)
     .keys(&[destination!(Aggregate), job_key!(Aggregate)])
     .channels(channel!(Aggregate))
     .flags(READS_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(Aggregate))
     .writes_like(&KAPPLY)
     .every()
     .since("0.1.0")
@@ -78,8 +78,9 @@ pub static KAGGREGATE: Command = Command::fanout("COMPUTE.KAGGREGATE", kaggregat
     .arity(AtLeast(7))
     .keys(&[key(1).read_only().accesses(), destination!(KAggregate), job_key!(KAggregate)])
     .channels(channel!(KAggregate))
+    .discovers(makes_up_key!(KAggregate))
     .flags(READS_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(KAggregate))
     .writes_like(&KAPPLY)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
@@ -94,8 +95,9 @@ pub static MAGGREGATE: Command = Command::fanout("COMPUTE.MAGGREGATE", maggregat
     .arity(AtLeast(8))
     .keys(&[numbered(1, 1).read_only().accesses(), destination!(MAggregate), job_key!(MAggregate)])
     .channels(channel!(MAggregate))
+    .discovers(makes_up_key!(MAggregate))
     .flags(READS_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(MAggregate))
     .writes_like(&KAPPLY)
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)

@@ -9,8 +9,8 @@ use shardis_protocol::{OwnedRequest, Reply, Request, number};
 use shardis_storage::types::list::List;
 use shardis_storage::{Keyspace, Kind as Stored, StringRef, Transaction, View};
 
-use super::reply::{respond, write_profile};
-use super::{OVER_ELEMENTS, OVER_KEYS, asynchronous, bounds, channel, flags_of_call, job_key};
+use super::reply::{answer, respond, write_profile};
+use super::{OVER_ELEMENTS, OVER_KEYS, asynchronous, bounds, channel, flags_of_call, job_key, makes_up_key};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Category, Command, Done, Error, Flags, Flow, KeySpec, key, searched};
 use crate::commands::keys::refuse_deadline;
@@ -40,7 +40,7 @@ pub static APPLY: Command = Command::fanout("COMPUTE.APPLY", apply)
     .keys(&[OTHER, job_key!(Apply)])
     .channels(channel!(Apply))
     .flags(WRITES_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(Apply))
     .categories(Category::DANGEROUS)
     .every()
     .since("0.1.0")
@@ -64,8 +64,9 @@ pub static KAPPLY: Command = Command::fanout("COMPUTE.KAPPLY", kapply)
     .arity(AtLeast(6))
     .keys(&[key(1).read_write().accesses().updates().deletes(), job_key!(KApply)])
     .channels(channel!(KApply))
+    .discovers(makes_up_key!(KApply))
     .flags(WRITES_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(KApply))
     .since("0.1.0")
     .complexity(OVER_ELEMENTS)
     .summary("Changes the elements of a collection of which a condition holds, while others are served.");
@@ -93,7 +94,7 @@ fn job(call: &mut Call<'_>, form: Form, deed: MakeDeed) -> Result<Job, Error> {
         rights: None,
         apply: Some(Arc::new(Apply { application, deed, check, other_key, respond: respond_applied })),
         then: None,
-        respond: Arc::new(respond),
+        respond: Arc::new(answer),
         course: Arc::default(),
     }))
 }
@@ -266,7 +267,7 @@ fn respond_applied(apply: &Apply, outcome: Result<Applied, Stopped>, reply: &mut
         Why::Failed(row) => Error::new(row.message()).after_changes(changed),
         Why::Exceeded(exceeded) => Error::new(exceeded.to_string()).after_changes(changed),
         Why::OutOfMemory => Error::OUT_OF_MEMORY.after_changes(changed),
-        Why::Cancelled => Error::STOPPING.after_changes(changed),
+        Why::Cancelled => Error::JOB_CANCELED.after_changes(changed),
     })
 }
 

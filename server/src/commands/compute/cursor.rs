@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use shardis_compute::Plan;
-use shardis_protocol::{Reply, number};
+use shardis_protocol::number;
 use shardis_storage::Random;
 
 use super::reply;
@@ -12,7 +12,8 @@ use crate::acl;
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Command, Done, Error, Flags, Flow};
-use crate::jobs::cursors::Asking;
+use crate::jobs::Answer;
+use crate::jobs::cursors::{Asking, Cursors, SHARE_OF_ALL};
 use crate::jobs::order::{End, Respond};
 
 pub static NEXT: Command = Command::client("COMPUTE.NEXT", next)
@@ -33,6 +34,10 @@ fn next(call: &mut Call<'_>, client: &mut Client) -> Done {
     call.args.finish()?;
     let user = client.info.user_name();
     let asking = Asking { user: &user, now: call.state.clock.elapsed() };
+    let rows = rows_max.map_or_else(|| call.state.cursors.page_rows(cursor, asking), Ok)?;
+    if call.should_offload(rows) {
+        return Ok(Flow::Offload);
+    }
     let page = call.state.cursors.next(cursor, rows_max, asking)?;
     reply::map(call.reply, &page.plan, &page.finished, Some(page.cursor));
     Ok(Flow::Done)
@@ -59,19 +64,51 @@ fn number_of(call: &mut Call<'_>) -> Result<u64, Error> {
     number.ok_or(Error::INVALID_CURSOR)
 }
 
-/// What answers a selection with CURSOR: its first page.
-pub(super) fn first_page(call: &Call<'_>) -> Respond {
+/// What answers a selection with CURSOR: its first page, which is made where the selection was.
+pub(super) fn first_page(call: &Call<'_>, memory_bytes_max: u64) -> Respond {
     let (cursors, clock, db) = (Arc::clone(&call.state.cursors), call.state.clock.clone(), call.db);
     let user = call.client.as_ref().map_or_else(|| acl::DEFAULT.into(), |client| client.user_name());
     let seed = call.state.random().u64();
-    Arc::new(move |plan: &Arc<Plan>, end: End, reply: &mut Reply| {
+    let bytes_max = memory_bytes_max.saturating_mul(SHARE_OF_ALL);
+    Arc::new(move |plan: &Arc<Plan>, end: End| {
         let finished = match end {
             End::Result(finished) => finished,
-            end => return reply::respond(plan, end, reply),
+            end => return reply::answer(plan, end),
         };
+        let scanned = Some(finished.outcome.scanned);
         let asking = Asking { user: &user, now: clock.elapsed() };
-        let page = cursors.open(plan, *finished, db, asking, &mut Random::seeded(seed))?;
-        reply::map(reply, plan, &page.finished, Some(page.cursor));
-        Ok(())
+        match cursors.open(plan, *finished, db, asking, bytes_max, &mut Random::seeded(seed)) {
+            Ok(page) => {
+                let untold = Untold { cursors: Arc::clone(&cursors), number: page.cursor };
+                Answer::new(scanned, move |reply| {
+                    reply::map(reply, &page.plan, &page.finished, Some(page.cursor));
+                    untold.tell();
+                    Ok(())
+                })
+            }
+            Err(error) => Answer::new(scanned, |_| Err(error)),
+        }
     })
+}
+
+/// A cursor of which nobody has heard: it is closed, if nobody ever does.
+struct Untold {
+    cursors: Arc<Cursors>,
+    /// Its number, or 0.
+    number: u64,
+}
+
+impl Untold {
+    /// Notes that somebody has.
+    fn tell(mut self) {
+        self.number = 0;
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        if self.number != 0 {
+            drop(self.cursors.withdraw(self.number));
+        }
+    }
 }

@@ -18,7 +18,6 @@ use crate::command::{Call, Category, Error, Family, Flags};
 use crate::config::Setting;
 use crate::jobs::Job;
 use crate::jobs::order::{Order, Respond};
-use crate::state::State;
 
 pub static FAMILY: Family = Family::new(
     "compute",
@@ -103,13 +102,35 @@ fn place(form: Form, place: Place, request: Request<'_>) -> Option<usize> {
 }
 
 /// A call that stores its result, or becomes a job, writes and takes memory.
-fn flags_of_call(_: &State, request: Request<'_>, flags: Flags) -> Flags {
-    let writes =
-        |word: &[u8]| [&b"INTO"[..], b"ASYNC"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
-    match (2..request.len()).filter_map(|at| request.arg(at)).any(writes) {
-        true => flags.without(Flags::READONLY) | Flags::WRITE | Flags::DENY_OOM,
-        false => flags,
-    }
+macro_rules! flags_of_call {
+    ($form:ident) => {
+        |_, request, flags| super::flags_of(Form::$form, request, flags)
+    };
+}
+use flags_of_call;
+
+/// Whether a call becomes a job whose key no word names.
+macro_rules! makes_up_key {
+    ($form:ident) => {
+        |request| {
+            super::has_word(request, b"ASYNC")
+                && super::place(Form::$form, shardis_compute::Place::Job, request).is_none()
+        }
+    };
+}
+use makes_up_key;
+
+fn flags_of(form: Form, request: Request<'_>, flags: Flags) -> Flags {
+    // Most calls have neither word, so that nobody has to read them for this.
+    let writes = (has_word(request, b"INTO") || has_word(request, b"ASYNC")) && {
+        let words: Vec<&[u8]> = (1..request.len()).filter_map(|at| request.arg(at)).collect();
+        Plan::writes(form, &words)
+    };
+    if writes { flags.without(Flags::READONLY) | Flags::WRITE | Flags::DENY_OOM } else { flags }
+}
+
+fn has_word(request: Request<'_>, keyword: &[u8]) -> bool {
+    (2..request.len()).filter_map(|at| request.arg(at)).any(|word| word.eq_ignore_ascii_case(keyword))
 }
 
 /// What all of them do: the arguments become a plan, which runs over the caller's database.
@@ -117,8 +138,8 @@ fn job(call: &mut Call<'_>, form: Form) -> Result<Job, Error> {
     let words: Vec<&[u8]> = call.args.rest().collect();
     let plan = plan(call, form, &words)?;
     let respond: Respond = match plan.options().cursor {
-        Some(_) => cursor::first_page(call),
-        None => Arc::new(reply::respond),
+        Some(_) => cursor::first_page(call, bounds(call).usual.memory_bytes_max),
+        None => Arc::new(reply::answer),
     };
     Ok(Job::new(Order {
         plan: Arc::new(plan),

@@ -7,10 +7,17 @@ use shardis_compute::{Outcome, Plan, Value};
 use shardis_protocol::Reply;
 
 use crate::command::Error;
+use crate::jobs::Answer;
 use crate::jobs::order::{End, Finished, Profile};
 
+/// What is answered to a run of `plan` that ended so.
+pub fn answer(plan: &Arc<Plan>, end: End) -> Answer {
+    let plan = Arc::clone(plan);
+    Answer::new(end.scanned(), move |reply| respond(&plan, end, reply))
+}
+
 /// Writes the reply of a run of `plan` that ended so.
-pub fn respond(plan: &Arc<Plan>, end: End, reply: &mut Reply) -> Result<(), Error> {
+pub fn respond(plan: &Plan, end: End, reply: &mut Reply) -> Result<(), Error> {
     match end {
         End::Result(finished) if plan.options().scalar => {
             value(reply, finished.outcome.scalar().unwrap_or(&Value::Null));

@@ -3,7 +3,10 @@
 use shardis_compute::Form;
 
 use super::apply::KAPPLY;
-use super::{OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, flags_of_call, job, job_key};
+use super::{
+    OVER_ELEMENTS, OVER_KEYS, READS_AND_BLOCKS, asynchronous, channel, flags_of_call, job, job_key,
+    makes_up_key,
+};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Error, key};
 use crate::jobs::Job;
@@ -31,7 +34,7 @@ pub static SELECT: Command = Command::fanout("COMPUTE.SELECT", select)
     .keys(&[job_key!(Select)])
     .channels(channel!(Select))
     .flags(READS_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(Select))
     .writes_like(&KAPPLY)
     .with_client()
     .every()
@@ -49,8 +52,9 @@ pub static KSELECT: Command = Command::fanout("COMPUTE.KSELECT", kselect)
     .arity(AtLeast(5))
     .keys(&[key(1).read_only().accesses(), job_key!(KSelect)])
     .channels(channel!(KSelect))
+    .discovers(makes_up_key!(KSelect))
     .flags(READS_AND_BLOCKS)
-    .flagged(flags_of_call)
+    .flagged(flags_of_call!(KSelect))
     .writes_like(&KAPPLY)
     .with_client()
     .since("0.1.0")

@@ -30,7 +30,7 @@ fn cancel(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         Some(reason) => [b"CANCELED ", reason].concat(),
         None => Error::JOB_CANCELED.text().to_vec(),
     };
-    let was_open = Site::new(call.state, txn, key).end(number, Stage::Canceled, &outcome);
+    let was_open = Site::new(call.state, txn, key).end(number, Stage::Canceled, outcome).is_none();
     if was_open && let Some(listed) = call.state.jobs.find(number) {
         listed.cancel.set();
     }

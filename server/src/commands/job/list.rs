@@ -29,14 +29,15 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     if call.should_offload(options.count) {
         return Ok(Flow::Offload);
     }
-    let entries = call.state.jobs.behind(options.cursor, call.db, options.count);
+    let entries = call.state.jobs.behind(options.cursor, options.count);
     let is_end = entries.len() < options.count;
     let next = if is_end { 0 } else { entries.last().map_or(0, |(number, _)| *number) };
     call.reply.array(2);
     call.reply.bulk(next.to_string().as_bytes());
     let header = call.reply.mark();
     let mut listed = 0;
-    for (number, entry) in &entries {
+    let db = call.db;
+    for (number, entry) in entries.iter().filter(|(_, entry)| entry.db == db) {
         let Some(seen) = look(call, view, *number, entry)? else { return Ok(Flow::Offload) };
         let Some((stage, percent)) = seen else { continue };
         let matches = match (&options.pattern, &entry.key) {
