@@ -23,7 +23,7 @@ impl Plan {
         let (_, clauses) = target(form, words).ok()?;
         let found = match grammar::parse(form, clauses) {
             Ok(draft) => draft.places.iter().find(|(of, _)| *of == place).map(|(_, at)| *at),
-            Err(_) => clauses.iter().rposition(|word| is_keyword(word)).map(|at| at + 1),
+            Err(_) => clauses.iter().rposition(is_keyword).map(|at| at + 1),
         };
         found.filter(|at| *at < clauses.len()).map(|at| words.len() - clauses.len() + at)
     }
