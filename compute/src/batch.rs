@@ -180,8 +180,11 @@ impl Batch {
 
     /// Heap bytes of the rows in it, those of shared buffers included.
     pub fn memory_bytes(&self) -> usize {
-        let per_row = self.columns.len() * (size_of::<Tag>() + size_of::<i64>()) + size_of::<Range<usize>>();
-        self.rows * per_row + self.texts.at.len() * size_of::<TextAt>() + self.texts.len()
+        let columns = self.columns.len() * (size_of::<Tag>() + size_of::<i64>());
+        let ranges = [&self.keys, &self.identities].into_iter().flatten().count() * size_of::<Range<usize>>();
+        let ordinals = self.ordinals.iter().count() * size_of::<u64>();
+        let texts = self.texts.at.len() * size_of::<TextAt>() + self.texts.len();
+        self.rows * (columns + ranges + ordinals) + texts
     }
 
     /// Takes all rows out. Memory is kept up to that of an ordinary full batch.

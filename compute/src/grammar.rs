@@ -11,7 +11,7 @@ use crate::options::{Async, Cursor, Into, IntoForm, Isolation, OnError, OnTimeou
 use crate::reading::Reading;
 use crate::reducer::Function;
 
-/// Most reducers, groups, fields, keys or parameters that one plan may list.
+/// Most of what one plan may list in a clause: reducers, groups, LETs, pins, parameters, columns, words of an action.
 pub(crate) const LISTED_MAX: usize = 256;
 
 /// Which command the words belong to.

@@ -280,19 +280,24 @@ fn split(values: &[f64; SPLIT_VALUES]) -> Option<[f64; SPLIT_PARTS]> {
     let mut rest = *values;
     let mut parts = [0.0; SPLIT_PARTS];
     for part in &mut parts {
-        let mut lanes = [0.0; SPLIT_LANES];
+        let (mut lanes, mut left) = ([0.0; SPLIT_LANES], [0u64; SPLIT_LANES]);
         for chunk in rest.as_chunks_mut::<SPLIT_LANES>().0 {
-            for (lane, value) in lanes.iter_mut().zip(chunk) {
+            for ((lane, left), value) in lanes.iter_mut().zip(&mut left).zip(chunk) {
                 let leading = (unit + *value) - unit;
                 *value -= leading;
                 *lane += leading;
+                *left |= value.to_bits();
             }
         }
         *part = lanes.iter().sum();
+        // Scores and amounts have few bits: often nothing is left after the first part.
+        if left == [0; SPLIT_LANES] {
+            return Some(parts);
+        }
         // What is left of a value is at most 2^-53 of this unit.
         unit *= (1u64 << SPLIT_ROOM) as f64 / (1u64 << 53) as f64;
     }
-    rest.iter().all(|value| *value == 0.0).then_some(parts)
+    None
 }
 
 /// Sums side by side, for what a processor can do at once.

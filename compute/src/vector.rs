@@ -92,17 +92,6 @@ fn all<'b, T>(values: &[Scalar<'b>], of: impl Fn(&Scalar<'b>) -> Option<T>) -> O
 }
 
 impl<'b> Scalar<'b> {
-    pub(crate) fn to_value(self) -> Value {
-        match self {
-            Scalar::Null => Value::Null,
-            Scalar::Bool(value) => Value::Bool(value),
-            Scalar::Int(value) => Value::Int(value.into()),
-            Scalar::Double(value) => Value::Double(value),
-            Scalar::Text(text) => Value::Text(text.to_owned()),
-            Scalar::Bytes(bytes) => Value::Bytes(bytes.to_vec()),
-        }
-    }
-
     /// A finished value as one of an expression: a sum beyond the range of integers is a double there, a list or map is
     /// nothing.
     pub(crate) fn of_value(value: &'b Value) -> Scalar<'b> {

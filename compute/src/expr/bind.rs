@@ -82,7 +82,8 @@ pub(crate) struct Binder<'a> {
     locals: Vec<String>,
     /// What the holes stand for.
     holes: Vec<Hole>,
-    nodes: usize,
+    /// Parts bound so far.
+    pub(super) nodes: usize,
 }
 
 #[derive(Clone, Debug)]

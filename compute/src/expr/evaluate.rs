@@ -108,13 +108,13 @@ impl<'b> Frame<'b> {
             Node::And(a, b) => self.both(a, b, rows, false),
             Node::Or(a, b) => self.both(a, b, rows, true),
             Node::Choose(parts) => self.choose(parts, rows),
-            Node::Arithmetic(operator, sides) => {
-                self.pair(sides, rows, |a, b| kernels::arithmetic(*operator, a, b, rows.len(), self.arena))
-            }
-            Node::Compare(how, sides) => self
-                .compare_text(*how, sides, rows)
-                .unwrap_or_else(|| self.pair(sides, rows, |a, b| kernels::compare(*how, a, b, rows.len()))),
-            Node::CompareLoosely(how, sides) => self.pair(sides, rows, |a, b| {
+            Node::Arithmetic(operator, sides) => self.pair(sides.each_ref(), rows, |a, b| {
+                kernels::arithmetic(*operator, a, b, rows.len(), self.arena)
+            }),
+            Node::Compare(how, sides) => self.compare_text(*how, sides, rows).unwrap_or_else(|| {
+                self.pair(sides.each_ref(), rows, |a, b| kernels::compare(*how, a, b, rows.len()))
+            }),
+            Node::CompareLoosely(how, sides) => self.pair(sides.each_ref(), rows, |a, b| {
                 kernels::each(a, b, rows.len(), |a, b| scalar::compare_loosely(*how, a, b).map(Scalar::Bool))
             }),
             Node::Among(a, constants) => self.map(a, rows, |value| {
@@ -129,14 +129,9 @@ impl<'b> Frame<'b> {
             }),
             Node::Call(function, arguments) => match arguments.as_slice() {
                 [a] => self.map(a, rows, |value| scalar::call(*function, &[value], self.arena)),
-                [a, b] => {
-                    let (a, b) = (self.operand(a, rows), self.operand(b, rows));
-                    let call = |a, b| scalar::call(*function, &[a, b], self.arena);
-                    let mut made = kernels::each(a.side(), b.side(), rows.len(), call);
-                    a.pass_on(&mut made);
-                    b.pass_on(&mut made);
-                    made
-                }
+                [a, b] => self.pair([a, b], rows, |a, b| {
+                    kernels::each(a, b, rows.len(), |a, b| scalar::call(*function, &[a, b], self.arena))
+                }),
                 _ => unreachable!("invariant: functions take one or two arguments"),
             },
             Node::Interpreted(interpreted) => {
@@ -174,11 +169,10 @@ impl<'b> Frame<'b> {
 
     fn pair(
         &self,
-        sides: &'b [Node; 2],
+        [a, b]: [&'b Node; 2],
         rows: &[u32],
         of: impl FnOnce(Side<'_, 'b>, Side<'_, 'b>) -> Evaluated<'b>,
     ) -> Evaluated<'b> {
-        let [a, b] = sides;
         let (a, b) = (self.operand(a, rows), self.operand(b, rows));
         let mut made = of(a.side(), b.side());
         b.pass_on(&mut made);

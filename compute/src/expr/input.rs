@@ -79,7 +79,11 @@ fn uniform<'b>(column: &BatchColumn, reading: Reading, rows: &[u32]) -> Option<V
         true => column.numbers.clone(),
         false => rows.iter().map(|row| column.numbers[*row as usize]).collect(),
     };
-    let doubles = || rows.iter().map(|row| f64::from_bits(column.numbers[*row as usize] as u64)).collect();
+    let double = |number: &i64| f64::from_bits(*number as u64);
+    let doubles = || match is_whole {
+        true => column.numbers.iter().map(double).collect(),
+        false => rows.iter().map(|row| double(&column.numbers[*row as usize])).collect(),
+    };
     match (all, reading) {
         (Tag::Int, Reading::Int | Reading::Number | Reading::Any) => Some(Vector::Ints(ints())),
         (Tag::Int, Reading::Double) => {

@@ -42,6 +42,8 @@ pub(crate) struct Expression {
     pub(crate) text: String,
     pub(crate) node: Node,
     pub(crate) kind: Type,
+    /// Nodes of its tree and of the LETs in it.
+    pub(crate) nodes: usize,
     /// Its bound tree, from which the nodes were lowered.
     tree: IdedExpr,
 }
@@ -68,7 +70,9 @@ impl Expression {
         inputs: &mut Inputs,
         kinds: &mut Kinds,
     ) -> Result<Expression, PlanError> {
-        let (bound, is_presence) = Binder::new(parsed, scope, inputs, kinds).bind_whole(reading)?;
+        let mut binder = Binder::new(parsed, scope, inputs, kinds);
+        let (bound, is_presence) = binder.bind_whole(reading)?;
+        let nodes = binder.nodes;
         let node = match Node::lower(&bound.tree, scope.language) {
             Node::Input(input) if is_presence => Node::Present(input),
             node => node,
@@ -77,6 +81,7 @@ impl Expression {
             text: String::from_utf8_lossy(text).into_owned(),
             node,
             kind: bound.kind,
+            nodes,
             tree: bound.tree,
         })
     }
@@ -84,7 +89,7 @@ impl Expression {
     /// The value of an input that no text names.
     pub(crate) fn of_input(input: u16) -> Expression {
         let tree = IdedExpr { id: 0, expr: Expr::Ident(format!("@{input}")) };
-        Expression { text: String::new(), node: Node::Input(input), kind: Type::Any, tree }
+        Expression { text: String::new(), node: Node::Input(input), kind: Type::Any, nodes: 1, tree }
     }
 
     /// The same for the interpreter, whole.

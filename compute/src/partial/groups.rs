@@ -7,7 +7,7 @@ use super::finish::Given;
 use crate::encode::{Reader, put_bytes};
 use crate::error::{DecodeError, Exceeded};
 use crate::plan::{Plan, Reduction, Shape};
-use crate::reducer::{Spec, State};
+use crate::reducer::{Spec, State, normalized};
 use crate::value::Value;
 use crate::vector::{Rows, Scalar, Vector};
 
@@ -133,10 +133,7 @@ fn weight(key: &[u8], states: &[State]) -> usize {
 
 /// Appends a value as bytes: equal values have equal bytes.
 fn put_scalar(value: Scalar<'_>, out: &mut Vec<u8>) {
-    match value {
-        Scalar::Double(double) if double as i64 as f64 == double && double.abs() < EXACT_MAX => {
-            put_scalar(Scalar::Int(double as i64), out);
-        }
+    match normalized(value) {
         Scalar::Null => Value::Null.encode(out),
         Scalar::Bool(value) => Value::Bool(value).encode(out),
         Scalar::Int(value) => Value::Int(value.into()).encode(out),
@@ -152,9 +149,6 @@ fn put_scalar(value: Scalar<'_>, out: &mut Vec<u8>) {
         }
     }
 }
-
-/// Whole doubles below are integers without any doubt.
-const EXACT_MAX: f64 = (1u64 << 53) as f64;
 
 /// The values of a group; fewer than that many if the bytes are damaged.
 fn values_of(key: &[u8], count: usize) -> Vec<Value> {

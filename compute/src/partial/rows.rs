@@ -15,7 +15,8 @@ pub(super) struct Rows {
     memory_bytes: usize,
 }
 
-/// With a LIMIT, rows are thinned out when there are this many more than it may give.
+/// With a LIMIT, rows are thinned out when there are this many more than it may give, or as many more if that is more: so
+/// that a row is looked at a few times, however many are kept.
 const SPARE_ROWS: usize = 4096;
 
 impl Rows {
@@ -26,11 +27,11 @@ impl Rows {
         rows: vector::Rows<'_>,
     ) -> Result<(), Exceeded> {
         for row in 0..rows.len {
-            let values = vectors.iter().map(|values| values.at(row).to_value()).collect();
+            let values = vectors.iter().map(|values| values.at(row).into()).collect();
             let identity = vec![Value::Bytes(rows.identities.get(row).map_or(Vec::new(), |of| of.to_vec()))];
             self.push(Given { values, identity });
         }
-        self.thin(plan, SPARE_ROWS);
+        self.thin(plan);
         Ok(())
     }
 
@@ -40,10 +41,10 @@ impl Rows {
     }
 
     /// Keeps what the limit may give, once there is much more.
-    fn thin(&mut self, plan: &Plan, spare: usize) {
+    fn thin(&mut self, plan: &Plan) {
         let Some((skipped, given)) = plan.limit() else { return };
         let kept = skipped.saturating_add(given);
-        if self.rows.len() <= kept.saturating_add(spare) {
+        if self.rows.len() <= kept.saturating_add(kept.max(SPARE_ROWS)) {
             return;
         }
         if kept == 0 {
@@ -58,7 +59,7 @@ impl Rows {
     pub(super) fn merge(&mut self, plan: &Plan, other: Rows) -> Result<(), Exceeded> {
         self.memory_bytes += other.memory_bytes;
         self.rows.extend(other.rows);
-        self.thin(plan, SPARE_ROWS);
+        self.thin(plan);
         Ok(())
     }
 

@@ -100,9 +100,11 @@ impl Application {
         let of_element = matches!(form, Form::KApply);
         let candidates = bind_as(target.clone(), &draft, bounds, |binding, _| {
             binding.restrict(declared.kinds, declared.name)?;
-            let mut values = binding.change(&arguments, given)?;
-            // Bound only so that both plans are about the same types of key.
-            values.clear();
+            // Bound only so that both plans are about the same types of key: what names a candidate needs none of the
+            // columns of its change.
+            let inputs = binding.inputs.clone();
+            binding.change(&arguments, given)?;
+            binding.inputs = inputs;
             let sources: &[Source] =
                 if of_element { &[Source::Element, Source::Place] } else { &[Source::Key] };
             let values: Vec<Computed> =
@@ -187,9 +189,9 @@ fn fitting<'b>(made: &Evaluated<'b>, argument: Argument) -> Result<Value, Failur
     }
     match (made.vector.at(0), argument) {
         (Scalar::Null, _) => Err(Fault::Result("gives null").into()),
-        (value @ Scalar::Int(_), _) => Ok(value.to_value()),
+        (value @ Scalar::Int(_), _) => Ok(value.into()),
         (_, Argument::Integer) => Err(Fault::Result("gives no integer").into()),
-        (value, _) => Ok(value.to_value()),
+        (value, _) => Ok(value.into()),
     }
 }
 
@@ -287,6 +289,10 @@ mod tests {
         assert_eq!((adds.action(), adds.changes_max()), (1, Some(3)));
         assert_eq!(adds.change().kinds().names(), "string");
         assert_eq!(adds.candidates().kinds().names(), "string");
+        let fills = application(&["*", "WHERE", "has(h.a)", "DO", "FILL", "b", "h.c + h.d"]).unwrap();
+        let sources = |plan: &Plan| plan.sources().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(sources(fills.candidates()), ["h.a", "key"]);
+        assert_eq!(sources(fills.change()), ["h.a", "h.c", "h.d"]);
         for (words, error) in [
             (&["*", "DO", "GO"][..], "ERR COMPUTE needs WHERE"),
             (&["*", "WHERE", "true"], "ERR COMPUTE needs DO and an action"),

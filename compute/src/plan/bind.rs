@@ -38,7 +38,6 @@ pub(super) fn bind_as<'d>(
     bounds: &Bounds,
     shape: impl FnOnce(&mut Binding<'d>, Limits) -> Result<(Vec<Computed>, Shape), PlanError>,
 ) -> Result<Plan, PlanError> {
-    check_length(draft)?;
     let limits = limits(draft, bounds)?;
     let domain = match target {
         Target::Pattern(_) => Domain::Keyspace,
@@ -47,7 +46,7 @@ pub(super) fn bind_as<'d>(
     let all = if domain == Domain::Keyspace { Kinds::ALL } else { Kinds::COLLECTIONS };
     let kinds = draft.kind.map_or(all, |kind| Kinds::of(&[kind]));
     let names = Names { draft, domain, language: Language::default(), pins: Vec::new(), lets: Vec::new() };
-    let mut binding = Binding { draft, names, inputs: Inputs::default(), kinds };
+    let mut binding = Binding { draft, names, inputs: Inputs::default(), kinds, bytes: 0, nodes: 0 };
     binding.prepare()?;
     let filter = draft.filter.map(|text| binding.truth(text, "WHERE")).transpose()?;
     let (values, shape) = shape(&mut binding, limits)?;
@@ -63,6 +62,10 @@ pub(super) struct Binding<'d> {
     names: Names<'d>,
     pub(super) inputs: Inputs,
     pub(super) kinds: Kinds,
+    /// Bytes of all expressions so far.
+    bytes: usize,
+    /// Nodes of all expressions so far, those of their LETs included.
+    nodes: usize,
 }
 
 /// What expressions may name.
@@ -85,9 +88,11 @@ impl Binding<'_> {
     /// Reads what expressions may name: pins and LETs.
     fn prepare(&mut self) -> Result<(), PlanError> {
         for (text, pin) in &self.draft.pins {
+            self.charge(text)?;
             let mut inputs = Inputs::default();
             let scope = Scope { pins: &[], parameters: &[], ..self.names.scope() };
-            Expression::of(text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
+            let pinned = Expression::of(text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
+            self.count(&pinned)?;
             match inputs.columns.as_slice() {
                 [column] if is_untyped(self.names.domain, &column.source) => {
                     self.names.pins.push((column.source.clone(), *pin))
@@ -109,18 +114,45 @@ impl Binding<'_> {
             if self.names.domain.variable(known).is_some() || matches!(known, "h" | "p" | "x") {
                 return Err(PlanError::Refused(format!("LET: {known} is a variable of rows").into()));
             }
+            self.charge(text)?;
             let parsed = expr::parse(&self.names.language, text)?;
             // Bound once on its own, so that its errors are its own; what it names must stand before it.
             let (scope, mut inputs) = (self.names.scope(), Inputs::default());
-            Expression::bind(&parsed, text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
-            self.names.lets.retain(|(other, _)| other != known);
+            let alone = Expression::bind(&parsed, text, Reading::Raw, &scope, &mut inputs, &mut self.kinds)?;
+            self.count(&alone)?;
             self.names.lets.push((known.to_owned(), parsed));
         }
         Ok(())
     }
 
     pub(super) fn expression(&mut self, text: &[u8], reading: Reading) -> Result<Expression, PlanError> {
-        Expression::of(text, reading, &self.names.scope(), &mut self.inputs, &mut self.kinds)
+        self.charge(text)?;
+        let expression =
+            Expression::of(text, reading, &self.names.scope(), &mut self.inputs, &mut self.kinds)?;
+        self.count(&expression)?;
+        Ok(expression)
+    }
+
+    /// Refuses text that is too much together with that of the expressions before it. It is not yet parsed then.
+    fn charge(&mut self, text: &[u8]) -> Result<(), PlanError> {
+        self.bytes += text.len();
+        if self.bytes > EXPRESSIONS_BYTES_MAX {
+            let text = format!("COMPUTE takes at most {EXPRESSIONS_BYTES_MAX} bytes of expressions");
+            return Err(PlanError::Refused(text.into()));
+        }
+        Ok(())
+    }
+
+    /// Refuses an expression that is too much together with those before it.
+    fn count(&mut self, expression: &Expression) -> Result<(), PlanError> {
+        self.nodes += expression.nodes;
+        if self.nodes > PLAN_NODES_MAX {
+            let text = format!(
+                "COMPUTE takes at most {PLAN_NODES_MAX} nodes in all its expressions with their LETs"
+            );
+            return Err(PlanError::Refused(text.into()));
+        }
+        Ok(())
     }
 
     fn truth(&mut self, text: &[u8], clause: &str) -> Result<Expression, PlanError> {
@@ -184,9 +216,11 @@ impl Binding<'_> {
     }
 
     fn having(&mut self, text: &[u8], names: &[Vec<u8>]) -> Result<Box<Having>, PlanError> {
+        self.charge(text)?;
         let scope = Scope { domain: Domain::Outputs(names), pins: &[], lets: &[], ..self.names.scope() };
         let (mut inputs, mut kinds) = (Inputs::default(), Kinds::ALL);
         let expression = Expression::of(text, Reading::Any, &scope, &mut inputs, &mut kinds)?;
+        self.count(&expression)?;
         must_be_truth(&expression, "HAVING")?;
         Ok(Box::new(Having { expression, inputs }))
     }
@@ -288,21 +322,9 @@ fn limits(draft: &Draft<'_>, bounds: &Bounds) -> Result<Limits, PlanError> {
 /// All expressions of a plan together: it bounds what parsing takes of the time of whoever parses.
 const EXPRESSIONS_BYTES_MAX: usize = 16 * 1024;
 
-fn check_length(draft: &Draft<'_>) -> Result<(), PlanError> {
-    let single = draft.filter.iter().chain(&draft.having).chain(&draft.returns).copied();
-    let named = draft.lets.iter().map(|(_, text)| *text).chain(draft.groups.iter().map(|(text, _)| *text));
-    let pinned = draft.pins.iter().map(|(text, _)| *text);
-    let arguments = draft.reducers.iter().flat_map(|reducer| reducer.words.iter().copied());
-    let sorted = draft.sort.iter().map(|(text, _)| *text);
-    let action = draft.action.into_iter().flatten().copied();
-    let bytes: usize =
-        single.chain(named).chain(pinned).chain(arguments).chain(sorted).chain(action).map(<[u8]>::len).sum();
-    if bytes > EXPRESSIONS_BYTES_MAX {
-        let text = format!("COMPUTE takes at most {EXPRESSIONS_BYTES_MAX} bytes of expressions");
-        return Err(PlanError::Refused(text.into()));
-    }
-    Ok(())
-}
+/// Nodes of all expressions of a plan, each with those of the LETs that it names: it bounds what binding takes likewise, since
+/// a short text may name a long LET, and each variable is looked up among all.
+const PLAN_NODES_MAX: usize = 4096;
 
 /// What the clauses must fulfil together.
 fn check(form: Form, draft: &Draft<'_>) -> Result<(), PlanError> {
@@ -348,4 +370,64 @@ fn check(form: Form, draft: &Draft<'_>) -> Result<(), PlanError> {
         return refuse("ASYNC does not go with CURSOR or SCALAR");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text that is so many bytes long, with its quotes.
+    fn quoted(bytes: usize) -> String {
+        format!("'{}'", "x".repeat(bytes - 2))
+    }
+
+    /// An integer made of so many nodes.
+    fn sized(nodes: usize) -> String {
+        format!("size([{}])", vec!["1"; nodes - 2].join(","))
+    }
+
+    fn refusal(words: &[&str]) -> Option<String> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        Plan::new(Form::Select, &words, &Bounds::NONE).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn expressions_are_bounded_each_and_all_together() {
+        let (whole, over) = (quoted(4096), quoted(4097));
+        let (full, large, half) = (sized(500), sized(501), sized(250));
+        // With the node that names it, it is as large as may be.
+        let named = sized(499);
+        let (w, h) = (whole.as_str(), half.as_str());
+        let bytes = Some("ERR COMPUTE takes at most 16384 bytes of expressions".to_owned());
+        let nodes = "ERR COMPUTE takes at most 4096 nodes in all its expressions with their LETs";
+        for (words, error) in [
+            (vec!["RETURN", "1", w], None),
+            (
+                vec!["RETURN", "1", &over],
+                Some("BADEXPR 4097: expression is longer than 4096 bytes".to_owned()),
+            ),
+            (vec!["RETURN", "1", &full], None),
+            (
+                vec!["RETURN", "1", &large],
+                Some("BADEXPR 1003: expression has more than 500 nodes".to_owned()),
+            ),
+            (
+                vec!["LET", "a", h, "RETURN", "1", "a + a"],
+                Some("BADEXPR 497: with its LETs the expression has more than 500 nodes".to_owned()),
+            ),
+            (vec!["RETURN", "4", w, w, w, w], None),
+            (vec!["RETURN", "4", w, w, w, w, "WHERE", "true"], bytes.clone()),
+            (vec!["RETURN", "4", w, w, w, w, "LET", "a", "1"], bytes.clone()),
+            (vec!["RETURN", "4", w, w, w, w, "SORTBY", "key", "ASC"], bytes.clone()),
+            (vec!["RETURN", "4", w, w, w, w, "TYPES", "1", "h.a", "INT"], bytes),
+            (["LET", "a", &named, "RETURN", "7"].into_iter().chain(["a"; 7]).collect(), None),
+            (
+                ["LET", "a", &named, "RETURN", "8"].into_iter().chain(["a"; 8]).collect(),
+                Some(nodes.to_owned()),
+            ),
+        ] {
+            let words: Vec<&str> = ["*"].into_iter().chain(words).collect();
+            assert_eq!(refusal(&words), error);
+        }
+    }
 }

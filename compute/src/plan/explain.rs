@@ -51,6 +51,6 @@ impl Plan {
 }
 
 fn clause(clause: &'static str, expression: &Expression) -> Clause {
-    let interpreted = expression.node.is_interpreted().then_some("macros over lists have no kernel");
+    let interpreted = expression.node.is_interpreted().then_some("lists have no kernel");
     Clause { clause, text: expression.text.clone(), interpreted }
 }

@@ -13,7 +13,7 @@ use crate::value::Value;
 use crate::vector::Scalar;
 
 /// A number as its key is: whole doubles that are an `i64` are integers.
-pub(super) fn normalized(value: Scalar<'_>) -> Scalar<'_> {
+pub(crate) fn normalized(value: Scalar<'_>) -> Scalar<'_> {
     match value {
         Scalar::Double(double) => whole(double).map_or(value, Scalar::Int),
         value => value,

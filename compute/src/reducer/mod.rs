@@ -35,6 +35,7 @@ mod truth;
 mod variance;
 
 pub(crate) use function::{Context, Function};
+pub(crate) use key::normalized;
 pub use limit::Limit;
 pub(crate) use spec::Spec;
 pub(crate) use state::State;
