@@ -52,8 +52,9 @@ impl Term {
         (end_ms != NEVER_MS).then(|| end_ms.saturating_sub(now_ms))
     }
 
-    /// What it becomes when its owner asks once more, on these terms. It never gets shorter, and a session stays one; whether
-    /// the connection that has asked is the one that counts from here on.
+    /// What it becomes when its owner asks once more, on these terms. It never gets shorter, and a session stays one while its
+    /// connection lives; without it, in its grace, it becomes the lease that is asked for. Whether the connection that has
+    /// asked is the one that counts from here on.
     pub fn joined_by(self, asked: Term) -> (Term, bool) {
         match (self, asked) {
             (Term::Lease { end_ms: old }, Term::Lease { end_ms }) => {
