@@ -305,6 +305,81 @@ fn a_session_can_be_attached_to_another_connection_within_its_grace() {
     refused(server.execute(&["LOCK.ATTACH", "k", "me", &fence.to_string()]), "ERR ");
 }
 
+/// Calls of a session in a transaction, and what EXEC answers.
+fn transaction(session: &mut Session, calls: &[&[&str]]) -> Value {
+    session.execute(&["MULTI"]);
+    for call in calls {
+        assert_eq!(session.execute(call), Value::Simple("QUEUED".into()), "{call:?}");
+    }
+    session.execute(&["EXEC"])
+}
+
+#[test]
+fn a_check_is_of_the_database_in_which_its_call_runs() {
+    let server = Server::builder().no_listener().start().expect("it starts");
+    let (mut session, mut elsewhere) = (server.session(), server.session());
+    elsewhere.execute(&["SELECT", "1"]);
+    let fence = field(&elsewhere.execute(&["LOCK.ACQUIRE", "k", "me"]), "fence").to_string();
+    let check: &[&str] = &["LOCK.CHECK", "k", &fence];
+    let (one, none) = (&["SELECT", "1"][..], &["SELECT", "99"][..]);
+    assert_eq!(transaction(&mut session, &[check]), Value::Null, "there is no such lock");
+    assert_eq!(transaction(&mut session, &[check, one]), Value::Null, "it runs before");
+    assert_eq!(transaction(&mut session, &[none, check]), Value::Null, "nothing was selected");
+    let Value::Array(replies) = transaction(&mut session, &[one, none, check]) else { panic!("it runs") };
+    assert!(replies[1].is_error() && replies[2] == Value::Integer(1), "{replies:?}");
+    // It has selected the other one.
+    assert_eq!(transaction(&mut session, &[&["SELECT", "0"], check]), Value::Null);
+    assert_eq!(transaction(&mut session, &[check]), Value::Array(vec![Value::Integer(1)]));
+}
+
+#[test]
+fn exec_answers_for_its_own_checks_only() {
+    let server = Server::builder().no_listener().start().expect("it starts");
+    let mut session = server.session();
+    let fence = field(&session.execute(&["LOCK.ACQUIRE", "k", "me"]), "fence").to_string();
+    let calls: &[&[&str]] = &[
+        &["LOCK.GUARD", "k", &fence, "LOCK.CHECK", "k", "1"],
+        &["LOCK.RELEASE", "k", "me"],
+        &["EVAL", "return redis.call('LOCK.CHECK', KEYS[1], ARGV[1])", "1", "k", &fence],
+        &["LOCK.CHECK", "k", &fence],
+    ];
+    let Value::Array(replies) = transaction(&mut session, calls) else { panic!("it runs") };
+    let is_fenced = |reply: &Value| matches!(reply, Value::Error(text) if text.starts_with("FENCED "));
+    assert!(is_fenced(&replies[0]) && is_fenced(&replies[2]), "{replies:?}");
+    assert_eq!(replies[3], Value::Integer(1), "it held when EXEC began");
+}
+
+#[test]
+fn who_waits_no_time_does_not_wait_for_ever() {
+    let server = Server::builder().no_listener().start().expect("it starts");
+    let lock = server.lock("k").acquire().expect("no error").expect("nobody has it");
+    assert!(server.lock("k").wait(Duration::ZERO).acquire().expect("no error").is_none());
+    assert!(server.lock("k").wait(Duration::from_nanos(1)).acquire().expect("no error").is_none());
+    drop(lock);
+    server.execute(&["SEM.CREATE", "s", "1"]);
+    let permit = server.permits("s", 1).acquire().expect("no error").expect("there is one");
+    assert!(server.permits("s", 1).wait(Duration::ZERO).acquire().expect("no error").is_none());
+    drop(permit);
+    server.execute(&["LATCH.SET", "l", "1"]);
+    assert_eq!(server.await_latch("l", Some(Duration::ZERO)), Ok(false));
+}
+
+#[test]
+fn a_grant_that_its_client_does_not_want_to_hear_of_is_not_undone() {
+    let server = server();
+    let mut silent = connect(&server);
+    let calls = [encode(&["CLIENT", "REPLY", "OFF"]), encode(&["LOCK.ACQUIRE", "k", "silent"])];
+    silent.send_raw(&calls.concat()).expect("it is read");
+    assert!(eventually(PATIENCE, || figure(&server, "locks_grants") == 1));
+    drop(silent);
+    // What its connection leaves to be done comes before that of who comes later.
+    let mut next = connect(&server);
+    assert!(fence(&next.call(&["LOCK.ACQUIRE", "l", "next", "SESSION"]).expect("a reply")).is_some());
+    drop(next);
+    assert!(eventually(PATIENCE, || figure(&server, "locks_session_grants") == 0));
+    assert_eq!((figure(&server, "locks_grants"), figure(&server, "locks_grants_undone")), (1, 0));
+}
+
 #[test]
 fn fences_begin_where_those_of_an_earlier_run_cannot_have_been() {
     let start = |unix_seconds| {

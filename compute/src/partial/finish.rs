@@ -7,8 +7,8 @@ use bumpalo::Bump;
 
 use super::fold::conform;
 use super::{Body, Ended, Outcome, Partial};
-use crate::error::RowError;
-use crate::expr::{Evaluated, Frame};
+use crate::error::{Exceeded, RowError};
+use crate::expr::{Evaluated, Fault, Frame};
 use crate::options::OnError;
 use crate::plan::{Demand, Having, Plan, Reduction, Shape, SortKey};
 use crate::value::Value;
@@ -69,6 +69,10 @@ impl Partial {
         let all: Vec<u32> = (0..rows.len() as u32).collect();
         let mut made = frame.evaluate(&having.expression.node, &all);
         conform(&mut made, Demand::Truth);
+        if made.failures.iter().any(|(_, failure)| failure.fault == Fault::Memory) {
+            let bytes_max = plan.limits().memory_bytes_max;
+            return Err(Ended::Exceeded(Exceeded::Memory { bytes_max }));
+        }
         match (plan.options().on_error, made.failures.first()) {
             (OnError::Fail, Some((_, failure))) => {
                 let text = format!("HAVING {}", failure.fault);

@@ -51,8 +51,8 @@ pub trait Inside {
     /// Whether a call that was let in before has no condition, or one that holds.
     fn meets(&mut self, db: Db, id: CommandId, request: Request<'_>) -> bool;
 
-    /// Notes that all calls which have a condition have been found to meet it.
-    fn note_met(&mut self);
+    /// Notes whether the call that is next has been found to meet its condition, where it runs.
+    fn note_met(&mut self, is_met: bool);
 
     /// Lets a program look at data whose shard is locked.
     fn with_data(

@@ -2,6 +2,7 @@
 //! run, and what makes a transaction void, is the business of `dispatch`.
 
 use shardis_storage::Db;
+use smallvec::SmallVec;
 
 use super::connection;
 use crate::client::Client;
@@ -50,29 +51,38 @@ fn exec(call: &mut Call<'_>, client: &mut Client, inside: &mut dyn Inside) -> Do
     let is_spoiled = watches.is_some_and(|watches| watches.are_spoiled(|db, key| inside.presence(db, key)));
     let done = if queue.is_broken {
         Err(Error::TRANSACTION_BROKEN)
-    } else if is_spoiled || !meets_all(call.state, client.db, &queue.calls, inside) {
+    } else if is_spoiled {
         call.null_array()
-    } else {
-        inside.note_met();
+    } else if let Some(dbs) = meets_all(call.state, client.db, &queue.calls, inside) {
         call.reply.array(queue.calls.len());
-        for queued in &queue.calls {
+        for (queued, db) in queue.calls.iter().zip(dbs) {
+            // A call that would have selected another database may have been refused.
+            inside.note_met(client.db == db);
             inside.run(client, queued.id, queued.request.as_request(), call.reply);
         }
         Ok(Flow::Done)
+    } else {
+        call.null_array()
     };
     client.end_queue();
     done
 }
 
-/// Whether the conditions of all calls hold, each in the database that is selected by then.
-fn meets_all(state: &State, mut db: Db, calls: &[QueuedCall], inside: &mut dyn Inside) -> bool {
-    calls.iter().all(|queued| {
-        let request = queued.request.as_request();
+/// The databases in which calls run, if their conditions hold there.
+fn meets_all(
+    state: &State,
+    mut db: Db,
+    calls: &[QueuedCall],
+    inside: &mut dyn Inside,
+) -> Option<SmallVec<[Db; 8]>> {
+    let meets = |queued: &QueuedCall| {
+        let (before, request) = (db, queued.request.as_request());
         if std::ptr::eq(state.commands.entry(queued.id).command, &connection::SELECT) {
             db = connection::selected(state, request).unwrap_or(db);
         }
-        inside.meets(db, queued.id, request)
-    })
+        inside.meets(before, queued.id, request).then_some(before)
+    };
+    calls.iter().map(meets).collect()
 }
 
 static MULTI: Command = Command::client("MULTI", multi)

@@ -267,8 +267,8 @@ impl Inside for Running<'_, '_, '_> {
         condition(state, request, self.txn)
     }
 
-    fn note_met(&mut self) {
-        self.has_met_conditions = true;
+    fn note_met(&mut self, is_met: bool) {
+        self.has_met_conditions = is_met;
     }
 
     fn with_data(

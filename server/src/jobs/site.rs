@@ -54,7 +54,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
             return left;
         }
         let job = self.txn.inspect(&self.key).and_then(|entry| entry.object::<Job>());
-        let Some((percent, kept)) = job.map(|job| (job.percent(), job.kept())) else { return None };
+        let (percent, kept) = job.map(|job| (job.percent(), job.kept()))?;
         if let Some(channel) = job.and_then(|job| job.channel()) {
             let message = [self.key.bytes(), b" ", stage.name().as_bytes()].concat();
             let (channel, message) = (channel.into(), message.into());
