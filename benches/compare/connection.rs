@@ -30,6 +30,11 @@ impl Connection {
         Ok(Self { server: server.to_owned(), stream: BufReader::new(dial(port)?) })
     }
 
+    /// Its socket, for somebody else to keep open.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     /// Sends one command and reads its reply.
     pub fn call<W: AsRef<[u8]>>(&mut self, words: &[W]) -> Result<Value, Failure> {
         self.ask(words)?;

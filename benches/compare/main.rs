@@ -21,7 +21,7 @@ use options::{HELP, Options};
 use report::Circumstances;
 use results::Results;
 use sections::{
-    Comparison, compute, crowd, in_process, kernels, load, memory, pubsub, scripts, start, waiting,
+    Comparison, compute, crowd, in_process, kernels, load, locks, memory, pubsub, scripts, start, waiting,
 };
 use server::{Program, RunningServer};
 use std::fs;
@@ -66,6 +66,7 @@ fn run() -> Result<ExitCode, Failure> {
         kernels::run,
         scripts::run,
         waiting::run,
+        locks::run,
     ];
     for part in parts {
         part(&mut comparison)?;

@@ -1,8 +1,9 @@
-//! The command line, and what `--smoke` makes smaller. Reads no files and starts nothing.
+//! The command line, and what `--smoke` makes smaller. Starts no server.
 
 use crate::failure::Failure;
 use crate::server::Program;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// What to compare, how long and where to put it.
@@ -10,6 +11,8 @@ use std::time::Duration;
 pub struct Options {
     /// The servers; the first is ours.
     pub programs: Vec<Program>,
+    /// Python with redis-py, where there is one.
+    pub python: Option<PathBuf>,
     /// Where the report, the plots and the servers' logs go.
     pub out: PathBuf,
     /// Words, one of which sequences a figure's section and name must contain; none: every figure.
@@ -104,6 +107,7 @@ impl Raw {
         programs.extend(self.servers);
         Options {
             programs,
+            python: Some(target.join("venv/bin/python")).filter(|path| has_redis_py(path)),
             out: self.out.unwrap_or_else(|| target.join("compare")),
             only: self.only,
             keys: self.keys.unwrap_or(size.keys),
@@ -151,6 +155,11 @@ fn whole_words(text: &str) -> String {
     words.fold(" ".to_owned(), |line, word| line + &word.to_lowercase() + " ")
 }
 
+fn has_redis_py(python: &Path) -> bool {
+    let imports = Command::new(python).args(["-c", "import redis"]).output();
+    imports.is_ok_and(|output| output.status.success())
+}
+
 fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|directory| directory.join(name)).find(|file| file.is_file())
@@ -163,10 +172,10 @@ compare: the same workloads on this server and on real ones, as ratios in a Mark
   --ours PATH          our server (default: shardis-server beside this program)
   --server NAME=PATH   one more server that takes Redis's options (may be repeated);
                        redis-server and valkey-server are found on PATH, the latter
-                       also as target/reference/valkey-server
+                       also as target/reference/valkey-server, and redis-py in target/venv
   --out DIR            report, plots and logs (default: target/compare)
   --only WORDS         measure only figures whose section (load, pubsub, memory, start, compute,
-                       scripts, waiting) and name contain these words, for example 'GET P16' or 'memory'
+                       scripts, waiting, locks) and name contain these words, for example 'GET P16' or 'memory'
                        (may be repeated)
   --keys N             strings in the largest dataset (1000000)
   --seconds S          length of one load measurement (1)

@@ -3,6 +3,7 @@
 //! Only text from results; measuring and judging are done elsewhere.
 
 use crate::results::{Figure, OURS, OURS_AGAIN, Results, Section, Verdict};
+use shardis_benches::target::Bound;
 use std::fmt::Write;
 
 /// What a reader must know to place the figures.
@@ -53,7 +54,7 @@ pub fn shown(value: f64) -> String {
 }
 
 /// The figures that are plotted and told, with their titles.
-pub const SECTIONS: [(Section, &str, &str); 10] = [
+pub const SECTIONS: [(Section, &str, &str); 11] = [
     (
         Section::Cpu,
         "Server CPU per request, µs",
@@ -91,6 +92,14 @@ pub const SECTIONS: [(Section, &str, &str); 10] = [
         Section::Waiting,
         "Waiting for others",
         "How long after a push a blocked client is served, and GET beside the freeing of a huge set; the quietest windows.",
+    ),
+    (
+        Section::Locks,
+        "Locks",
+        "LOCK.ACQUIRE and LOCK.RELEASE; the peers get what the Lock of redis-py sends, which waits by trying again, every 100 ms \
+         unless it is told otherwise. A pair is taking a lock and giving it back. 64 waiters: somebody holds the lock while all of \
+         them wait, and the time counts from its release until each has had it once. Coming back at once: each of 64 tries again as \
+         soon as it has given the lock back, so one of those who poll can keep it from the others, which the longest wait shows.",
     ),
 ];
 
@@ -157,7 +166,11 @@ fn judged(figure: &Figure, limit: Option<f64>) -> String {
         Some(Verdict::Unmeasured) => " ?",
         None => "",
     };
-    format!("≤ {}{mark}", (limit * 100.0).round() / 100.0)
+    let sign = match figure.target.bound {
+        Bound::AtMost => '≤',
+        Bound::AtLeast => '≥',
+    };
+    format!("{sign} {}{mark}", (limit * 100.0).round() / 100.0)
 }
 
 fn line(out: &mut String, text: &str) {

@@ -4,7 +4,7 @@
 //! nor plots are made here.
 
 use crate::failure::{Failure, system};
-use shardis_benches::target::{Against, Target};
+use shardis_benches::target::{Against, Bound, Target};
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -27,6 +27,7 @@ pub enum Section {
     Compute,
     Scripts,
     Waiting,
+    Locks,
 }
 
 /// One row of the report.
@@ -98,7 +99,13 @@ impl Results {
             let what = format!("{:?}: {}", figure.section, figure.name);
             match verdict {
                 Verdict::Met => None,
-                Verdict::Missed => Some(format!("{what}: {:.3} is above {limit:.2}", figure.judged_value()?)),
+                Verdict::Missed => {
+                    let side = match figure.target.bound {
+                        Bound::AtMost => "above",
+                        Bound::AtLeast => "below",
+                    };
+                    Some(format!("{what}: {:.3} is {side} {limit:.2}", figure.judged_value()?))
+                }
                 Verdict::Unmeasured => Some(format!("{what}: nobody to compare with")),
             }
         });
@@ -143,7 +150,7 @@ impl Figure {
     pub fn judge(&self, limit: f64) -> Option<Verdict> {
         self.value(OURS)?;
         Some(match self.judged_value() {
-            Some(value) if value <= limit => Verdict::Met,
+            Some(value) if self.target.is_met(value, limit) => Verdict::Met,
             Some(_) => Verdict::Missed,
             None => Verdict::Unmeasured,
         })
@@ -157,8 +164,12 @@ impl Figure {
             Against::BestPeer => {
                 let peers = self.samples.iter().map(|sample| sample.server.as_str());
                 let peers = peers.filter(|server| ![OURS, OURS_AGAIN].contains(server));
+                let ratios = peers.filter_map(|peer| self.ratio(peer));
                 // The best peer is the one to which our ratio is the worst.
-                peers.filter_map(|peer| self.ratio(peer)).max_by(f64::total_cmp)
+                match self.target.bound {
+                    Bound::AtMost => ratios.max_by(f64::total_cmp),
+                    Bound::AtLeast => ratios.min_by(f64::total_cmp),
+                }
             }
         }
     }
@@ -227,6 +238,16 @@ mod tests {
         let samples = [(OURS, 0, 1.0), (OURS_AGAIN, 0, 0.9), ("slow", 0, 4.0), ("fast", 0, 1.25)];
         let missed = results(Against::BestPeer, &samples).missed_targets();
         assert_eq!(missed, ["Cpu: GET: 0.800 is above 0.75"]);
+    }
+
+    #[test]
+    fn where_more_is_better_the_worst_ratio_is_the_least() {
+        let mut results = Results::default();
+        let target = Target::at_least(Against::BestPeer, 5.0);
+        for (server, value) in [(OURS, 12.0), ("slow", 1.0), ("fast", 3.0)] {
+            results.record((Section::Locks, "pairs", target), server, 0, value);
+        }
+        assert_eq!(results.missed_targets(), ["Locks: pairs: 4.000 is below 5.00"]);
     }
 
     #[test]

@@ -21,7 +21,7 @@ async function main() {
   await pipelines(client);
   await automaticPipelining();
   await server(client);
-  await computes(client);
+  await unknownCommands();
   await listens(client);
   await client.quit();
   await overASocket();
@@ -112,19 +112,53 @@ async function server(client) {
   assert.deepEqual(await client.config("GET", "maxclients"), ["maxclients", "10000"]);
 }
 
-async function computes(client) {
+// Commands that it does not know, by the generic call. It turns the maps and doubles of RESP3 into what they are in RESP2,
+// unless it is told not to.
+async function unknownCommands() {
+  for (const options of [{ protocol: 2 }, { protocol: 3 }, { protocol: 3, replyMapping: "resp3" }]) {
+    const client = new Redis(url, options);
+    assert.match(await client.client("INFO"), new RegExp(` resp=${options.protocol} `));
+    const isMapped = options.replyMapping === "resp3";
+    // What a map of the reply is here.
+    const fields = (map) => (isMapped ? map : Object.fromEntries(pairs(map)));
+    await computes(client, fields, isMapped);
+    await locks(client, fields);
+    await client.quit();
+  }
+}
+
+function pairs(flat) {
+  assert.ok(Array.isArray(flat));
+  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : []));
+}
+
+async function computes(client, fields, isMapped) {
   await client.flushdb();
   for (let number = 0; number < 100; number += 1) {
     await client.hset(`order:${number}`, { total: number });
   }
-  const words = "order:* REDUCE SUM 1 h.total AS sum SCALAR".split(" ");
-  assert.equal(await client.call("COMPUTE.AGGREGATE", ...words), 4950);
+  const words = "order:* REDUCE SUM 1 h.total AS sum".split(" ");
+  assert.equal(await client.call("COMPUTE.AGGREGATE", ...words, "SCALAR"), 4950);
+  const answer = fields(await client.call("COMPUTE.AGGREGATE", ...words));
+  assert.deepEqual(answer.rows.map(fields), [{ sum: 4950 }]);
+  assert.equal(answer.isolation, "snapshot");
   await client.zadd("board", 20, "ann", 35.5, "bob", 7, "cid");
   const sum = ["REDUCE", "SUM", 1, "s", "AS", "total", "SCALAR"];
-  assert.equal(await client.call("COMPUTE.KAGGREGATE", "board", ...sum), "62.5");
-  const selected = await client.call("COMPUTE.KSELECT", "board", "WHERE", "s > 10", "RETURN", 1, "m");
-  assert.deepEqual(selected.slice(0, 4), ["rows", [["ann"], ["bob"]], "columns", ["m"]]);
+  assert.strictEqual(await client.call("COMPUTE.KAGGREGATE", "board", ...sum), isMapped ? 62.5 : "62.5");
+  const selected = fields(await client.call("COMPUTE.KSELECT", "board", "WHERE", "s > 10", "RETURN", 1, "m"));
+  assert.deepEqual([selected.rows, selected.columns], [[["ann"], ["bob"]], ["m"]]);
   await client.del("board");
+}
+
+async function locks(client, fields) {
+  const grant = fields(await client.call("LOCK.ACQUIRE", "lock", "me", "LEASE", 60_000));
+  assert.deepEqual([grant.holds, grant.lease, Number.isSafeInteger(grant.fence)], [1, 60_000, true]);
+  assert.equal(await client.call("LOCK.ACQUIRE", "lock", "other"), null);
+  assert.equal(await client.call("LOCK.GUARD", "lock", grant.fence, "SET", "guarded", "x"), "OK");
+  const info = fields(await client.call("LOCK.INFO", "lock"));
+  assert.deepEqual(info.holders.map(fields).map((holder) => [holder.owner, holder.fence]), [["me", grant.fence]]);
+  assert.equal(await client.call("LOCK.RELEASE", "lock", "me", "FENCE", grant.fence), 0);
+  assert.equal(await client.call("LOCK.INFO", "lock"), null);
 }
 
 async function listens(client) {

@@ -18,11 +18,36 @@ async function main() {
     await client.configResetStat();
     await values(client);
     await introspection(client, `node-${RESP}`);
+    await unknownCommands(client, RESP);
     await client.close();
   }
   await caches();
   await pool();
   await overASocket();
+}
+
+// Commands that it does not know. Maps are objects in RESP3, and flat in RESP2.
+async function unknownCommands(client, RESP) {
+  const call = (...words) => client.sendCommand(words);
+  const fields = (map) => (RESP === 3 ? map : Object.fromEntries(pairs(map)));
+  await client.zAdd("board", [{ score: 20, value: "ann" }, { score: 35.5, value: "bob" }, { score: 7, value: "cid" }]);
+  const sum = await call("COMPUTE.KAGGREGATE", "board", "REDUCE", "SUM", "1", "s", "AS", "total", "SCALAR");
+  assert.strictEqual(sum, RESP === 3 ? 62.5 : "62.5");
+  const selected = fields(await call("COMPUTE.KSELECT", "board", "WHERE", "s > 10", "RETURN", "1", "m"));
+  assert.deepEqual([selected.rows, selected.columns], [[["ann"], ["bob"]], ["m"]]);
+  assert.strictEqual(await call("COMPUTE.COUNT", "n:*", "WHERE", "int(v) < 100"), 100);
+  const { fence, holds } = fields(await call("LOCK.ACQUIRE", "lock", "me", "LEASE", "60000"));
+  assert.strictEqual(holds, 1);
+  assert.strictEqual(await call("LOCK.ACQUIRE", "lock", "other"), null);
+  assert.strictEqual(await call("LOCK.GUARD", "lock", String(fence), "SET", "guarded", "x"), "OK");
+  const { holders } = fields(await call("LOCK.INFO", "lock"));
+  assert.deepEqual(holders.map(fields).map((holder) => [holder.owner, holder.fence]), [["me", fence]]);
+  assert.strictEqual(await call("LOCK.RELEASE", "lock", "me", "FENCE", String(fence)), 0);
+}
+
+function pairs(flat) {
+  assert.ok(Array.isArray(flat));
+  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : []));
 }
 
 // What it has read it answers itself, until it hears that somebody has changed it.

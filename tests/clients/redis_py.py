@@ -28,6 +28,7 @@ def main():
         pipelines(client)
         server(client)
         computes(client, protocol)
+        locks(client, protocol)
         listens(client)
         client.close()
     caches(url)
@@ -161,6 +162,24 @@ def computes(client, protocol):
         assert answer[b"rows"] == [{b"sum": 4950, b"mean": 49.5}] and answer[b"isolation"] == b"snapshot", answer
     else:
         assert answer[:2] == [b"rows", [[b"sum", 4950, b"mean", b"49.5"]]], answer
+
+
+def locks(client, protocol):
+    def fields(reply):
+        """A map of the reply, which is flat in RESP2."""
+        assert isinstance(reply, dict) == (protocol == 3), reply
+        return reply if protocol == 3 else dict(zip(reply[::2], reply[1::2]))
+
+    call = client.execute_command
+    grant = fields(call("LOCK.ACQUIRE", "lock", "me", "LEASE", 60_000))
+    fence = grant[b"fence"]
+    assert grant == {b"fence": fence, b"holds": 1, b"lease": 60_000} and isinstance(fence, int), grant
+    assert call("LOCK.ACQUIRE", "lock", "other") is None
+    assert call("LOCK.GUARD", "lock", fence, "SET", "guarded", "x") == b"OK"
+    holders = [fields(holder) for holder in fields(call("LOCK.INFO", "lock"))[b"holders"]]
+    assert [(holder[b"owner"], holder[b"fence"]) for holder in holders] == [(b"me", fence)], holders
+    assert call("LOCK.RELEASE", "lock", "me", "FENCE", fence) == 0 and call("LOCK.INFO", "lock") is None
+    client.delete("guarded")
 
 
 def caches(url):

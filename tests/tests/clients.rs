@@ -159,6 +159,43 @@ fn redis_cli_prints_replies_in_all_its_forms() {
 }
 
 #[test]
+fn redis_cli_prints_our_own_replies_in_both_protocols() {
+    if !is_available("redis-cli") {
+        return;
+    }
+    let server = ours();
+    let call = |words: &[&str]| run(redis_cli(&server).args(words));
+    call(&["ZADD", "board", "20", "ann", "35.5", "bob"]);
+    let sum = ["COMPUTE.KAGGREGATE", "board", "REDUCE", "SUM", "1", "s", "AS", "sum", "SCALAR"];
+    let select = ["COMPUTE.KSELECT", "board", "WHERE", "s > 30.0", "RETURN", "2", "m", "s"];
+    let acquire = ["LOCK.ACQUIRE", "lock", "me", "LEASE", "60000"];
+    for (protocol, total, first_lines, is_map) in [
+        ("-2", "\"55.5\"\n", "1) \"rows\"\n 2) 1) 1) \"bob\"\n       2) \"35.5\"\n", false),
+        ("-3", "(double) 55.5\n", "1# \"rows\" => \n   1) 1) \"bob\"\n      2) (double) 35.5\n", true),
+    ] {
+        let form = [protocol, "--no-raw"];
+        assert_eq!(call(&[&form[..], &sum].concat()), total);
+        let selected = call(&[&form[..], &select].concat());
+        assert!(selected.trim_start().starts_with(first_lines), "{selected}");
+        let grant = call(&[&form[..], &acquire].concat());
+        assert_eq!(grant.starts_with("1# \"fence\" => (integer) "), is_map, "{grant}");
+        assert_eq!(grant.starts_with("1) \"fence\"\n2) (integer) "), !is_map, "{grant}");
+        let fence: String =
+            grant.lines().take(2).flat_map(|line| line.rsplit(' ').next()).last().unwrap_or_default().into();
+        let fence = if is_map {
+            grant.lines().next().and_then(|line| line.rsplit(' ').next())
+        } else {
+            Some(fence.as_str())
+        };
+        let fence = fence.expect("a fence");
+        assert_eq!(call(&[&form[..], &["LOCK.ACQUIRE", "lock", "other"]].concat()), "(nil)\n");
+        assert!(!call(&[&form[..], &["LOCK.GUARD", "lock", fence, "INCR", "n"]].concat()).is_empty());
+        assert_eq!(call(&[&form[..], &["LOCK.RELEASE", "lock", "me"]].concat()), "(integer) 0\n");
+    }
+    assert_no_complaint(&server);
+}
+
+#[test]
 fn redis_cli_looks_for_big_keys_and_loads_in_bulk() {
     if !is_available("redis-cli") {
         return;

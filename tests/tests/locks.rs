@@ -1,5 +1,6 @@
-//! Many clients and one lock, over real sockets: some are closed while they wait or hold, some stop for longer than their lease,
-//! some stop waiting. Whatever happens, nobody writes under a fence that is stale, who waits is served in turn, and a dead
+//! Many clients and one lock, over real sockets: some are closed while they wait or hold, some are silent for longer than their
+//! lease, some stop waiting. A few are processes of their own, which are killed, or stopped while they hold the lock and go on
+//! without knowing when it is somebody else's. Whatever happens, nobody writes under a fence that is stale, who waits is served in turn, and a dead
 //! holder's lock passes on at once. Besides, random calls against a naive model of all grants, with time and disconnects.
 //!
 //! `LOCKS_SECONDS` makes the run longer; nextest ends a test after five minutes, for longer ones there is `cargo test`. `LOCKS_SEED` repeats
@@ -14,10 +15,17 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use shardis_server::{Clock, Server, Session, Value};
 use shardis_tests::client::{Client, PATIENCE, encode};
+use shardis_tests::foreign::is_available;
+use shardis_tests::process::Process;
 use shardis_tests::reply::Reply;
 use shardis_tests::server::{Over, eventually};
 
 const CLIENTS: usize = 64;
+/// So many of them are processes of their own.
+const PROCESSES: usize = 8;
+const LEASE_MS: &str = "60";
+/// How long most wait for the lock.
+const WAIT: Duration = Duration::from_millis(400);
 /// Within this a dead holder's lock is to pass on, nearly always.
 const PASSES_ON_WITHIN: Duration = Duration::from_millis(10);
 
@@ -63,6 +71,22 @@ fn the_check_finds_a_stale_write() {
     assert_eq!(stale_writes(&[5, 7, 5, 7]), [(7, 5)]);
 }
 
+/// What a process does with the lock.
+#[derive(Clone, Copy, PartialEq)]
+enum Deed {
+    /// It is stopped while it holds the lock, until somebody else may have it.
+    StopHolding,
+    DieHolding,
+    /// It is stopped while it waits, until it has had the lock and has lost it.
+    StopWaiting,
+    DieWaiting,
+    /// It gives it back.
+    Release,
+}
+
+const DEEDS: [Deed; 5] =
+    [Deed::StopHolding, Deed::DieHolding, Deed::StopWaiting, Deed::DieWaiting, Deed::Release];
+
 /// What all clients of a run share.
 struct Arena {
     server: Server,
@@ -73,6 +97,9 @@ struct Arena {
     passed_on: Mutex<Vec<Duration>>,
     grants: AtomicU64,
     refused: AtomicU64,
+    /// How many processes were stopped for longer than they held the lock, and how many were killed.
+    stopped: AtomicU64,
+    killed: AtomicU64,
 }
 
 #[test]
@@ -86,10 +113,16 @@ fn nobody_writes_under_a_stale_fence_and_the_lock_of_the_dead_passes_on() {
         passed_on: Mutex::default(),
         grants: AtomicU64::new(0),
         refused: AtomicU64::new(0),
+        stopped: AtomicU64::new(0),
+        killed: AtomicU64::new(0),
     };
+    let processes = if is_available("redis-cli") { PROCESSES } else { 0 };
     thread::scope(|scope| {
-        for number in 0..CLIENTS {
-            let arena = &arena;
+        let arena = &arena;
+        for number in 0..processes {
+            scope.spawn(move || arena.compete_as_a_process(number));
+        }
+        for number in processes..CLIENTS {
             scope.spawn(move || arena.compete(number, Rng::with_seed(seed.wrapping_add(number as u64))));
         }
         let time = Duration::from_secs(seconds());
@@ -108,9 +141,9 @@ impl Arena {
         while !self.is_over.load(Ordering::Relaxed) {
             turn += 1;
             let owner = format!("{number}:{turn}");
-            let term = if random.bool() { ["SESSION", "GRACE", "0"] } else { ["LEASE", "60", ""] };
-            let wait = if random.u8(..) < 40 { "20" } else { "400" };
-            let words = ["LOCK.ACQUIRE", "k", &owner, "WAIT", wait].into_iter().chain(term);
+            let term = if random.bool() { ["SESSION", "GRACE", "0"] } else { ["LEASE", LEASE_MS, ""] };
+            let wait = if random.u8(..) < 40 { 20 } else { WAIT.as_millis() }.to_string();
+            let words = ["LOCK.ACQUIRE", "k", &owner, "WAIT", &wait].into_iter().chain(term);
             let call: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
             if random.u8(..) < 15 {
                 // It is gone before it can have read anything.
@@ -124,11 +157,102 @@ impl Arena {
                 assert_eq!(reply, Reply::NilArray);
                 continue;
             };
-            self.grants.fetch_add(1, Ordering::Relaxed);
-            if let Some(died) = self.deaths.lock().expect("no panic").remove(&(fence - 1)) {
-                self.passed_on.lock().expect("no panic").push(now.saturating_duration_since(died));
-            }
+            self.note(fence, Some(now));
             client = self.hold(client, &owner, fence, term[0] == "SESSION", &mut random);
+        }
+    }
+
+    /// A process does one deed after the other, again and again.
+    fn compete_as_a_process(&self, number: usize) {
+        let _over = Over(&self.is_over);
+        let mut process = Process::start(self.server.addr().expect("it listens"));
+        for (turn, mut deed) in DEEDS.into_iter().cycle().enumerate() {
+            if self.is_over.load(Ordering::Relaxed) {
+                return;
+            }
+            let (owner, wait) = (format!("{number}:{turn}"), WAIT.as_millis().to_string());
+            let term: &[&str] = if deed == Deed::DieHolding { &["SESSION"] } else { &["LEASE", LEASE_MS] };
+            process.ask(&[&["LOCK.ACQUIRE", "k", &owner, "WAIT", &wait], term].concat());
+            let waits = matches!(deed, Deed::StopWaiting | Deed::DieWaiting);
+            if waits && !eventually(WAIT, || self.knows(&owner)) {
+                // Nobody has seen it wait.
+                deed = Deed::Release;
+            }
+            match deed {
+                Deed::StopWaiting => {
+                    process.stop();
+                    assert!(eventually(PATIENCE, || !self.knows(&owner)), "{owner} stays");
+                    assert!(process.is_stopped());
+                    process.go_on();
+                }
+                Deed::DieWaiting => {
+                    process = self.replace(process);
+                    continue;
+                }
+                _ => {}
+            }
+            let reply = process.reply();
+            let now = Instant::now();
+            let Some(fence) = reply.get(1).map(|fence| fence.parse().expect("a fence")) else { continue };
+            self.note(fence, (deed != Deed::StopWaiting).then_some(now));
+            process = self.hold_as_a_process(process, &owner, fence, deed);
+        }
+    }
+
+    fn hold_as_a_process(&self, mut process: Process, owner: &str, fence: i64, deed: Deed) -> Process {
+        let (fence_text, key) = (fence.to_string(), "k");
+        let write = ["LOCK.GUARD", key, &fence_text, "RPUSH", "log", &fence_text];
+        let is_written = self.judge(&process.call(&write)[0]);
+        match deed {
+            Deed::StopHolding => {
+                process.stop();
+                assert!(eventually(PATIENCE, || !self.knows(owner)), "the lease of {fence} does not end");
+                assert!(process.is_stopped());
+                process.ask(&write);
+                process.go_on();
+                assert!(!self.judge(&process.reply()[0]), "the lease of {fence} was over");
+                self.stopped.fetch_add(1, Ordering::Relaxed);
+            }
+            Deed::DieHolding => {
+                self.deaths.lock().expect("no panic").insert(fence, Instant::now());
+                return self.replace(process);
+            }
+            Deed::StopWaiting => {
+                assert!(!is_written, "{fence} was granted to a stopped process, and its lease was over");
+                self.stopped.fetch_add(1, Ordering::Relaxed);
+            }
+            Deed::DieWaiting | Deed::Release => {
+                let left = process.call(&["LOCK.RELEASE", key, owner, "FENCE", &fence_text]);
+                assert!(left[0] == "0" || left[0].starts_with("NOTOWNER "), "{left:?}");
+            }
+        }
+        process
+    }
+
+    /// Kills a process and starts another one.
+    fn replace(&self, process: Process) -> Process {
+        drop(process);
+        self.killed.fetch_add(1, Ordering::Relaxed);
+        Process::start(self.server.addr().expect("it listens"))
+    }
+
+    /// Whether somebody of this name holds the lock or waits for it.
+    fn knows(&self, owner: &str) -> bool {
+        let Value::Map(fields) = self.server.execute(&["LOCK.INFO", "k"]) else { return false };
+        let lists = fields.iter().filter_map(|(_, field)| match field {
+            Value::Array(list) => Some(list),
+            _ => None,
+        });
+        let is_it = |entry: &Value| matches!(entry, Value::Map(fields) if fields[0].1.as_bytes() == Some(owner.as_bytes()));
+        lists.flatten().any(is_it)
+    }
+
+    /// Counts a grant, and how long it has taken if it is that of a dead holder's lock and when it came is known.
+    fn note(&self, fence: i64, come: Option<Instant>) {
+        self.grants.fetch_add(1, Ordering::Relaxed);
+        let died = self.deaths.lock().expect("no panic").remove(&(fence - 1));
+        if let (Some(died), Some(come)) = (died, come) {
+            self.passed_on.lock().expect("no panic").push(come.saturating_duration_since(died));
         }
     }
 
@@ -167,11 +291,20 @@ impl Arena {
     fn write(&self, client: &mut Client, fence: i64) -> bool {
         let fence = fence.to_string();
         let reply = client.call(&["LOCK.GUARD", "k", &fence, "RPUSH", "log", &fence]).expect("a reply");
-        if reply.is_error() {
-            assert!(reply.text().is_some_and(|text| text.starts_with(b"FENCED ")), "{reply:?}");
+        match &reply {
+            Reply::Integer(length) => self.judge(&length.to_string()),
+            other => self.judge(&String::from_utf8_lossy(other.text().expect("an error"))),
+        }
+    }
+
+    /// Whether this says that a write was let through; if not, it was refused because of its fence.
+    fn judge(&self, reply: &str) -> bool {
+        let is_done = reply.parse::<u64>().is_ok();
+        if !is_done {
+            assert!(reply.starts_with("FENCED "), "{reply}");
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
-        !reply.is_error()
+        is_done
     }
 
     fn check(&self) {
@@ -184,6 +317,9 @@ impl Arena {
         assert_eq!(stale_writes(&log), [], "no two holders with a valid fence");
         let (grants, refused) = (self.grants.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed));
         assert!(grants > 100 && refused > 0, "{grants} grants, {refused} refused");
+        let (stopped, killed) = (self.stopped.load(Ordering::Relaxed), self.killed.load(Ordering::Relaxed));
+        println!("{stopped} processes were stopped for longer than they held the lock, {killed} were killed");
+        assert!(stopped > 0 || !is_available("redis-cli"), "no process was stopped");
         let mut passed_on = std::mem::take(&mut *self.passed_on.lock().expect("no panic"));
         passed_on.sort_unstable();
         let [median, most, longest] =

@@ -5,6 +5,7 @@ pub mod crowd;
 pub mod in_process;
 pub mod kernels;
 pub mod load;
+pub mod locks;
 pub mod memory;
 pub mod pubsub;
 mod reads;
