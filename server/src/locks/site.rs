@@ -158,10 +158,9 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         let Some(at) = guard.of_fence(fence) else { return Ok(None) };
         let (left, ended) = guard.change(|lock| (true, lock.release(at, all)));
         drop(guard);
-        let ended: Vec<Ended> = ended.iter().map(Ended::from).collect();
-        self.strike(&ended, Ending::Released);
-        if ended.is_empty() {
-            self.txn.tell(&self.key, &event::LOCK_RELEASED);
+        match &ended {
+            Some(grant) => self.strike([Ended::from(grant)], Ending::Released),
+            None => self.txn.tell(&self.key, &event::LOCK_RELEASED),
         }
         Ok(Some(left))
     }
@@ -189,8 +188,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         let Some(mut guard) = self.txn.edit::<Lock>(&self.key)? else { return Ok(0) };
         let ended = guard.change(|lock| (!lock.is_free(), lock.end_all()));
         drop(guard);
-        let ended: Vec<Ended> = ended.iter().map(Ended::from).collect();
-        self.strike(&ended, Ending::Broken);
+        self.strike(ended.iter().map(Ended::from), Ending::Broken);
         Ok(ended.len())
     }
 
@@ -213,8 +211,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         let Some(mut guard) = self.txn.edit::<Lock>(&self.key)? else { return Ok(()) };
         let ended = guard.change(|lock| (true, lock.expire(now_ms)));
         drop(guard);
-        let ended: Vec<Ended> = ended.iter().map(Ended::from).collect();
-        self.strike(&ended, Ending::Expired);
+        self.strike(ended.iter().map(Ended::from), Ending::Expired);
         Ok(())
     }
 
@@ -260,8 +257,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
             let Some(mut guard) = self.txn.edit::<Semaphore>(&self.key)? else { return Ok(None) };
             let ended = guard.change(|semaphore| (true, semaphore.expire(now_ms)));
             drop(guard);
-            let ended: Vec<Ended> = ended.iter().map(|(fence, permit)| Ended::of(*fence, permit)).collect();
-            self.strike(&ended, Ending::Expired);
+            self.strike(ended.iter().map(|(fence, permit)| Ended::of(*fence, permit)), Ending::Expired);
         }
         Ok(self.txn.inspect(&self.key).and_then(|entry| entry.object::<Semaphore>()))
     }
@@ -294,7 +290,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         });
         drop(guard);
         let Some((permit, left)) = taken else { return Ok(None) };
-        self.strike(&[Ended::of(fence, &permit)], Ending::Released);
+        self.strike([Ended::of(fence, &permit)], Ending::Released);
         Ok(Some(left))
     }
 
@@ -329,20 +325,18 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
     }
 
     /// Takes what has ended out of the books, and tells those who have lost it.
-    fn strike(&mut self, ended: &[Ended], ending: Ending) {
+    fn strike(&mut self, ended: impl IntoIterator<Item = Ended>, ending: Ending) {
         let locks = &self.state.locks;
         for Ended { fence, term, client } in ended {
-            locks.register.leave(self.shard(), *fence, *term, *client);
+            locks.register.leave(self.shard(), fence, term, client);
             ending.count(locks);
             if ending != Ending::Released {
-                let (client, key, fence) = (*client, self.key.bytes().into(), *fence);
+                let key = self.key.bytes().into();
                 locks.errands.push(Errand::TellLost { client, key, fence });
             }
             self.txn.tell(&self.key, ending.event());
         }
-        if !ended.is_empty() {
-            self.note_holders();
-        }
+        self.note_holders();
     }
 
     /// Lets the graph know who holds the lock, if anybody waits for any.
