@@ -35,7 +35,9 @@
 //!    served ends the offers, so that nobody overtakes; and one that waits for several keys is run with all of them, at the head of each
 //!    queue or not at all. When a wait of that kind ends without being served, its keys are offered once more, because
 //!    who stood behind it may be next. A turn is a number, the lower the earlier: who may go ahead has a negative one.
-//! 10. *Grants.* What a reply tells that was granted goes with it until it is on its way to the socket, and is undone if it cannot
+//! 10. *Loss.* Some commands [mind it](crate::command::Command::minds_loss) when a key is gone or another type has come, because what
+//!    they wait for was part of the value: a group of a stream. They are offered such a key too, and answer an error.
+//! 11. *Grants.* What a reply tells that was granted goes with it until it is on its way to the socket, and is undone if it cannot
 //!     get there (`locks`, 5).
 
 use std::collections::BTreeMap;
@@ -79,6 +81,8 @@ pub struct Waiter {
     pub id: CommandId,
     /// With these words.
     pub request: OwnedRequest,
+    /// What is run again instead, if that differs.
+    pub again: Option<OwnedRequest>,
     /// By this client.
     pub client: Arc<ClientInfo>,
     /// In this database.
@@ -278,6 +282,11 @@ impl Waiter {
         self.command.is_in_turn
     }
 
+    /// Whether it is answered when what it waits for has gone for good.
+    pub fn minds_loss(&self) -> bool {
+        self.command.minds_loss
+    }
+
     /// Whether its wait is over.
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
@@ -340,12 +349,13 @@ impl Blocked {
         client: &Client,
         entry: &Entry,
         request: Request<'_>,
-        block: Block,
+        mut block: Block,
     ) -> Box<Blocked> {
         let (sender, end) = oneshot::channel();
         let waiter = Arc::new(Waiter {
             id: entry.id,
             request: request.to_owned(),
+            again: block.again.take(),
             client: client.info.clone(),
             db: client.db,
             version: client.version,
@@ -490,6 +500,7 @@ mod tests {
         let waiter = Waiter {
             id: table.entries()[0].id,
             request: OwnedRequest::from_args(&["POP", "a", "b", "a", "0"]),
+            again: None,
             client: Arc::new(ClientInfo::new(1, "?:0".into(), "?:0".into(), -1, 0)),
             db: Db(0),
             version: Version::Resp2,

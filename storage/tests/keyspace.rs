@@ -654,7 +654,9 @@ fn read(entry: EntryRef<'_>) -> (Value, Option<i64>) {
             let pairs = entry.object::<Hash>().unwrap().iter(0);
             Value::Hash(pairs.map(|(field, value)| (field.to_vec(), value.to_vec())).collect())
         }
-        Kind::Lock | Kind::Semaphore | Kind::Latch | Kind::Job => unreachable!("the model makes none"),
+        Kind::Stream | Kind::Lock | Kind::Semaphore | Kind::Latch | Kind::Job => {
+            unreachable!("the model makes none")
+        }
     };
     (value, entry.deadline_ms())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shardis_protocol::limits::{ARGUMENT_BYTES_MIN, BULK_SHARED_BYTES_MIN};
-use shardis_protocol::{LongDouble, Reply, Request, Version, number};
+use shardis_protocol::{LongDouble, OwnedRequest, Reply, Request, Version, number};
 use shardis_storage::types::packed::Element;
 use shardis_storage::{Db, Key, KeyHash, Random, ShardTotals, StringRef};
 use smallvec::SmallVec;
@@ -36,7 +36,7 @@ pub enum Flow {
 }
 
 /// A wait that a command asks for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Block {
     /// When it ends, in time that has elapsed on the clock; `None` for never.
     pub end: Option<Duration>,
@@ -46,6 +46,8 @@ pub struct Block {
     pub cannot_wait: fn(&mut Reply),
     /// Its turn, if it has taken one already.
     pub ticket: Option<i64>,
+    /// What is run again instead of what was called, where words of that mean the instant at which it was.
+    pub again: Option<OwnedRequest>,
 }
 
 /// One invocation.
@@ -194,7 +196,7 @@ impl<'c> Call<'c> {
     pub fn block(&mut self, timeout_ms: u64, time_is_over: fn(&mut Reply)) -> Done {
         let length = Duration::from_millis(timeout_ms);
         let end = (timeout_ms > 0).then(|| self.state.clock.elapsed().saturating_add(length));
-        self.block = Some(Block { end, time_is_over, cannot_wait: time_is_over, ticket: None });
+        self.block = Some(Block { end, time_is_over, cannot_wait: time_is_over, ticket: None, again: None });
         Ok(Flow::Block)
     }
 
@@ -206,7 +208,7 @@ impl<'c> Call<'c> {
         time_is_over: fn(&mut Reply),
     ) -> Done {
         let flow = self.block(timeout_ms, time_is_over);
-        self.block = self.block.map(|block| Block { cannot_wait, ..block });
+        self.block = self.block.take().map(|block| Block { cannot_wait, ..block });
         flow
     }
 

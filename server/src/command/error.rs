@@ -10,6 +10,7 @@ mod locks;
 mod pubsub;
 mod scripting;
 mod shebang;
+mod streams;
 mod tracking;
 mod transactions;
 

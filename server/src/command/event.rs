@@ -75,6 +75,20 @@ events! {
     POPPED_LEAST = "zpopmin", SORTED_SET;
     /// The members with the greatest scores were taken.
     POPPED_GREATEST = "zpopmax", SORTED_SET;
+    /// The oldest entries of a stream were cut off.
+    STREAM_TRIMMED = "xtrim", STREAM;
+    /// What a stream knows of its past was set.
+    STREAM_SET = "xsetid", STREAM;
+    /// A group was made.
+    GROUP_CREATED = "xgroup-create", STREAM;
+    /// It was set to another entry.
+    GROUP_SET = "xgroup-setid", STREAM;
+    /// It was removed.
+    GROUP_DESTROYED = "xgroup-destroy", STREAM;
+    /// A consumer was made.
+    CONSUMER_CREATED = "xgroup-createconsumer", STREAM;
+    /// It was removed.
+    CONSUMER_DELETED = "xgroup-delconsumer", STREAM;
     /// Somebody has got a lock or permits.
     LOCK_ACQUIRED = "lock.acquired", OTHER;
     /// Somebody has given them back.

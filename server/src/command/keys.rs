@@ -21,10 +21,19 @@ pub struct KeySpec {
 }
 
 /// Where the search for keys begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Begin {
     /// At this word of the call; the name is word 0.
     Index(u16),
+    /// Behind this word, which stands at `from` or later.
+    Keyword {
+        /// The word, in upper case.
+        word: &'static str,
+        /// Where the search for it begins.
+        from: u16,
+        /// Finds what is behind it, unlike the model also where options have that word as an argument.
+        behind: fn(Request<'_>) -> Option<usize>,
+    },
     /// The model has no words for it.
     Unknown,
 }
@@ -38,6 +47,11 @@ pub enum Find {
         last: i16,
         /// The distance from key to key.
         step: u16,
+    },
+    /// The first of so many equal parts of what is behind the beginning.
+    Part {
+        /// How many parts there are.
+        of: u16,
     },
     /// The beginning holds a count; the first key stands `first` words behind it.
     Count {
@@ -113,6 +127,11 @@ pub const fn numbered(index: u16, step: u16) -> KeySpec {
     KeySpec::new(Find::Count { first: 1, step }, index)
 }
 
+/// Keys behind a word, followed by as many words of another meaning. `behind` finds the first.
+pub const fn keyword(word: &'static str, from: u16, behind: fn(Request<'_>) -> Option<usize>) -> KeySpec {
+    KeySpec { begin: Begin::Keyword { word, from, behind }, ..KeySpec::new(Find::Part { of: 2 }, 0) }
+}
+
 /// A key that stands where `search` finds it, if it does.
 pub const fn searched(search: fn(Request<'_>) -> Option<usize>) -> KeySpec {
     KeySpec { begin: Begin::Unknown, ..KeySpec::new(Find::Search(search), 0) }
@@ -126,7 +145,7 @@ pub const fn named_by_content() -> KeySpec {
 impl KeySpec {
     /// Whether words that are no keys tell where the keys are, but for their number.
     pub fn depends_on_words(&self) -> bool {
-        matches!(self.find, Find::Search(_) | Find::Content)
+        matches!(self.find, Find::Part { .. } | Find::Search(_) | Find::Content)
     }
 
     const fn new(find: Find, begin: u16) -> KeySpec {
@@ -220,6 +239,7 @@ impl KeySpec {
     pub fn positions(&self, request: Request<'_>) -> Option<Positions> {
         let begin = match self.begin {
             Begin::Index(begin) => usize::from(begin),
+            Begin::Keyword { behind, .. } => behind(request)?,
             Begin::Unknown => 0,
         };
         let words = request.len();
@@ -232,6 +252,10 @@ impl KeySpec {
                 };
                 let end = (last + 1).min(words);
                 Some(Positions { next: begin, end, step: step.into() })
+            }
+            Find::Part { of } => {
+                let end = begin + words.saturating_sub(begin) / usize::from(of);
+                Some(Positions { next: begin, end, step: 1 })
             }
             Find::Count { first, step } => {
                 let count = shardis_protocol::number::parse_i64(request.arg(begin)?)?;

@@ -26,7 +26,9 @@ pub use self::category::Category;
 pub use self::error::Error;
 pub use self::extent::{Channels, Databases};
 pub use self::flags::Flags;
-pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
+pub use self::keys::{
+    Access, Begin, Find, KeySpec, key, keys, keyword, named_by_content, numbered, searched,
+};
 pub use self::program::{Inside, Need, Presence, ScriptRules};
 use crate::client::Client;
 use crate::config::Personality;
@@ -66,6 +68,8 @@ pub struct Command {
     pub is_with_functions: bool,
     /// Whether those who wait are served strictly one after the other, with all their keys at once and whatever is at these.
     pub is_in_turn: bool,
+    /// Whether those who wait are answered, too, when a key is gone or another type has come.
+    pub minds_loss: bool,
     /// Whether a call is told which connection makes it.
     pub knows_client: bool,
     /// Of a program that runs one command from its own words: the word where that begins.
@@ -184,6 +188,7 @@ impl Command {
             event: "",
             is_with_functions: false,
             is_in_turn: false,
+            minds_loss: false,
             knows_client: false,
             inner_at: None,
             condition: None,
@@ -334,6 +339,12 @@ impl Command {
     /// Serves those who wait strictly one after the other, with all their keys at once and whatever is at these.
     pub const fn in_turn(mut self) -> Command {
         self.is_in_turn = true;
+        self
+    }
+
+    /// Answers those who wait, too, when a key is gone or another type has come.
+    pub const fn minds_loss(mut self) -> Command {
+        self.minds_loss = true;
         self
     }
 

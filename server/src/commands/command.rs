@@ -334,12 +334,26 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     let begin = fields.value("begin_search");
     match spec.begin {
         Begin::Index(index) => write_search(begin, "index", &[("index", index.into())]),
+        Begin::Keyword { word, from, .. } => {
+            begin.map(2);
+            begin.bulk(b"type");
+            begin.bulk(b"keyword");
+            begin.bulk(b"spec");
+            begin.map(2);
+            begin.bulk(b"keyword");
+            begin.bulk(word.as_bytes());
+            begin.bulk(b"startfrom");
+            begin.integer(from.into());
+        }
         Begin::Unknown => write_search(begin, "unknown", &[]),
     }
     let find = fields.value("find_keys");
     match spec.find {
         Find::Range { last, step } => {
             write_search(find, "range", &[("lastkey", last.into()), ("keystep", step.into()), ("limit", 0)]);
+        }
+        Find::Part { of } => {
+            write_search(find, "range", &[("lastkey", -1), ("keystep", 1), ("limit", of.into())]);
         }
         Find::Count { first, step } => {
             write_search(

@@ -32,6 +32,7 @@ mod server;
 mod set;
 mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 mod transactions;
 mod wait;
@@ -48,6 +49,7 @@ pub static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &set::FAMILY,
     &sorted_set::FAMILY,
+    &stream::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

@@ -94,6 +94,8 @@ pub struct Config {
     pub lazyfree_lazy_user_flush: Setting<Option<bool>>,
     pub hash_max_listpack_entries: Setting<i64>,
     pub hash_max_listpack_value: Setting<i64>,
+    pub stream_node_max_bytes: Setting<i64>,
+    pub stream_node_max_entries: Setting<i64>,
     pub list_max_listpack_size: Setting<i64>,
     /// Whether lists are reported as compressed: 0 for not. None is.
     pub list_compress_depth: Setting<i64>,
@@ -167,6 +169,8 @@ impl Default for Config {
             lazyfree_lazy_user_del: Setting::new(None),
             lazyfree_lazy_user_flush: Setting::new(None),
             hash_max_listpack_entries: Setting::new(512),
+            stream_node_max_bytes: Setting::new(4096),
+            stream_node_max_entries: Setting::new(100),
             hash_max_listpack_value: Setting::new(64),
             list_max_listpack_size: Setting::new(-2),
             list_compress_depth: Setting::new(0),

@@ -173,6 +173,10 @@ pub static PARAMETERS: &[Parameter] = &[
     memory("zset-max-listpack-value", 0, |config| config.zset_max_listpack_value.raw())
         .alias("zset-max-ziplist-value")
         .summary("Length of a member in a compact sorted set at most."),
+    memory("stream-node-max-bytes", 0, |config| config.stream_node_max_bytes.raw())
+        .summary("Bytes of a block of entries of a stream at most; 0 for a gigabyte."),
+    number("stream-node-max-entries", 0, i64::MAX, |config| config.stream_node_max_entries.raw())
+        .summary("Entries of a block at most; 0 for any number."),
     choice::<DebugAccess>("enable-debug-command", |config| config.enable_debug_command.raw())
         .at_start()
         .summary("Who may use the debugging commands."),

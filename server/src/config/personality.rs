@@ -131,6 +131,13 @@ pub struct Dialect {
     /// Whether what only a cluster needs, but makes sense alone, is answered without one.
     pub answers_without_cluster: bool,
 
+    /// Whether keys and ids that do not pair are said to be those of the command that was called.
+    pub unbalanced_streams_names_command: bool,
+    /// Whether no more entries of a stream can be said to have been read than were added.
+    pub entries_read_are_bounded: bool,
+    /// Whether it is told when a consumer last got anything.
+    pub consumers_tell_activity: bool,
+
     /// Whether seconds to wait that do not fit into 64 bits of milliseconds are negative, and any others fine; else those
     /// that end after all time are out of range.
     pub endless_timeouts_are_negative: bool,
@@ -266,6 +273,9 @@ const REDIS_70: Dialect = Dialect {
     help_of_help: "    Prints this help.",
     counts_blocked_calls: true,
     pushes_after_reply: false,
+    unbalanced_streams_names_command: false,
+    entries_read_are_bounded: false,
+    consumers_tell_activity: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
     scripts_have_a_clock: false,
@@ -325,6 +335,9 @@ const REDIS_72: Dialect = Dialect {
     cmsgpack_copyright: "Copyright (C) 2012, Salvatore Sanfilippo",
     pushes_after_reply: true,
     answers_without_cluster: false,
+    unbalanced_streams_names_command: true,
+    entries_read_are_bounded: true,
+    consumers_tell_activity: true,
     endless_timeouts_are_negative: false,
     strict_cursors: false,
     strict_scan_options: false,

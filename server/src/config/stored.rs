@@ -145,8 +145,6 @@ pub static PARAMETERS: &[Parameter] = &[
     memory("slot-migration-max-failover-repl-bytes", -1, "0").only(VALKEY),
     number("socket-mark-id", 0, u32::MAX as i64, "0").at_start(),
     flag("stop-writes-on-bgsave-error", "yes"),
-    memory("stream-node-max-bytes", 0, "4096"),
-    number("stream-node-max-entries", 0, i64::MAX, "100"),
     choice("syslog-facility", FACILITIES, "local0").at_start(),
     c_text("syslog-ident", "redis").at_start().only(REDIS),
     c_text("syslog-ident", "valkey").at_start().only(VALKEY),

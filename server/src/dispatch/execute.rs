@@ -2,7 +2,7 @@
 //! reply back if it fails. Where it has to wait, its client is blocked while the shards are still locked.
 
 use shardis_protocol::{Mark, Reply, Request};
-use shardis_storage::{Hold, Patience, Scope, Transaction};
+use shardis_storage::{Hold, Kind, Patience, Scope, Transaction};
 use smallvec::SmallVec;
 
 use super::route::{self, Route};
@@ -217,7 +217,8 @@ pub enum Again {
 /// Runs the call of a waiter again, in a transaction under way that has locked at least one of the keys it waits for. It
 /// looks at the first one of these that is ready; `offered` is, and the imitated server may look at this one only.
 pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, offered: &[u8]) -> Again {
-    let (state, request) = (ctx.state, waiter.request.as_request());
+    let state = ctx.state;
+    let request = waiter.again.as_ref().unwrap_or(&waiter.request).as_request();
     let entry = state.commands.entry(waiter.id);
     let Run::Blocking(kind, run) = entry.command.run else {
         unreachable!("only commands that may block wait for keys")
@@ -227,15 +228,19 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     txn.attribute(entry.id.index() as u16);
     let only_offered = state.config.dialect().serves_what_came_first;
     let is_in_turn = entry.command.is_in_turn;
-    // Whoever is served in turn looks at all its keys, and judges for itself.
-    let ready_key = entry.command.key_words(request, true).filter(|_| !is_in_turn).find(|&at| {
+    // Whoever is served in turn looks at all its keys, and judges for itself; so does who reads what is new, at all that are locked.
+    let reads_new = kind == Kind::Stream && !only_offered;
+    let judges = is_in_turn || reads_new;
+    let ready_key = entry.command.key_words(request, true).filter(|_| !judges).find(|&at| {
         let key = state.keyspace.key(request.arg(at).unwrap_or_default());
         if only_offered && key.bytes() != offered {
             return false;
         }
-        txn.holds(&key) && txn.inspect(&key).is_some_and(|entry| entry.kind() == kind)
+        let is_there =
+            |txn: &mut Transaction<'_>| txn.inspect(&key).is_some_and(|entry| entry.kind() == kind);
+        txn.holds(&key) && (entry.command.minds_loss || is_there(txn))
     });
-    if ready_key.is_none() && !is_in_turn {
+    if ready_key.is_none() && !judges {
         return Again::Nothing;
     }
     if let Err(error) = still_allowed(ctx, waiter, entry, request) {
@@ -310,8 +315,8 @@ pub(super) fn end(
 
 /// Blocks the client with its call.
 #[cold]
-fn block(ctx: &Context<'_>, client: &Client, entry: &Entry, call: &Call<'_>) -> Box<Blocked> {
-    let block = call.block.expect("invariant: a handler that blocks has said for how long");
+fn block(ctx: &Context<'_>, client: &Client, entry: &Entry, call: &mut Call<'_>) -> Box<Blocked> {
+    let block = call.block.take().expect("invariant: a handler that blocks has said for how long");
     Blocked::new(ctx.state, client, entry, call.request(), block)
 }
 

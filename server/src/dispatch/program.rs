@@ -408,7 +408,8 @@ impl<'r, 'c, 'k> Running<'r, 'c, 'k> {
         match done {
             Ok(Flow::Done) => {}
             Ok(Flow::Block) => {
-                let block = call.block.expect("invariant: a handler that blocks has said for how long");
+                let block =
+                    call.block.take().expect("invariant: a handler that blocks has said for how long");
                 (block.cannot_wait)(call.reply);
             }
             Ok(Flow::Offload) => unreachable!("nobody may offload here"),

@@ -54,6 +54,10 @@ pub fn finish(state: &State, settled: Settled) {
     for change in &settled.changes {
         state.watchers.note(change, |_, _| unreachable!("only commands exchange databases"));
     }
+    // Of what else is told, nothing is done here.
+    for change in settled.changes.iter().filter(|change| change.what == What::Told) {
+        state.locks.errands.push(Errand::Offer { db: change.db, key: change.key.clone() });
+    }
     for orphan in &settled.orphans {
         state.jobs.orphaned(orphan);
         state.locks.errands.push(Errand::Offer { db: orphan.db, key: orphan.key().into() });
@@ -168,6 +172,10 @@ impl Settling<'_, '_, '_> {
                 self.offer_in_turn(change.db, &change.key, change.kind);
             }
             What::Created | What::Modified | What::Overwritten => self.offer(change.db, &change.key),
+            What::Told | What::Removed if change.kind == Kind::Stream => {
+                self.offer(change.db, &change.key);
+                self.offer_loss(change.db, &change.key);
+            }
             What::Swapped => {
                 let keys = self.ctx.state.waiters.keys(change.db);
                 for key in &keys {
@@ -213,9 +221,34 @@ impl Settling<'_, '_, '_> {
         }
     }
 
-    /// Offers a key to those who wait for it in turn, whatever type they wait for.
+    /// Offers a key to those who wait for it in turn, whatever type they wait for, and to those who mind what they have lost.
     fn offer_to_all(&mut self, db: Db, bytes: &[u8]) {
         Kind::MEETING_POINTS.into_iter().for_each(|kind| self.offer_in_turn(db, bytes, kind));
+        self.offer_loss(db, bytes);
+    }
+
+    /// Offers a key at which there is no stream any more to those who mind that.
+    fn offer_loss(&mut self, db: Db, bytes: &[u8]) {
+        let state = self.ctx.state;
+        if !self.txn.is_observed(Interest::in_kind(Kind::Stream)) {
+            return;
+        }
+        let key = state.keyspace.key(bytes);
+        let mut ticket = i64::MIN;
+        loop {
+            self.txn.select(db);
+            if self.txn.inspect(&key).is_some_and(|entry| entry.kind() == Kind::Stream) {
+                return;
+            }
+            let Some(waiter) = state.waiters.next(db, bytes, Kind::Stream, ticket) else { return };
+            ticket = waiter.ticket;
+            if !waiter.minds_loss() {
+                continue;
+            }
+            if self.aftermath.offers >= OFFERS_MAX || self.serve(&waiter, bytes) == Serving::Long {
+                return self.aftermath.aside.push_back(Aside { db, key: bytes.into(), waiter });
+            }
+        }
     }
 
     /// Offers a key, whatever is there, to those who wait for this type in turn, up to the first who cannot be served.
@@ -334,7 +367,10 @@ fn offer_elsewhere(ctx: &Context<'_>, next: &Aside, offers: usize) -> Result<Aft
     let mut settling = Settling { ctx, txn: &mut txn, aftermath };
     match waiter.kind() {
         Some(kind) if waiter.is_in_turn() => settling.offer_in_turn(*db, key, kind),
-        _ => settling.offer(*db, key),
+        _ => {
+            settling.offer(*db, key);
+            settling.offer_loss(*db, key);
+        }
     }
     settling.run();
     Ok(settling.aftermath)

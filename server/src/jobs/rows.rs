@@ -313,6 +313,7 @@ fn kind_of(entry: EntryRef<'_>) -> Kind {
         Stored::Set => Kind::Set,
         Stored::SortedSet => Kind::Zset,
         Stored::Hash => Kind::Hash,
+        Stored::Stream => Kind::Stream,
         Stored::Lock => Kind::Lock,
         Stored::Semaphore => Kind::Semaphore,
         Stored::Latch => Kind::Latch,
@@ -327,6 +328,7 @@ fn length(entry: EntryRef<'_>) -> usize {
         Some(ObjectRef::Set(set)) => set.len(),
         Some(ObjectRef::SortedSet(set)) => set.len(),
         Some(ObjectRef::Hash(hash)) => hash.len(),
+        Some(ObjectRef::Stream(stream)) => usize::try_from(stream.log().len()).unwrap_or(usize::MAX),
         Some(ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) | ObjectRef::Job(_)) => 0,
         None => entry.string().map_or(0, |string| string.len()),
     }

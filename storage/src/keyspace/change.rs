@@ -64,7 +64,7 @@ pub enum What {
     Expired,
     /// It is gone because memory was full.
     Evicted,
-    /// Nothing, but those are told who hear of events.
+    /// Nothing in it, but those are told who hear of events or wait for such a value there.
     Told,
     /// It was looked up and is not there; logged only if somebody listens to that.
     Missed,

@@ -25,6 +25,7 @@ use crate::types::lock::Lock;
 use crate::types::semaphore::Semaphore;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
+use crate::types::stream::Stream;
 use crate::types::string::{INLINE_BYTES_MAX, StringRef};
 use crate::types::{Kind, Object, ObjectRef};
 
@@ -34,6 +35,7 @@ const _: () =
     assert!(is_placed::<List>() && is_placed::<Set>() && is_placed::<SortedSet>() && is_placed::<Hash>());
 const _: () =
     assert!(is_placed::<Lock>() && is_placed::<Semaphore>() && is_placed::<Latch>() && is_placed::<Job>());
+const _: () = assert!(is_placed::<Stream>());
 
 /// Whether a collection of this type fits the room for one.
 const fn is_placed<T>() -> bool {
@@ -74,6 +76,7 @@ impl Entry {
             Tag::Semaphore => Kind::Semaphore,
             Tag::Latch => Kind::Latch,
             Tag::Job => Kind::Job,
+            Tag::Stream => Kind::Stream,
             Tag::Lent => unreachable!("a guard that holds the value also holds the shard"),
         }
     }
@@ -127,6 +130,7 @@ impl Entry {
             | Tag::Semaphore
             | Tag::Latch
             | Tag::Job
+            | Tag::Stream
             | Tag::Lent => None,
         }
     }
@@ -153,6 +157,8 @@ impl Entry {
             Tag::Latch => Some(ObjectRef::Latch(unsafe { self.place(shape).as_ref() })),
             // SAFETY: as above.
             Tag::Job => Some(ObjectRef::Job(unsafe { self.place(shape).as_ref() })),
+            // SAFETY: as above.
+            Tag::Stream => Some(ObjectRef::Stream(unsafe { self.place(shape).as_ref() })),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => None,
         }
     }
@@ -178,6 +184,8 @@ impl Entry {
             Tag::Latch => Object::Latch(unsafe { self.place(shape).read() }),
             // SAFETY: as above.
             Tag::Job => Object::Job(unsafe { self.place(shape).read() }),
+            // SAFETY: as above.
+            Tag::Stream => Object::Stream(unsafe { self.place(shape).read() }),
             Tag::Inline | Tag::Int | Tag::Shared | Tag::Lent => return None,
         };
         self.write(TAG_AT, &[Tag::Lent as u8]);
@@ -396,6 +404,8 @@ impl Entry {
             NewValue::Object(Object::Latch(latch)) => unsafe { self.place(shape).write(latch) },
             // SAFETY: as above.
             NewValue::Object(Object::Job(job)) => unsafe { self.place(shape).write(job) },
+            // SAFETY: as above.
+            NewValue::Object(Object::Stream(stream)) => unsafe { self.place(shape).write(stream) },
         }
     }
 
@@ -536,6 +546,7 @@ mod tests {
             Object::Semaphore(Semaphore::of_size(3)),
             Object::Latch(Latch::of_count(3)),
             Object::Job(Job::default()),
+            Object::Stream(Stream::default()),
         ] {
             let mut entry = Entry::new(b"k", NewValue::Object(object), Some(5), 1);
             let kind = entry.kind();

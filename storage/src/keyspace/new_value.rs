@@ -62,6 +62,7 @@ impl<'a> NewValue<'a> {
             NewValue::Object(Object::Set(_)) => Tag::Set,
             NewValue::Object(Object::SortedSet(_)) => Tag::SortedSet,
             NewValue::Object(Object::Hash(_)) => Tag::Hash,
+            NewValue::Object(Object::Stream(_)) => Tag::Stream,
             NewValue::Object(Object::Lock(_)) => Tag::Lock,
             NewValue::Object(Object::Semaphore(_)) => Tag::Semaphore,
             NewValue::Object(Object::Latch(_)) => Tag::Latch,

@@ -59,6 +59,8 @@ pub(super) enum Tag {
     Latch,
     /// A `Job`.
     Job,
+    /// A `Stream`.
+    Stream,
     /// Nothing: the collection is in the hands of a guard.
     Lent,
 }
@@ -78,6 +80,7 @@ impl Tag {
             8 => Tag::Semaphore,
             9 => Tag::Latch,
             10 => Tag::Job,
+            11 => Tag::Stream,
             _ => Tag::Lent,
         }
     }
@@ -127,6 +130,7 @@ impl Shape {
             | Tag::Semaphore
             | Tag::Latch
             | Tag::Job
+            | Tag::Stream
             | Tag::Lent => COLLECTION_BYTES,
         }
     }

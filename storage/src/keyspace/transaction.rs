@@ -263,9 +263,17 @@ impl<'k> Transaction<'k> {
 
     /// Tells those who hear of events of one at a key.
     pub fn tell(&mut self, key: &Key<'_>, event: &'static Event) {
-        let notice = std::mem::replace(&mut self.0.notice, Notice::Event(event));
-        self.0.log(key.bytes, Kind::String, What::Told);
-        self.0.notice = notice;
+        self.0.log_told(key.bytes, Kind::String, Notice::Event(event));
+    }
+
+    /// Counts a change that nobody hears of, because it is none of what those see who watch a key or keep a copy.
+    pub fn count_change(&mut self) {
+        self.0.has_changed = true;
+    }
+
+    /// Lets those look again who wait for a value of this type at a key.
+    pub fn tell_waiters<T: Collection>(&mut self, key: &Key<'_>) {
+        self.0.log_told(key.bytes, T::KIND, Notice::Silent);
     }
 
     /// Whether it has changed anything since this was asked before; what expired or was evicted is no change.

@@ -10,7 +10,7 @@ use super::entry_ref::{EntryRef, seconds_between};
 use super::scope::{self, Contended, Held, Hold, Order, Patience, Scope};
 use super::shard::{Database, Shard, Touchable};
 use super::{Db, Key, Keyspace};
-use crate::table::{KeyHash, Position};
+use crate::table::{KeyHash, Position, TableEntry};
 use crate::types::string::StringRef;
 use crate::types::{Collection, Kind, WrongType};
 
@@ -386,6 +386,9 @@ impl<'k> View<'k> {
             let db = self.db;
             return self.leftovers().orphans.push((db, entry));
         }
+        if entry.kind() == Kind::Stream {
+            self.log_told(entry.key(), Kind::Stream, Notice::Silent);
+        }
         if entry.weight_bytes() > DISCARD_BYTES_MAX {
             self.leftovers().garbage.push(entry);
         }
@@ -399,6 +402,13 @@ impl<'k> View<'k> {
             let change = Change { key: key.into(), ..self.unnamed(kind, what) };
             self.leftovers().changes.push(change);
         }
+    }
+
+    /// Logs something of a value that is no change of what is in it. Those hear of it who wait for a value of this type at the key.
+    pub(super) fn log_told(&mut self, key: &[u8], kind: Kind, notice: Notice) {
+        let usual = std::mem::replace(&mut self.notice, notice);
+        self.log(key, kind, What::Told);
+        self.notice = usual;
     }
 
     /// Logs that a collection has become empty, so that its key is gone. The change that has emptied it is logged already, and

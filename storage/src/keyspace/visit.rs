@@ -127,7 +127,13 @@ pub(super) fn prefetch_content(entry: &Entry) {
         Some(ObjectRef::List(list)) => list.prefetch(),
         Some(ObjectRef::Set(set)) => set.prefetch(),
         Some(ObjectRef::SortedSet(set)) => set.prefetch(),
-        Some(ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) | ObjectRef::Job(_))
+        Some(
+            ObjectRef::Stream(_)
+            | ObjectRef::Lock(_)
+            | ObjectRef::Semaphore(_)
+            | ObjectRef::Latch(_)
+            | ObjectRef::Job(_),
+        )
         | None => {}
     }
 }

@@ -13,6 +13,7 @@ pub mod packed;
 pub mod semaphore;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
 mod tree;
 
@@ -24,6 +25,7 @@ use self::lock::Lock;
 use self::semaphore::Semaphore;
 use self::set::Set;
 use self::sorted_set::SortedSet;
+use self::stream::Stream;
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub enum Kind {
     SortedSet,
     /// A hash.
     Hash,
+    /// A stream.
+    Stream,
     /// A lock.
     Lock,
     /// A semaphore.
@@ -66,6 +70,7 @@ impl Kind {
             Kind::Set => "set",
             Kind::SortedSet => "zset",
             Kind::Hash => "hash",
+            Kind::Stream => "stream",
             Kind::Lock => "lock",
             Kind::Semaphore => "semaphore",
             Kind::Latch => "latch",
@@ -118,6 +123,8 @@ pub enum Object {
     SortedSet(SortedSet),
     /// A hash.
     Hash(Hash),
+    /// A stream.
+    Stream(Stream),
     /// A lock.
     Lock(Lock),
     /// A semaphore.
@@ -139,6 +146,8 @@ pub enum ObjectRef<'a> {
     SortedSet(&'a SortedSet),
     /// A hash.
     Hash(&'a Hash),
+    /// A stream.
+    Stream(&'a Stream),
     /// A lock.
     Lock(&'a Lock),
     /// A semaphore.
@@ -157,6 +166,7 @@ impl ObjectRef<'_> {
             ObjectRef::Set(_) => Kind::Set,
             ObjectRef::SortedSet(_) => Kind::SortedSet,
             ObjectRef::Hash(_) => Kind::Hash,
+            ObjectRef::Stream(_) => Kind::Stream,
             ObjectRef::Lock(_) => Kind::Lock,
             ObjectRef::Semaphore(_) => Kind::Semaphore,
             ObjectRef::Latch(_) => Kind::Latch,
@@ -171,6 +181,7 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => set.weight_bytes(),
             ObjectRef::SortedSet(set) => set.weight_bytes(),
             ObjectRef::Hash(hash) => hash.weight_bytes(),
+            ObjectRef::Stream(stream) => stream.weight_bytes(),
             ObjectRef::Lock(lock) => lock.weight_bytes(),
             ObjectRef::Semaphore(semaphore) => semaphore.weight_bytes(),
             ObjectRef::Latch(latch) => latch.weight_bytes(),
@@ -185,9 +196,11 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => set.encoding_name(),
             ObjectRef::SortedSet(set) => set.encoding_name(),
             ObjectRef::Hash(hash) => hash.encoding_name(),
-            ObjectRef::Lock(_) | ObjectRef::Semaphore(_) | ObjectRef::Latch(_) | ObjectRef::Job(_) => {
-                self.kind().name()
-            }
+            ObjectRef::Stream(_)
+            | ObjectRef::Lock(_)
+            | ObjectRef::Semaphore(_)
+            | ObjectRef::Latch(_)
+            | ObjectRef::Job(_) => self.kind().name(),
         }
     }
 
@@ -198,6 +211,7 @@ impl ObjectRef<'_> {
             ObjectRef::Set(set) => Object::Set(set.clone()),
             ObjectRef::SortedSet(set) => Object::SortedSet(set.clone()),
             ObjectRef::Hash(hash) => Object::Hash(hash.clone()),
+            ObjectRef::Stream(stream) => Object::Stream(stream.clone()),
             ObjectRef::Lock(lock) => Object::Lock(lock.clone()),
             ObjectRef::Semaphore(semaphore) => Object::Semaphore(semaphore.clone()),
             ObjectRef::Latch(latch) => Object::Latch(*latch),
@@ -346,8 +360,8 @@ impl Collection for Hash {
     }
 }
 
-/// What is the same for the types that clients meet at.
-macro_rules! meeting_points {
+/// What is the same for the types that have one representation.
+macro_rules! with_one_encoding {
     ($($type:ident: $is_empty:expr, $memory_bytes:expr;)*) => {
         $(impl Collection for $type {
             const KIND: Kind = Kind::$type;
@@ -385,7 +399,8 @@ macro_rules! meeting_points {
     };
 }
 
-meeting_points! {
+with_one_encoding! {
+    Stream: |_: &Stream| false, Stream::memory_bytes;
     Lock: Lock::is_free, Lock::memory_bytes;
     Semaphore: |_: &Semaphore| false, Semaphore::memory_bytes;
     Latch: |_: &Latch| false, |_: &Latch| 0;

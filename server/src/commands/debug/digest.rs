@@ -4,6 +4,7 @@
 use sha1::{Digest as _, Sha1};
 use shardis_protocol::{DoubleStyle, number};
 use shardis_storage::types::packed::Element;
+use shardis_storage::types::stream::StreamId;
 use shardis_storage::{Db, EntryRef, IntBuffer, Kind, ObjectRef, Transaction, View};
 
 use crate::command::{Call, Done, Flow};
@@ -103,6 +104,7 @@ impl Digest {
             Kind::Set => 2,
             Kind::SortedSet => 3,
             Kind::Hash => 4,
+            Kind::Stream => 6,
             // What the imitated servers do not have is outside of their numbers.
             Kind::Lock => 100,
             Kind::Semaphore => 101,
@@ -138,6 +140,16 @@ impl Digest {
                         pair.combine(b"!!hexpire!!");
                     }
                     self.combine(&pair.sum);
+                }
+            }
+            Some(ObjectRef::Stream(stream)) => {
+                for entry in stream.log().range(StreamId::MIN, StreamId::MAX) {
+                    let StreamId { ms, seq } = entry.id();
+                    self.mix(format!("{ms}.{seq}").as_bytes());
+                    for (field, value) in entry.pairs() {
+                        self.mix_element(field);
+                        self.mix_element(value);
+                    }
                 }
             }
             Some(ObjectRef::Lock(lock)) => {

@@ -124,12 +124,7 @@ impl<'a> Entry<'a> {
             }
         };
         let content_len = head_len + body.len();
-        let back_len = back_len(content_len);
-        let mut back = [0; BACK_LEN_MAX];
-        for (index, byte) in back[..back_len].iter_mut().rev().enumerate() {
-            let more = if index + 1 < back_len { 0x80 } else { 0 };
-            *byte = (content_len >> (7 * index)) as u8 & 0x7f | more;
-        }
+        let (back, back_len) = back_of(content_len);
         Entry { head, head_len, body, back, back_len }
     }
 
@@ -277,8 +272,19 @@ pub(super) fn back_len(content_len: usize) -> usize {
     1 + BACK_STEPS.iter().filter(|&&step| content_len > step).count()
 }
 
+/// What stands behind so many bytes, so that their length is known from their end; and how long that is.
+pub(in crate::types) fn back_of(content_len: usize) -> ([u8; BACK_LEN_MAX], usize) {
+    let mut back = [0; BACK_LEN_MAX];
+    let back_len = back_len(content_len);
+    for (index, byte) in back[..back_len].iter_mut().rev().enumerate() {
+        let more = if index + 1 < back_len { 0x80 } else { 0 };
+        *byte = (content_len >> (7 * index)) as u8 & 0x7f | more;
+    }
+    (back, back_len)
+}
+
 /// The length of head and body of the last entry, and of what these are read from: its end.
-pub(super) fn last_entry(entries: &[u8]) -> (usize, usize) {
+pub(in crate::types) fn last_entry(entries: &[u8]) -> (usize, usize) {
     let (mut content_len, mut back_len) = (0, 0);
     for &byte in entries.iter().rev() {
         content_len |= usize::from(byte & 0x7f) << (7 * back_len);

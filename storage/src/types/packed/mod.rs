@@ -20,8 +20,8 @@ use std::mem;
 use std::ops::Range;
 
 pub use self::entry::{ELEMENT_BYTES_MAX, Element};
-pub(in crate::types) use self::entry::{Entry, content_len, decode};
-use self::entry::{back_len, entry_len, last_entry};
+pub(in crate::types) use self::entry::{Entry, back_of, content_len, decode, last_entry};
+use self::entry::{back_len, entry_len};
 use super::allocation::allocation_bytes;
 use crate::number::{VARINT_LEN_MAX, read_varint, varint_len, write_varint};
 use crate::table::prefetch;
