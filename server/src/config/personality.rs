@@ -4,6 +4,7 @@
 //! What all of them answer alike is not here, and neither is what only depends on a setting.
 
 use shardis_protocol::DoubleStyle;
+use shardis_storage::types::stream::Counting;
 
 use super::choice::Level;
 use super::setting::Choice;
@@ -133,8 +134,10 @@ pub struct Dialect {
 
     /// Whether keys and ids that do not pair are said to be those of the command that was called.
     pub unbalanced_streams_names_command: bool,
-    /// Whether no more entries of a stream can be said to have been read than were added.
-    pub entries_read_are_bounded: bool,
+    /// When a group's count of what it has read is believed.
+    pub counting: Counting,
+    /// Whether XSETID may set an id that is less than one that was deleted.
+    pub last_id_may_be_deleted: bool,
     /// Whether it is told when a consumer last got anything.
     pub consumers_tell_activity: bool,
 
@@ -274,7 +277,7 @@ const REDIS_70: Dialect = Dialect {
     counts_blocked_calls: true,
     pushes_after_reply: false,
     unbalanced_streams_names_command: false,
-    entries_read_are_bounded: false,
+    last_id_may_be_deleted: true,
     consumers_tell_activity: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
@@ -336,7 +339,8 @@ const REDIS_72: Dialect = Dialect {
     pushes_after_reply: true,
     answers_without_cluster: false,
     unbalanced_streams_names_command: true,
-    entries_read_are_bounded: true,
+    counting: Counting::Lenient,
+    last_id_may_be_deleted: false,
     consumers_tell_activity: true,
     endless_timeouts_are_negative: false,
     strict_cursors: false,
@@ -415,6 +419,7 @@ const VALKEY_91: Dialect = Dialect {
     script_engine_first: false,
     cmsgpack_copyright: "Copyright (C) 2012, Redis Ltd.",
     answers_without_cluster: true,
+    counting: Counting::Strict,
     strict_cursors: true,
     strict_scan_options: true,
     unblocked_calls_are_refused: true,

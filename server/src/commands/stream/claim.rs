@@ -157,8 +157,8 @@ fn xautoclaim(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let mut walk = Walk { from, idle_ms_min: idle_ms_min.max(0), count: COUNT_BY_DEFAULT, only_ids: false };
     while !call.args.is_empty() {
         if call.args.len() > 1 && call.args.take_word("COUNT") {
-            let count = call.args.integer_in(1..=COUNT_MAX, Error::COUNT_NOT_POSITIVE)?;
-            walk.count = usize::try_from(count).unwrap_or(usize::MAX);
+            let count = call.args.integer().ok().filter(|count| (1..=COUNT_MAX).contains(count));
+            walk.count = count.map(|count| count as usize).ok_or(Error::COUNT_NOT_POSITIVE)?;
         } else if call.args.take_word("JUSTID") {
             walk.only_ids = true;
         } else {

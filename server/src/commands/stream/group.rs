@@ -50,10 +50,8 @@ fn create(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return Err(Error::GROUP_EXISTS);
     }
     let is_new = stream.is_none();
-    txn.upsert::<Stream>(&key)?.change(|stream| {
-        let entries_read = bounded(call, stream, entries_read);
-        (is_new, stream.create_group(name, Group::new(id, entries_read)))
-    });
+    txn.upsert::<Stream>(&key)?
+        .change(|stream| (is_new, stream.create_group(name, Group::new(id, entries_read))));
     if !is_new {
         txn.count_change();
         txn.tell(&key, &event::GROUP_CREATED);
@@ -85,7 +83,6 @@ fn setid(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     change_group(txn, &key, name, |stream| {
         let id = last_id(word, Some(stream), id::parse)?;
-        let entries_read = bounded(call, stream, entries_read);
         Ok(stream.change_group(name, |group, _| group.set_last_id(id, entries_read)))
     })?;
     txn.count_change();
@@ -196,12 +193,6 @@ fn take_entries_read(call: &mut Call<'_>) -> Result<Option<u64>, Error> {
         -1 => Ok(None),
         count => u64::try_from(count).map(Some).map_err(|_| Error::ENTRIES_READ_NEGATIVE),
     }
-}
-
-/// More cannot have been read than was added, where that is looked after.
-fn bounded(call: &Call<'_>, stream: &Stream, entries_read: Option<u64>) -> Option<u64> {
-    let most = if call.dialect().entries_read_are_bounded { stream.log().entries_added() } else { u64::MAX };
-    entries_read.map(|count| count.min(most))
 }
 
 fn unknown(call: &Call<'_>) -> Error {

@@ -9,6 +9,7 @@ use super::{reply_entries, reply_entry, reply_id};
 use crate::client::Client;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Call, Command, Done, Error, Flow, KeySpec, key};
+use crate::config::Dialect;
 
 const KEYS: &[KeySpec] = &[key(2).read_only().accesses()];
 
@@ -59,6 +60,7 @@ static GROUPS: Command = Command::read("GROUPS", groups)
 fn groups(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let key = call.next_key()?;
     let stream = view.read::<Stream>(&key)?.ok_or(Error::NO_SUCH_KEY)?;
+    let counting = call.dialect().counting;
     let reply = &mut *call.reply;
     reply.array(stream.groups().len());
     for (name, group) in stream.groups() {
@@ -69,7 +71,7 @@ fn groups(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
         field(reply, "pending", group.pending_len() as i64);
         field_id(reply, "last-delivered-id", group.last_id());
         field_count(reply, "entries-read", group.entries_read());
-        field_count(reply, "lag", group.lag(stream.log()));
+        field_count(reply, "lag", group.lag(stream.log(), counting));
     }
     Ok(Flow::Done)
 }
@@ -105,7 +107,7 @@ fn stream(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
         view.uncount(&key);
         return Ok(Flow::Offload);
     }
-    let tells_activity = call.dialect().consumers_tell_activity;
+    let dialect = call.dialect();
     let reply = &mut *call.reply;
     reply_log(reply, stream.log(), 9);
     reply.bulk(b"entries");
@@ -113,7 +115,7 @@ fn stream(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     reply.bulk(b"groups");
     reply.array(stream.groups().len());
     for (name, group) in stream.groups() {
-        reply_group(reply, stream.log(), (name, group), count, tells_activity);
+        reply_group(reply, stream.log(), (name, group), count, dialect);
     }
     Ok(Flow::Done)
 }
@@ -175,14 +177,14 @@ fn reply_group(
     log: &Log,
     (name, group): (&[u8], &Group),
     count: usize,
-    tells_activity: bool,
+    dialect: &Dialect,
 ) {
     reply.map(7);
     reply.bulk(b"name");
     reply.bulk(name);
     field_id(reply, "last-delivered-id", group.last_id());
     field_count(reply, "entries-read", group.entries_read());
-    field_count(reply, "lag", group.lag(log));
+    field_count(reply, "lag", group.lag(log, dialect.counting));
     field(reply, "pel-count", group.pending_len() as i64);
     reply.bulk(b"pending");
     let all = StreamId::MIN..=StreamId::MAX;
@@ -197,11 +199,11 @@ fn reply_group(
     reply.bulk(b"consumers");
     reply.array(group.consumers().len());
     for (number, consumer) in group.consumers() {
-        reply.map(if tells_activity { 5 } else { 4 });
+        reply.map(if dialect.consumers_tell_activity { 5 } else { 4 });
         reply.bulk(b"name");
         reply.bulk(consumer.name());
         field(reply, "seen-time", consumer.seen_ms());
-        if tells_activity {
+        if dialect.consumers_tell_activity {
             field(reply, "active-time", consumer.active_ms().unwrap_or(-1));
         }
         field(reply, "pel-count", consumer.pending_len() as i64);

@@ -2,7 +2,7 @@
 //! look at those of their keys that are locked then: of the others nothing has come.
 
 use shardis_protocol::{Aggregate, OwnedRequest, Reply, Request, Version};
-use shardis_storage::types::stream::{Group, Log, Pending, Stream, StreamId};
+use shardis_storage::types::stream::{Counting, Group, Log, Pending, Stream, StreamId};
 use shardis_storage::{Key, Kind, Transaction};
 
 use super::id::{self, Missing};
@@ -78,6 +78,7 @@ fn xreadgroup(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         count: options.count,
         keeps: !options.is_acknowledged,
         now_ms: call.now_ms,
+        counting: call.dialect().counting,
     };
     let mut work = 0;
     for Wanted { key, after, .. } in &wanted {
@@ -273,7 +274,7 @@ fn first_key(request: Request<'_>) -> Option<usize> {
         let (name, count) = arguments.into_iter().find(|(name, _)| is_word(word, name))?;
         if name == "STREAMS" {
             let len = args.len();
-            return (len > 0 && len.is_multiple_of(2)).then(|| request.len() - len);
+            return Some(request.len() - len);
         }
         args = args.behind(count).ok()?;
     }
@@ -318,6 +319,7 @@ struct Reader<'a> {
     /// Whether what it gets is pending then.
     keeps: bool,
     now_ms: i64,
+    counting: Counting,
 }
 
 /// What reading has changed.
@@ -377,7 +379,7 @@ impl Reader<'_> {
         reply_entries(
             reply,
             entries.take(self.count).inspect(|entry| {
-                group.read(log, entry.id());
+                group.read(log, entry.id(), self.counting);
                 if self.keeps {
                     group.put(entry.id(), pending);
                 }

@@ -158,7 +158,7 @@ fn xsetid(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     }
     let mut stream = txn.edit::<Stream>(&key)?.ok_or(Error::NO_SUCH_KEY)?;
     let log = stream.log();
-    if last_id < log.max_deleted_id() {
+    if last_id < log.max_deleted_id() && !call.dialect().last_id_may_be_deleted {
         return Err(Error::SETID_BELOW_DELETED);
     }
     if log.last_entry_id().is_some_and(|top| last_id < top) {

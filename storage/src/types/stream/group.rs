@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::StreamId;
-use super::log::Log;
+use super::log::{Counting, Log};
 use crate::types::allocation::allocation_bytes;
 
 /// Those who share the entries of a stream among themselves.
@@ -101,26 +101,26 @@ impl Group {
     }
 
     /// How many entries of the stream are still to be delivered, if that is known.
-    pub fn lag(&self, log: &Log) -> Option<u64> {
-        if log.entries_added() == 0 || log.is_empty() {
+    pub fn lag(&self, log: &Log, counting: Counting) -> Option<u64> {
+        if log.entries_added() == 0 {
             return Some(0);
         }
-        if self.last_id < log.first_id() && log.max_deleted_id() < log.first_id() {
-            return Some(log.len());
-        }
         let read = match self.entries_read {
-            Some(read) if !log.has_gap_from(self.last_id) => Some(read),
-            _ => log.entries_up_to(self.last_id),
+            Some(read) if !log.has_gap_from(self.last_id, counting) => Some(read),
+            _ => log.entries_up_to(self.last_id, counting),
         };
         read.map(|read| log.entries_added().wrapping_sub(read))
     }
 
     /// Counts an entry behind the last id as read; that is the last id from then on.
-    pub fn read(&mut self, log: &Log, id: StreamId) {
-        let is_counted = self.last_id >= log.first_id() && !log.has_gap_from(self.last_id);
+    pub fn read(&mut self, log: &Log, id: StreamId, counting: Counting) {
+        let is_counted = match counting {
+            Counting::Lenient => !log.has_gap_from(id, counting),
+            Counting::Strict => self.last_id >= log.first_id() && !log.has_gap_from(self.last_id, counting),
+        };
         match &mut self.entries_read {
             Some(read) if is_counted => *read = read.saturating_add(1),
-            read if log.entries_added() > 0 => *read = log.entries_up_to(id),
+            read if log.entries_added() > 0 => *read = log.entries_up_to(id, counting),
             _ => {}
         }
         self.last_id = id;

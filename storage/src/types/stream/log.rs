@@ -5,6 +5,7 @@
 //!    `~` trims where a block ends.
 //! 3. A block without live entries is removed, but for one that a trim has emptied by deleting single entries, as in Redis.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map;
 use std::ops::Bound;
@@ -34,6 +35,16 @@ pub struct Log {
     max_deleted_id: StreamId,
     entries_added: u64,
     heap_bytes: usize,
+}
+
+/// When a group's count of what it has read is believed. What was deleted makes it wrong, and the real servers have become more careful
+/// over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// As by Redis up to 7.2.
+    Lenient,
+    /// As by Valkey 9.1.
+    Strict,
 }
 
 /// Down to what a stream is trimmed.
@@ -297,28 +308,35 @@ impl Log {
     }
 
     /// Whether something from this id on was deleted by its id, as far as is known.
-    pub fn has_gap_from(&self, id: StreamId) -> bool {
-        !self.is_empty() && self.max_deleted_id != StreamId::MIN && id <= self.max_deleted_id
+    pub fn has_gap_from(&self, id: StreamId, counting: Counting) -> bool {
+        let is_behind = counting == Counting::Lenient && self.first_id > self.max_deleted_id;
+        !self.is_empty() && !is_behind && self.max_deleted_id != StreamId::MIN && id <= self.max_deleted_id
     }
 
     /// How many entries were ever added up to this id, if that can be told.
-    pub fn entries_up_to(&self, id: StreamId) -> Option<u64> {
+    pub fn entries_up_to(&self, id: StreamId, counting: Counting) -> Option<u64> {
         if self.entries_added == 0 {
             return Some(0);
         }
-        if self.is_empty() && id <= self.last_id || id == self.last_id {
+        if self.is_empty() && id <= self.last_id {
             return Some(self.entries_added);
         }
-        if id != StreamId::MIN && id < self.max_deleted_id || id > self.last_id {
+        if counting == Counting::Strict && id != StreamId::MIN && id < self.max_deleted_id {
             return None;
         }
+        if id == self.last_id {
+            return Some(self.entries_added);
+        }
         let is_whole = self.max_deleted_id == StreamId::MIN || self.max_deleted_id < self.first_id;
+        if id > self.last_id || !is_whole {
+            return None;
+        }
         // XSETID may have set the count to less than there are.
         let gone = self.entries_added.wrapping_sub(self.len);
         match id.cmp(&self.first_id) {
-            std::cmp::Ordering::Less if is_whole => Some(gone),
-            std::cmp::Ordering::Equal if is_whole => Some(gone.wrapping_add(1)),
-            _ => None,
+            Ordering::Less => Some(gone),
+            Ordering::Equal => Some(gone.wrapping_add(1)),
+            Ordering::Greater => None,
         }
     }
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub use self::block::{EntryRef, Pair};
 pub use self::group::{Consumer, Group, Pending};
 pub use self::id::StreamId;
-pub use self::log::{BlockLimits, ENTRY_BYTES_MAX, Log, Range, RangeReversed, Trim, TrimTo};
+pub use self::log::{BlockLimits, Counting, ENTRY_BYTES_MAX, Log, Range, RangeReversed, Trim, TrimTo};
 use super::allocation::allocation_bytes;
 
 /// A stream.
