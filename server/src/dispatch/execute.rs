@@ -250,8 +250,9 @@ pub fn run_again(ctx: &Context<'_>, txn: &mut Transaction<'_>, waiter: &Waiter, 
     let mark = reply.mark();
     let mut call = ctx.call(entry, request, &mut reply, waiter.db, waiter.notes_accesses);
     call.ready_key = ready_key;
+    call.ticket = Some(waiter.ticket);
     if is_in_turn {
-        (call.client, call.ticket) = (Some(waiter.client.clone()), Some(waiter.ticket));
+        call.client = Some(waiter.client.clone());
     }
     let done = run(&mut call, txn);
     let granted = std::mem::take(&mut call.granted);

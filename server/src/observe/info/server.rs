@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Report;
 use super::system::operating_system;
+use crate::blocking::Waiter;
 use crate::client::ClientInfo;
 use crate::client::pause::Severity;
 use crate::client::registry::Waiting;
@@ -88,8 +89,9 @@ impl Report<'_> {
         let has_end = |client: &Arc<ClientInfo>| client.blocked().is_some_and(|waiter| waiter.has_end);
         self.field("clients_in_timeout_table", clients.iter().filter(|client| has_end(client)).count());
         self.field("total_watched_keys", self.state.watchers.keys());
-        self.field("total_blocking_keys", self.state.waiters.keys_count());
-        self.none(&["total_blocking_keys_on_nokey"]);
+        let waiters = &self.state.waiters;
+        self.field("total_blocking_keys", waiters.keys_count(|_| true));
+        self.field("total_blocking_keys_on_nokey", waiters.keys_count(Waiter::minds_loss));
         let (severity, left) = self.state.pause.report(&self.state.clock);
         self.field("paused_reason", if severity == Severity::None { "none" } else { "client_pause" });
         self.field("paused_actions", severity.name());
