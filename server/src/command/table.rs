@@ -420,13 +420,14 @@ fn arity_elsewhere(command: &Command, personality: Personality) -> Option<Arity>
     })
 }
 
-/// The declared flags and those that the shape implies. A command without keys is about the server, whatever it is given,
+/// The declared flags and those that the shape implies. What may write and says that it only reads changes nothing that a client has
+/// put there. A command without keys is about the server, whatever it is given,
 /// unless it reaches for shards; and a protected one is even then.
 fn flags(command: &Command, movable: bool) -> Flags {
     let reaches = command.reach != Reach::Keys && !command.flags.contains(Flags::PROTECTED);
     let touches_data = !command.keys.is_empty() || reaches;
     let data = match command.run {
-        Run::Write(_) if touches_data => Flags::WRITE,
+        Run::Write(_) if touches_data && !command.flags.contains(Flags::READONLY) => Flags::WRITE,
         Run::Blocking(..) => Flags::WRITE | Flags::BLOCKING,
         Run::Read(_) if touches_data => Flags::READONLY,
         _ => Flags::NONE,

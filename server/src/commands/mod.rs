@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod debug;
 mod hash;
+mod hyperloglog;
 mod info;
 pub mod job;
 mod keys;
@@ -48,6 +49,7 @@ pub static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &set::FAMILY,
     &sorted_set::FAMILY,
+    &hyperloglog::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

@@ -173,6 +173,8 @@ pub static PARAMETERS: &[Parameter] = &[
     memory("zset-max-listpack-value", 0, |config| config.zset_max_listpack_value.raw())
         .alias("zset-max-ziplist-value")
         .summary("Length of a member in a compact sorted set at most."),
+    memory("hll-sparse-max-bytes", 0, |config| config.hll_sparse_max_bytes.raw())
+        .summary("Length of a sparse HyperLogLog at most; one that would be longer becomes dense."),
     choice::<DebugAccess>("enable-debug-command", |config| config.enable_debug_command.raw())
         .at_start()
         .summary("Who may use the debugging commands."),

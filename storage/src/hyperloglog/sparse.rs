@@ -131,15 +131,15 @@ pub(super) fn histogram(bytes: &[u8]) -> Result<Histogram, Corrupted> {
     if registers == REGISTERS { Ok(histogram) } else { Err(Corrupted) }
 }
 
-/// Raises registers to the numbers in here. As in Redis, a number behind the last register ends what is read.
+/// Raises registers to the numbers in here; some of them, if these are corrupted.
 pub(super) fn raise_in(bytes: &[u8], registers: &mut [u8; REGISTER_BYTES]) -> Result<(), Corrupted> {
     let mut register = 0;
     for run in runs(bytes)? {
         let end = register + run.registers();
+        if end > REGISTERS {
+            return Err(Corrupted);
+        }
         if let Run::Numbers(number, _) = run {
-            if end > REGISTERS {
-                break;
-            }
             for register in register..end {
                 dense::raise(registers, register, number);
             }
@@ -172,13 +172,14 @@ pub(super) fn raise(
     codes.push(run.number(), register - place.register);
     codes.push(number, 1);
     codes.push(run.number(), place.register + run.registers() - register - 1);
-    // The second byte of the last run may be missing.
-    let end = (place.at + run.bytes()).min(bytes.len());
-    let len = bytes.len() - (end - place.at) + codes.len;
+    let len = bytes.len() + codes.len - run.bytes();
     if codes.len > run.bytes() && len > bytes_max {
         return Ok(Raised::NeedsDense);
     }
+    let end = (place.at + run.bytes()).min(bytes.len());
     replace(bytes, place.at..end, codes.as_slice());
+    // Only where a byte was missing; Redis loses one then.
+    bytes.truncate(len);
     *from = previous.unwrap_or_default();
     join(bytes, from.at);
     Ok(Raised::Yes)
