@@ -34,9 +34,9 @@ fn two_bytes(registers: &[u8; REGISTER_BYTES], at: usize) -> u16 {
 pub(super) fn raise_all(registers: &mut [u8; REGISTER_BYTES], others: &[u8; REGISTER_BYTES]) {
     for (eight, other) in registers.as_chunks_mut::<6>().0.iter_mut().zip(others.as_chunks::<6>().0) {
         let (word, other) = (word(eight), word(other));
-        let even = greater(word & EVEN, other & EVEN);
-        let odd = greater(word >> 6 & EVEN, other >> 6 & EVEN);
-        eight.copy_from_slice(&(even | odd << 6).to_le_bytes()[..6]);
+        let even = greater(word & EVEN, other & EVEN, ABOVE_EVEN);
+        let odd = greater(word & ODD, other & ODD, ABOVE_ODD);
+        eight.copy_from_slice(&(even | odd).to_le_bytes()[..6]);
     }
 }
 
@@ -62,10 +62,12 @@ pub(super) fn histogram(registers: &[u8; REGISTER_BYTES]) -> Histogram {
     histogram
 }
 
-/// Every second one of eight registers, with six bits free above each.
+/// Every second one of eight registers, with six bits free above each, and the others.
 const EVEN: u64 = 0x03f0_3f03_f03f;
+const ODD: u64 = EVEN << 6;
 /// The lowest of the free bits above each.
-const ABOVE: u64 = 0x0400_4004_0040;
+const ABOVE_EVEN: u64 = 0x0400_4004_0040;
+const ABOVE_ODD: u64 = ABOVE_EVEN << 6;
 
 /// Eight registers as a word.
 fn word(eight: &[u8; 6]) -> u64 {
@@ -73,11 +75,11 @@ fn word(eight: &[u8; 6]) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
 }
 
-/// The greater one of each of four pairs, which have bits free above them.
-fn greater(a: u64, b: u64) -> u64 {
+/// The greater one of each of four pairs, which have the bits `above` them free.
+fn greater(a: u64, b: u64, above: u64) -> u64 {
     // The bit above stays where a is not less than b, and then a - b is below it.
-    let difference = (a | ABOVE) - b;
-    let is_not_less = difference & ABOVE;
+    let difference = (a | above) - b;
+    let is_not_less = difference & above;
     b + (difference & (is_not_less - (is_not_less >> 6)))
 }
 

@@ -229,25 +229,26 @@ impl<'a> HyperLogLogMut<'a> {
 pub struct Union {
     registers: [u8; REGISTER_BYTES],
     is_dense: bool,
+    is_empty: bool,
 }
 
 impl Default for Union {
     fn default() -> Union {
-        Union { registers: [0; REGISTER_BYTES], is_dense: false }
+        Union { registers: [0; REGISTER_BYTES], is_dense: false, is_empty: true }
     }
 }
 
 impl Union {
     /// Adds all elements of one.
     pub fn add(&mut self, added: HyperLogLog<'_>) -> Result<(), Corrupted> {
+        let was_empty = std::mem::replace(&mut self.is_empty, false);
         match added.encoding {
-            Encoding::Sparse => sparse::raise_in(added.bytes, &mut self.registers),
-            Encoding::Dense => {
-                self.is_dense = true;
-                dense::raise_all(&mut self.registers, dense_registers(added.bytes));
-                Ok(())
-            }
+            Encoding::Sparse => return sparse::raise_in(added.bytes, &mut self.registers),
+            Encoding::Dense if was_empty => self.registers = *dense_registers(added.bytes),
+            Encoding::Dense => dense::raise_all(&mut self.registers, dense_registers(added.bytes)),
         }
+        self.is_dense = true;
+        Ok(())
     }
 
     /// Estimates how many elements were added.

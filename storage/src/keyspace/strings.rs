@@ -10,7 +10,7 @@ use super::transaction::Transaction;
 use crate::table::Position;
 use crate::types::Kind;
 use crate::types::WrongType;
-use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringTooLong};
+use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringRef, StringTooLong};
 
 /// What a change makes a string longer by, or less.
 const CHANGE_BYTES_EXPECTED: usize = 16;
@@ -103,16 +103,20 @@ impl Transaction<'_> {
         Ok(Ok(total))
     }
 
-    /// Lets `change` have the bytes of the string at a key, if there is one, which counts as grown in place then. What it
-    /// returns begins with whether that is a change of the key that somebody is to hear of.
-    pub fn change_string<R>(
+    /// Lets `change` have the bytes of the string at a key, if there is one and it passes `check`; it counts as grown in place
+    /// then. What `change` returns begins with whether that is a change of the key that somebody is to hear of.
+    pub fn change_string<R, E: From<WrongType>>(
         &mut self,
         key: &Key<'_>,
+        check: impl FnOnce(StringRef<'_>) -> Result<(), E>,
         change: impl FnOnce(&mut Vec<u8>) -> (bool, R),
-    ) -> Result<Option<R>, WrongType> {
+    ) -> Result<Option<R>, E> {
         let Some(position) = self.live_position(key) else { return Ok(None) };
-        let len = self.string_len(key, position)?;
-        Ok(Some(self.rewrite(key, position, len + CHANGE_BYTES_EXPECTED, change)))
+        let entry = self.0.database_mut(key.hash()).table.at(position);
+        let string = entry.string().ok_or(WrongType)?;
+        check(string)?;
+        let capacity = string.len() + CHANGE_BYTES_EXPECTED;
+        Ok(Some(self.rewrite(key, position, capacity, change)))
     }
 
     fn set_value(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {

@@ -5,7 +5,7 @@ use shardis_storage::{Notice, Transaction};
 
 use super::{change, create, read, sparse_bytes_max};
 use crate::command::Arity::AtLeast;
-use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, key, keys};
+use crate::command::{Call, Command, Done, Error, Flags, Flow, key, keys};
 
 pub static PFCOUNT: Command = Command::write("PFCOUNT", pfcount)
     .syntax("key [key ...]")
@@ -27,13 +27,17 @@ fn pfcount(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         if call.should_offload(call.args.len() * WORK_OF_KEY) {
             return Ok(Flow::Offload);
         }
-        let count = union(call, txn, call.args)?.count();
-        return call.integer(count);
+        let mut union = Union::default();
+        add_all(call, txn, &mut union)?;
+        return call.integer(union.count());
     }
     let key = call.next_key()?;
+    let raw_bytes_min = (call.dialect().raw_bytes_min)(key.bytes().len());
     // The one lookup that counts as a read.
-    if txn.lookup(&key).is_none() {
-        return call.integer(0);
+    let Some(entry) = txn.lookup(&key) else { return call.integer(0) };
+    let is_raw = entry.encoding(raw_bytes_min) == "raw";
+    if let (Some(count), true) = (read(entry)?.cached_count(), is_raw) {
+        return call.integer(count);
     }
     // The estimate is kept in the value, which no event tells.
     txn.announce(Notice::Silent);
@@ -66,7 +70,8 @@ fn pfmerge(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if call.should_offload(call.args.len() * WORK_OF_KEY + writing) {
         return Ok(Flow::Offload);
     }
-    let union = union(call, txn, call.args)?;
+    let mut union = Union::default();
+    add_all(call, txn, &mut union)?;
     let destination = call.next_key()?;
     let merged = change(txn, &destination, |value| (true, value.take(&union, bytes_max)))?;
     if merged.is_none() {
@@ -75,15 +80,14 @@ fn pfmerge(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     call.ok()
 }
 
-/// What the keys have together; a missing one has nothing.
-fn union(call: &Call<'_>, txn: &mut Transaction<'_>, keys: Args<'_>) -> Result<Union, Error> {
-    let mut union = Union::default();
-    for key in keys {
-        if let Some(entry) = txn.lookup(&call.state.keyspace.key(key)) {
+/// Adds what the keys of a call have; a missing one has nothing.
+fn add_all(call: &Call<'_>, txn: &mut Transaction<'_>, union: &mut Union) -> Result<(), Error> {
+    for key in call.keys() {
+        if let Some(entry) = txn.lookup(&key) {
             union.add(read(entry)?)?;
         }
     }
-    Ok(union)
+    Ok(())
 }
 
 /// What it costs to take all registers of a key, in units of [`Call::should_offload`]: four microseconds at most.

@@ -20,7 +20,11 @@ pub static FAMILY: Family = Family::new(
 
 /// What an entry holds, if that is one.
 fn read(entry: EntryRef<'_>) -> Result<HyperLogLog<'_>, Error> {
-    let value = match entry.string().ok_or(Error::WRONG_TYPE)? {
+    parse(entry.string().ok_or(Error::WRONG_TYPE)?)
+}
+
+fn parse(string: StringRef<'_>) -> Result<HyperLogLog<'_>, Error> {
+    let value = match string {
         StringRef::Bytes(bytes) => HyperLogLog::parse(bytes),
         StringRef::Shared(bytes) => HyperLogLog::parse(bytes),
         StringRef::Int(_) => None,
@@ -35,10 +39,9 @@ fn change<R>(
     key: &Key<'_>,
     change: impl FnOnce(&mut HyperLogLogMut<'_>) -> (bool, Result<R, Corrupted>),
 ) -> Result<Option<R>, Error> {
-    // What is none of them is found out without copying it.
-    let Some(entry) = txn.find(key) else { return Ok(None) };
-    read(entry)?;
-    let outcome = txn.change_string(key, |bytes| match HyperLogLogMut::parse(bytes) {
+    // What is none of them is not even copied.
+    let check = |string: StringRef<'_>| parse(string).map(drop);
+    let outcome = txn.change_string(key, check, |bytes| match HyperLogLogMut::parse(bytes) {
         Some(mut value) => {
             let (is_change, outcome) = change(&mut value);
             (is_change, outcome.map_err(Error::from))
