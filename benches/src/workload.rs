@@ -237,7 +237,6 @@ pub const WORKLOADS: &[Workload] = &[
         name: "PFCOUNT 3 keys",
         request: |p| with(words(["PFCOUNT"]), far_apart(p, 3).map(|pick| key(pick.item))),
         reply: Reply::Integer { min: 3 * ELEMENTS * 19 / 20, max: 3 * ELEMENTS * 21 / 20 },
-        depths: PAR,
         ..PFCOUNT
     },
     // Some raise a register; all are known once each was added.
@@ -246,6 +245,7 @@ pub const WORKLOADS: &[Workload] = &[
         visits: 200,
         reply: Reply::Integer { min: 0, max: 1 },
         request: |p| words(["PFADD", &key(p.item), &p.visit.to_string()]),
+        depths: SINGLE,
         ..PFCOUNT
     },
     workload(
@@ -489,7 +489,7 @@ const PFCOUNT: Workload = Workload {
     request: |p| words(["PFCOUNT", &key(p.item)]),
     reply: Reply::Integer { min: ELEMENTS * 19 / 20, max: ELEMENTS * 21 / 20 },
     setting: Setting::Plain,
-    depths: SINGLE,
+    depths: PAR,
 };
 /// Members in the small sets and sorted sets.
 const SMALL_SET: u64 = 10;

@@ -102,6 +102,16 @@ impl<'a> HyperLogLog<'a> {
         (count[7] & OUT_OF_DATE == 0).then_some(i64::from_le_bytes(*count))
     }
 
+    /// Whether adding an element would certainly change nothing, as is most often so once many were added.
+    pub fn covers(self, element: &[u8]) -> bool {
+        let (register, number) = hash::place(element);
+        let current = match self.encoding {
+            Encoding::Dense => Some(dense::register(dense_registers(self.bytes), register)),
+            Encoding::Sparse => sparse::number(self.bytes, register),
+        };
+        current.is_some_and(|current| current >= number)
+    }
+
     /// Estimates how many elements were added.
     pub fn count(self) -> Result<i64, Corrupted> {
         let histogram = match self.encoding {

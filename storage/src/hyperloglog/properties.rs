@@ -75,6 +75,7 @@ fn sparse_and_dense_agree_with_a_plain_array() {
         let (register, number) = hash::place(&element);
         let is_raised = plain[register] < number;
         plain[register] = number.max(plain[register]);
+        assert_eq!((read(&sparse).covers(&element), read(&dense).covers(&element)), (!is_raised, !is_raised));
         assert_eq!(edit(&mut sparse).add(&element, usize::MAX), Ok(is_raised));
         assert_eq!(edit(&mut dense).add(&element, 0), Ok(is_raised));
         if added % 997 == 0 {
@@ -248,7 +249,9 @@ proptest! {
             prop_assert_eq!(edit(&mut bytes.clone()).take(&union, bytes_max), Ok(()));
         }
         for element in elements {
+            let is_covered = read(&bytes).covers(&element.to_le_bytes());
             let outcome = edit(&mut bytes).add(&element.to_le_bytes(), bytes_max);
+            prop_assert!(!is_covered || outcome == Ok(false));
             prop_assert!(outcome.is_ok() || !is_sound);
         }
         prop_assert!(bytes.len() <= before.max(bytes_max).max(DENSE_BYTES) + 5);

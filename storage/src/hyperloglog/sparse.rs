@@ -185,6 +185,11 @@ pub(super) fn raise(
     Ok(Raised::Yes)
 }
 
+/// The number of a register, if it is there.
+pub(super) fn number(bytes: &[u8], register: usize) -> Option<u8> {
+    find(bytes, Place::default(), register).map(|found| found.run.number())
+}
+
 /// A run that was looked for, and the one before it.
 struct Found {
     previous: Option<Place>,

@@ -2,7 +2,7 @@
 
 use shardis_storage::Transaction;
 
-use super::{change, create, sparse_bytes_max};
+use super::{change, create, is_raw, read, sparse_bytes_max};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Flags, key};
 
@@ -18,6 +18,14 @@ pub static PFADD: Command = Command::write("PFADD", pfadd)
 fn pfadd(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let key = call.next_key()?;
     let (elements, bytes_max) = (call.args, sparse_bytes_max(call));
+    // Most elements change nothing, which is found out in place.
+    if let Some(entry) = txn.find(&key) {
+        let is_raw = is_raw(call, &key, &entry);
+        let value = read(entry)?;
+        if is_raw && elements.into_iter().all(|element| value.covers(element)) {
+            return call.integer(0);
+        }
+    }
     let changed = change(txn, &key, |value| {
         let mut is_changed = false;
         for element in elements {

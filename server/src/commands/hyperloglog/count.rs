@@ -3,7 +3,7 @@
 use shardis_storage::hyperloglog::Union;
 use shardis_storage::{Notice, Transaction};
 
-use super::{change, create, read, sparse_bytes_max};
+use super::{change, create, is_raw, read, sparse_bytes_max};
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, key, keys};
 
@@ -32,10 +32,9 @@ fn pfcount(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         return call.integer(union.count());
     }
     let key = call.next_key()?;
-    let raw_bytes_min = (call.dialect().raw_bytes_min)(key.bytes().len());
     // The one lookup that counts as a read.
     let Some(entry) = txn.lookup(&key) else { return call.integer(0) };
-    let is_raw = entry.encoding(raw_bytes_min) == "raw";
+    let is_raw = is_raw(call, &key, &entry);
     if let (Some(count), true) = (read(entry)?.cached_count(), is_raw) {
         return call.integer(count);
     }

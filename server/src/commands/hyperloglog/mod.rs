@@ -32,6 +32,11 @@ fn parse(string: StringRef<'_>) -> Result<HyperLogLog<'_>, Error> {
     value.ok_or(Error::NOT_HYPERLOGLOG)
 }
 
+/// Whether an entry has been looked into before: then it is `raw`, and stays so.
+fn is_raw(call: &Call<'_>, key: &Key<'_>, entry: &EntryRef<'_>) -> bool {
+    entry.encoding((call.dialect().raw_bytes_min)(key.bytes().len())) == "raw"
+}
+
 /// Lets `change` have the value at a key, in place; none if there is no such key. What it returns begins with whether anybody is
 /// to be told.
 fn change<R>(
