@@ -232,6 +232,22 @@ pub const WORKLOADS: &[Workload] = &[
             SINGLE,
         )
     },
+    PFCOUNT,
+    Workload {
+        name: "PFCOUNT 3 keys",
+        request: |p| with(words(["PFCOUNT"]), far_apart(p, 3).map(|pick| key(pick.item))),
+        reply: Reply::Integer { min: 3 * ELEMENTS * 19 / 20, max: 3 * ELEMENTS * 21 / 20 },
+        ..PFCOUNT
+    },
+    // Some raise a register; all are known once each was added.
+    Workload {
+        name: "PFADD",
+        visits: 200,
+        reply: Reply::Integer { min: 0, max: 1 },
+        request: |p| words(["PFADD", &key(p.item), &p.visit.to_string()]),
+        depths: SINGLE,
+        ..PFCOUNT
+    },
     workload(
         "LRANGE 0 99",
         &LONG_LISTS,
@@ -409,6 +425,12 @@ static SORTED_SETS: Dataset = Dataset {
     },
     consumed: false,
 };
+static COUNTED: Dataset = Dataset {
+    name: "HyperLogLogs of 2500 elements",
+    keys_per_item: 250,
+    load: |n| with(words(["PFADD", &key(n)]), (0..ELEMENTS).map(|element| format!("{n}:{element}"))),
+    consumed: false,
+};
 static LONG_LISTS: Dataset = Dataset {
     name: "lists of 100",
     keys_per_item: 100,
@@ -446,6 +468,8 @@ const PROGRAMS: &[Depth] = &[Depth {
     pipeline: 16,
     cpu: Target { goal: None, ..Target::ratio(Against::Peer("valkey"), 0.75, 0.75) },
 }];
+const PAR: &[Depth] =
+    &[Depth { pipeline: 16, cpu: Target { goal: None, ..Target::ratio(Against::BestPeer, 1.00, 1.00) } }];
 const UNJUDGED: &[Depth] = &[Depth { pipeline: 16, cpu: Target::NONE }];
 
 /// A batch must not touch an item twice, so there are at least as many items as requests in the longest one.
@@ -456,6 +480,17 @@ const GET_SCRIPT_SHA1: &str = "d3c21d0c2b9ca22f82737626a27bcaf5d288f99f";
 /// Items in the lists that are pushed to and popped from; all alike, so that the order of pops does not matter.
 const SHORT_LIST: u64 = 20;
 const LIST_ITEM: &str = "item:0000000000";
+/// Elements in the dense HyperLogLogs, and their estimate.
+const ELEMENTS: i64 = 2500;
+const PFCOUNT: Workload = Workload {
+    name: "PFCOUNT",
+    dataset: &COUNTED,
+    visits: 1,
+    request: |p| words(["PFCOUNT", &key(p.item)]),
+    reply: Reply::Integer { min: ELEMENTS * 19 / 20, max: ELEMENTS * 21 / 20 },
+    setting: Setting::Plain,
+    depths: PAR,
+};
 /// Members in the small sets and sorted sets.
 const SMALL_SET: u64 = 10;
 

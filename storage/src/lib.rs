@@ -6,7 +6,8 @@
 //!
 //! - `table`: the cache-line hash table, also used by large hashes;
 //! - `types`: the values, as plain data structures;
-//! - `keyspace`: keys: where they live, when they die, what they weigh.
+//! - `keyspace`: keys: where they live, when they die, what they weigh;
+//! - `hyperloglog`: what some strings mean.
 
 #![deny(unsafe_code)]
 
@@ -14,6 +15,7 @@
 #[expect(unsafe_code, reason = "an allocator is unsafe by its contract")]
 pub mod allocator;
 pub mod glob;
+pub mod hyperloglog;
 pub mod keyspace;
 pub mod number;
 pub mod random;

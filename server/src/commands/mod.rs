@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod debug;
 mod hash;
+mod hyperloglog;
 mod info;
 pub mod job;
 mod keys;
@@ -50,6 +51,7 @@ pub static FAMILIES: &[&Family] = &[
     &set::FAMILY,
     &sorted_set::FAMILY,
     &stream::FAMILY,
+    &hyperloglog::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

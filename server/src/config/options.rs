@@ -177,6 +177,8 @@ pub static PARAMETERS: &[Parameter] = &[
         .summary("Bytes of a block of entries of a stream at most; 0 for a gigabyte."),
     number("stream-node-max-entries", 0, i64::MAX, |config| config.stream_node_max_entries.raw())
         .summary("Entries of a block at most; 0 for any number."),
+    memory("hll-sparse-max-bytes", 0, |config| config.hll_sparse_max_bytes.raw())
+        .summary("Length of a sparse HyperLogLog at most; one that would be longer becomes dense."),
     choice::<DebugAccess>("enable-debug-command", |config| config.enable_debug_command.raw())
         .at_start()
         .summary("Who may use the debugging commands."),

@@ -74,7 +74,6 @@ pub static PARAMETERS: &[Parameter] = &[
     flag("extended-redis-compatibility", "no").only(VALKEY),
     c_text("hash-seed", "").at_start().only(VALKEY),
     flag("hide-user-data-from-log", "yes").only(VALKEY),
-    memory("hll-sparse-max-bytes", 0, "3000"),
     c_text("ignore-warnings", ""),
     flag("import-mode", "no").only(VALKEY),
     number("io-threads", 1, 128, "1").at_start().only(REDIS),

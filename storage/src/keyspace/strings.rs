@@ -10,7 +10,10 @@ use super::transaction::Transaction;
 use crate::table::Position;
 use crate::types::Kind;
 use crate::types::WrongType;
-use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringTooLong};
+use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringRef, StringTooLong};
+
+/// What a change makes a string longer by, or less.
+const CHANGE_BYTES_EXPECTED: usize = 16;
 
 /// What becomes of a key's deadline when its value is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl Transaction<'_> {
         let Some(total) = len.checked_add(tail.len()).filter(|&total| total <= bytes_max) else {
             return Ok(Err(StringTooLong));
         };
-        self.rewrite(key, position, total, |bytes| bytes.extend_from_slice(tail));
+        self.rewrite(key, position, total, |bytes| (true, bytes.extend_from_slice(tail)));
         Ok(Ok(total))
     }
 
@@ -90,7 +93,7 @@ impl Transaction<'_> {
             target[offset..end].copy_from_slice(bytes);
         };
         match position {
-            Some(position) => self.rewrite(key, position, total, write),
+            Some(position) => self.rewrite(key, position, total, |bytes| (true, write(bytes))),
             None => {
                 let mut value = Vec::with_capacity(total);
                 write(&mut value);
@@ -98,6 +101,22 @@ impl Transaction<'_> {
             }
         }
         Ok(Ok(total))
+    }
+
+    /// Lets `change` have the bytes of the string at a key, if there is one and it passes `check`; it counts as grown in place
+    /// then. What `change` returns begins with whether that is a change of the key that somebody is to hear of.
+    pub fn change_string<R, E: From<WrongType>>(
+        &mut self,
+        key: &Key<'_>,
+        check: impl FnOnce(StringRef<'_>) -> Result<(), E>,
+        change: impl FnOnce(&mut Vec<u8>) -> (bool, R),
+    ) -> Result<Option<R>, E> {
+        let Some(position) = self.live_position(key) else { return Ok(None) };
+        let entry = self.0.database_mut(key.hash()).table.at(position);
+        let string = entry.string().ok_or(WrongType)?;
+        check(string)?;
+        let capacity = string.len() + CHANGE_BYTES_EXPECTED;
+        Ok(Some(self.rewrite(key, position, capacity, change)))
     }
 
     fn set_value(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {
@@ -147,28 +166,38 @@ impl Transaction<'_> {
         entry.string().map(|string| string.len()).ok_or(WrongType)
     }
 
-    /// Lets `write` change the bytes of an existing string to `total` of them. A long one changes in its own buffer,
-    /// which is copied first only if a reply still holds on to it.
-    fn rewrite(&mut self, key: &Key<'_>, position: Position, total: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Lets `write` change the bytes of an existing string, `capacity` of them or so. A long one changes in its own buffer, which is
+    /// copied first only if a reply still holds on to it.
+    fn rewrite<R>(
+        &mut self,
+        key: &Key<'_>,
+        position: Position,
+        capacity: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> (bool, R),
+    ) -> R {
         let fed = self.0.before_change(key.hash(), position);
         let database = self.0.database_mut(key.hash());
         let entry = database.table.change(fed).at_mut(position);
         let old_weight = entry.weight_bytes();
-        if let Some(shared) = entry.shared_mut() {
-            write(Arc::make_mut(shared));
+        let (is_changed, outcome) = if let Some(shared) = entry.shared_mut() {
+            write(Arc::make_mut(shared))
         } else {
-            let mut bytes = Vec::with_capacity(total);
+            let mut bytes = Vec::with_capacity(capacity);
             if let Some(string) = entry.string() {
                 bytes.extend_from_slice(string.bytes(&mut IntBuffer::new()));
             }
-            write(&mut bytes);
+            let outcome = write(&mut bytes);
             if let Err(value) = entry.replace_in_place(grown(&mut bytes)) {
                 let deadline_ms = entry.deadline_ms();
                 *entry = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
             }
-        }
+            outcome
+        };
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
-        self.0.log(key.bytes(), Kind::String, What::Modified);
+        if is_changed {
+            self.0.log(key.bytes(), Kind::String, What::Modified);
+        }
+        outcome
     }
 }
 

@@ -7,8 +7,8 @@
 use fastrand::Rng;
 
 /// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a set of elements or of
-/// integers, a sorted set.
-const KEY_PREFIXES: [char; 8] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z'];
+/// integers, a sorted set, a HyperLogLog.
+const KEY_PREFIXES: [char; 9] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z', 'p'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 3;
 /// Fields of a hash that commands choose from.
@@ -112,6 +112,8 @@ pub enum Kind {
     Signed,
     SetKey,
     IntegersKey,
+    HyperLogLogKey,
+    HyperLogLog,
     Value,
     Bulk,
     Integer,
@@ -137,7 +139,7 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 37] = [
+const NAMED: [(&str, Kind); 39] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -153,6 +155,8 @@ const NAMED: [(&str, Kind); 37] = [
     ("signed", Kind::Signed),
     ("set-key", Kind::SetKey),
     ("integers-key", Kind::IntegersKey),
+    ("hyperloglog-key", Kind::HyperLogLogKey),
+    ("hyperloglog", Kind::HyperLogLog),
     ("value", Kind::Value),
     ("bulk", Kind::Bulk),
     ("integer", Kind::Integer),
@@ -201,6 +205,8 @@ impl Kind {
             Self::Signed => number(random, |random| random.i64(-4..5)),
             Self::SetKey => key_of('e', random),
             Self::IntegersKey => key_of('i', random),
+            Self::HyperLogLogKey => key_of('p', random),
+            Self::HyperLogLog => hyperloglog(random),
             Self::Value => value(random),
             Self::Bulk => vec![random.u8(b'a'..b'e'); random.usize(2000..9000)],
             Self::Integer => number(random, |random| random.i64(-100..1000)),
@@ -280,6 +286,36 @@ fn value(random: &mut Rng) -> Vec<u8> {
         50..55 => letters(random.usize(80..200), random),
         _ => letters(random.usize(1..10), random),
     }
+}
+
+/// The string of a HyperLogLog: dense, sparse with any runs, or corrupted. Its last code has one byte: what the real servers do where
+/// a second one is missing depends on what is behind the string.
+fn hyperloglog(random: &mut Rng) -> Vec<u8> {
+    const REGISTERS: usize = 1 << 14;
+    let header = |encoding| [&b"HYLL"[..], &[encoding, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x80]].concat();
+    if random.u32(..8) == 0 {
+        let registers: Vec<u8> = (0..REGISTERS * 6 / 8).map(|_| random.u8(..)).collect();
+        return [header(0), registers].concat();
+    }
+    let mut bytes = header(1);
+    let mut left = REGISTERS;
+    while left > 0 {
+        let code = random.u32(..3);
+        let run = random.usize(1..[2000, 65, 5][code as usize]).min(left);
+        match code {
+            0 if run < left => bytes.extend_from_slice(&((1 << 14) | (run as u16 - 1)).to_be_bytes()),
+            0 => continue,
+            1 => bytes.push(run as u8 - 1),
+            _ => bytes.push(0x80 | random.u8(..32) << 2 | (run as u8 - 1)),
+        }
+        left -= run;
+    }
+    if random.u32(..4) == 0 {
+        let at = random.usize(16..bytes.len());
+        bytes[at] = random.u8(..);
+        bytes.extend_from_slice(&[0, 0]);
+    }
+    bytes
 }
 
 /// One of so few values that a list has some of them several times.
