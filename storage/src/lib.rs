@@ -6,13 +6,15 @@
 //!
 //! - `table`: the cache-line hash table, also used by large hashes;
 //! - `types`: the values, as plain data structures;
-//! - `keyspace`: keys: where they live, when they die, what they weigh.
+//! - `keyspace`: keys: where they live, when they die, what they weigh;
+//! - `bits`: what bitmaps are made of.
 
 #![deny(unsafe_code)]
 
 #[cfg(feature = "mimalloc")]
 #[expect(unsafe_code, reason = "an allocator is unsafe by its contract")]
 pub mod allocator;
+pub mod bits;
 pub mod glob;
 pub mod keyspace;
 pub mod number;

@@ -5,6 +5,7 @@
 //! this folder names a command.
 
 mod acl;
+mod bitmap;
 mod client;
 mod cluster;
 mod command;
@@ -48,6 +49,7 @@ pub static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &set::FAMILY,
     &sorted_set::FAMILY,
+    &bitmap::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

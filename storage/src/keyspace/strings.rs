@@ -64,6 +64,7 @@ impl Transaction<'_> {
             return Ok(Err(StringTooLong));
         };
         self.rewrite(key, position, total, |bytes| bytes.extend_from_slice(tail));
+        self.0.log(key.bytes(), Kind::String, What::Modified);
         Ok(Ok(total))
     }
 
@@ -90,7 +91,10 @@ impl Transaction<'_> {
             target[offset..end].copy_from_slice(bytes);
         };
         match position {
-            Some(position) => self.rewrite(key, position, total, write),
+            Some(position) => {
+                self.rewrite(key, position, total, write);
+                self.0.log(key.bytes(), Kind::String, What::Modified);
+            }
             None => {
                 let mut value = Vec::with_capacity(total);
                 write(&mut value);
@@ -98,6 +102,41 @@ impl Transaction<'_> {
             }
         }
         Ok(Ok(total))
+    }
+
+    /// Lets `change` have the bytes of the string at a key, which is `raw` from then on and gets zeros until it has `len_min` of
+    /// them. It is told how long the string was, if there was one, and what it returns begins with whether all this is a change:
+    /// a string that only has become longer need not be one.
+    pub fn change_bytes<R>(
+        &mut self,
+        key: &Key<'_>,
+        len_min: usize,
+        change: impl FnOnce(&mut [u8], Option<usize>) -> (bool, R),
+    ) -> Result<R, WrongType> {
+        let Some(position) = self.live_position(key) else {
+            let mut bytes = vec![0; len_min];
+            let (is_changed, outcome) = change(&mut bytes, None);
+            self.add(key, Entry::new(key.bytes(), grown(&mut bytes), None, self.0.clock));
+            if is_changed {
+                self.0.log(key.bytes(), Kind::String, What::Created);
+            }
+            return Ok(outcome);
+        };
+        let len = self.string_len(key, position)?;
+        let total = len.max(len_min);
+        let (is_changed, outcome) = self.rewrite(key, position, total, |bytes| {
+            bytes.resize(total, 0);
+            change(bytes, Some(len))
+        });
+        if is_changed {
+            self.0.log(key.bytes(), Kind::String, What::Modified);
+        }
+        Ok(outcome)
+    }
+
+    /// Sets a string that was made anew as one that counts as grown in place, and takes its buffer along. It never expires.
+    pub fn set_made(&mut self, key: &Key<'_>, mut bytes: Vec<u8>) {
+        self.set_value(key, grown(&mut bytes), Deadline::Never);
     }
 
     fn set_value(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {
@@ -148,27 +187,34 @@ impl Transaction<'_> {
     }
 
     /// Lets `write` change the bytes of an existing string to `total` of them. A long one changes in its own buffer,
-    /// which is copied first only if a reply still holds on to it.
-    fn rewrite(&mut self, key: &Key<'_>, position: Position, total: usize, write: impl FnOnce(&mut Vec<u8>)) {
+    /// which is copied first only if a reply still holds on to it. Whether it is a change to log is the caller's business.
+    fn rewrite<R>(
+        &mut self,
+        key: &Key<'_>,
+        position: Position,
+        total: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> R {
         let fed = self.0.before_change(key.hash(), position);
         let database = self.0.database_mut(key.hash());
         let entry = database.table.change(fed).at_mut(position);
         let old_weight = entry.weight_bytes();
-        if let Some(shared) = entry.shared_mut() {
-            write(Arc::make_mut(shared));
+        let outcome = if let Some(shared) = entry.shared_mut() {
+            write(Arc::make_mut(shared))
         } else {
             let mut bytes = Vec::with_capacity(total);
             if let Some(string) = entry.string() {
                 bytes.extend_from_slice(string.bytes(&mut IntBuffer::new()));
             }
-            write(&mut bytes);
+            let outcome = write(&mut bytes);
             if let Err(value) = entry.replace_in_place(grown(&mut bytes)) {
                 let deadline_ms = entry.deadline_ms();
                 *entry = Entry::new(key.bytes(), value, deadline_ms, entry.clock());
             }
-        }
+            outcome
+        };
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
-        self.0.log(key.bytes(), Kind::String, What::Modified);
+        outcome
     }
 }
 
