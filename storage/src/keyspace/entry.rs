@@ -207,6 +207,19 @@ impl Entry {
         Ok(())
     }
 
+    /// Whether it is a short string that is `raw` already, so that its bytes may be overwritten.
+    pub fn is_raw_inline(&self) -> bool {
+        let shape = self.shape();
+        shape.tag == Tag::Inline && shape.flags & FORCED_RAW != 0
+    }
+
+    /// Overwrites a part of such a string.
+    pub fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        let shape = self.shape();
+        assert!(self.is_raw_inline() && at <= shape.inline_bytes && bytes.len() <= shape.inline_bytes - at);
+        self.write(shape.value_at() + at, bytes);
+    }
+
     /// The buffer of a long string, to be changed in place.
     pub fn shared_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
         let shape = self.shape();

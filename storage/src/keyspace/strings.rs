@@ -1,6 +1,9 @@
 //! Writing strings. A string lives in its entry, so changing one may move the entry; this is the one place that does.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::Key;
 use super::change::What;
@@ -10,7 +13,7 @@ use super::transaction::Transaction;
 use crate::table::Position;
 use crate::types::Kind;
 use crate::types::WrongType;
-use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringTooLong};
+use crate::types::string::{INLINE_BYTES_MAX, IntBuffer, StringRef, StringTooLong};
 
 /// What becomes of a key's deadline when its value is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,18 +107,20 @@ impl Transaction<'_> {
         Ok(Ok(total))
     }
 
-    /// Lets `change` have the bytes of the string at a key, which is `raw` from then on and gets zeros until it has `len_min` of
-    /// them. It is told how long the string was, if there was one, and what it returns begins with whether all this is a change:
-    /// a string that only has become longer need not be one.
+    /// Lets `change` have a part of the bytes of the string at a key, which is `raw` from then on and gets zeros until it has
+    /// `len_min` of them; what of the part lies behind all that is cut off. It is told how long the string was, if there was
+    /// one, and what it returns begins with whether all this is a change: a string that only has become longer need not be one.
     pub fn change_bytes<R>(
         &mut self,
         key: &Key<'_>,
         len_min: usize,
+        part: Range<usize>,
         change: impl FnOnce(&mut [u8], Option<usize>) -> (bool, R),
     ) -> Result<R, WrongType> {
+        let within = |total: usize| part.start.min(total)..part.end.min(total);
         let Some(position) = self.live_position(key) else {
             let mut bytes = vec![0; len_min];
-            let (is_changed, outcome) = change(&mut bytes, None);
+            let (is_changed, outcome) = change(&mut bytes[within(len_min)], None);
             self.add(key, Entry::new(key.bytes(), grown(&mut bytes), None, self.0.clock));
             if is_changed {
                 self.0.log(key.bytes(), Kind::String, What::Created);
@@ -123,11 +128,16 @@ impl Transaction<'_> {
             return Ok(outcome);
         };
         let len = self.string_len(key, position)?;
-        let total = len.max(len_min);
-        let (is_changed, outcome) = self.rewrite(key, position, total, |bytes| {
-            bytes.resize(total, 0);
-            change(bytes, Some(len))
-        });
+        let (total, part) = (len.max(len_min), within(len.max(len_min)));
+        let (is_changed, outcome) =
+            if total == len && self.0.database_mut(key.hash()).table.at(position).is_raw_inline() {
+                self.overwrite(key, position, part, |bytes| change(bytes, Some(len)))
+            } else {
+                self.rewrite(key, position, total, |bytes| {
+                    bytes.resize(total, 0);
+                    change(&mut bytes[part], Some(len))
+                })
+            };
         if is_changed {
             self.0.log(key.bytes(), Kind::String, What::Modified);
         }
@@ -186,6 +196,25 @@ impl Transaction<'_> {
         entry.string().map(|string| string.len()).ok_or(WrongType)
     }
 
+    /// Lets `write` change a part of a short string that is `raw`, and touches nothing else of it.
+    fn overwrite<R>(
+        &mut self,
+        key: &Key<'_>,
+        position: Position,
+        part: Range<usize>,
+        write: impl FnOnce(&mut [u8]) -> R,
+    ) -> R {
+        let fed = self.0.before_change(key.hash(), position);
+        let entry = self.0.database_mut(key.hash()).table.change(fed).at_mut(position);
+        let mut bytes: SmallVec<[u8; PART_BYTES_INLINE]> = SmallVec::new();
+        if let Some(StringRef::Bytes(present)) = entry.string() {
+            bytes.extend_from_slice(&present[part.clone()]);
+        }
+        let outcome = write(&mut bytes);
+        entry.overwrite(part.start, &bytes);
+        outcome
+    }
+
     /// Lets `write` change the bytes of an existing string to `total` of them. A long one changes in its own buffer,
     /// which is copied first only if a reply still holds on to it. Whether it is a change to log is the caller's business.
     fn rewrite<R>(
@@ -226,3 +255,6 @@ fn grown(bytes: &mut Vec<u8>) -> NewValue<'_> {
         NewValue::Shared(Arc::new(std::mem::take(bytes)))
     }
 }
+
+/// Bytes of a part of a string that take no allocation while they are changed.
+const PART_BYTES_INLINE: usize = 64;

@@ -25,13 +25,13 @@ fn setbit(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
         Some(1) => true,
         _ => return Err(Error::BIT_VALUE),
     };
-    let len = offset / 8 + 1;
-    if grows_long(call, txn, &key, len) {
+    let byte = offset / 8;
+    if grows_long(call, txn, &key, byte + 1) {
         return Ok(Flow::Offload);
     }
-    let was_set = txn.change_bytes(&key, len, |bytes, old_len| {
-        let was_set = bits::set_bit(bytes, offset, is_set);
-        (was_set != is_set || old_len != Some(bytes.len()), was_set)
+    let was_set = txn.change_bytes(&key, byte + 1, byte..byte + 1, |bytes, old_len| {
+        let was_set = bits::set_bit(bytes, offset % 8, is_set);
+        (was_set != is_set || old_len.is_none_or(|len| len <= byte), was_set)
     })?;
     call.integer(u8::from(was_set))
 }

@@ -60,12 +60,15 @@ fn bitfield(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     if grows_long(call, txn, &key, len) {
         return Ok(Flow::Offload);
     }
-    let is_silent = txn.change_bytes(&key, len, |bytes, old_len| {
-        let is_longer = old_len != Some(bytes.len());
+    let start = steps.iter().map(|step| step.offset / 8).min().unwrap_or(0);
+    let end = steps.iter().map(Step::end).max().unwrap_or(0);
+    let is_silent = txn.change_bytes(&key, len, start..end, |bytes, old_len| {
+        let is_longer = old_len.is_none_or(|old_len| old_len < len);
         call.reply.array(steps.len());
         let mut is_changed = false;
         for step in &steps {
-            is_changed |= step.run(bytes, call.reply).is_some_and(|is_other| is_other || is_longer);
+            let is_other = step.run(bytes, start * 8, call.reply);
+            is_changed |= is_other.is_some_and(|is_other| is_other || is_longer);
         }
         (is_changed, !is_changed && old_len.is_none())
     })?;
@@ -171,20 +174,24 @@ fn steps(call: &mut Call<'_>) -> Result<SmallVec<[Step; STEPS_INLINE]>, Error> {
 }
 
 impl Step {
+    /// The byte where it ends.
+    fn end(&self) -> usize {
+        (self.offset + self.integer.width as usize).div_ceil(8)
+    }
+
     /// How long the string has to be; nothing if it is only read.
     fn len_min(&self) -> Option<usize> {
         match self.action {
             Action::Get => None,
-            Action::Set(_) | Action::Increment(_) => {
-                Some((self.offset + self.integer.width as usize).div_ceil(8))
-            }
+            Action::Set(_) | Action::Increment(_) => Some(self.end()),
         }
     }
 
-    /// Does it and replies; of what has been written, whether that is another integer than before.
-    fn run(&self, bytes: &mut [u8], reply: &mut Reply) -> Option<bool> {
-        let width = self.integer.width;
-        let old = self.integer.read(bits::field(bytes, self.offset, width));
+    /// Does it to the bytes of a string from a bit on and replies; of what has been written, whether that is another integer than
+    /// before.
+    fn run(&self, bytes: &mut [u8], start: usize, reply: &mut Reply) -> Option<bool> {
+        let (offset, width) = (self.offset - start, self.integer.width);
+        let old = self.integer.read(bits::field(bytes, offset, width));
         let new = match self.action {
             Action::Get => {
                 reply.integer(old);
@@ -197,7 +204,7 @@ impl Step {
             reply.null();
             return None;
         };
-        bits::set_field(bytes, self.offset, width, new as u64);
+        bits::set_field(bytes, offset, width, new as u64);
         reply.integer(if let Action::Set(_) = self.action { old } else { new });
         Some(new != old)
     }
