@@ -229,7 +229,7 @@ impl Step<'_, '_> {
     fn one(&mut self) {
         let Some((name, other)) = self.name().zip(self.name()) else { return };
         let (key, other_key) = (self.keyspace.key(&name), self.keyspace.key(&other));
-        match self.random.below(25) {
+        match self.random.below(26) {
             0 => {
                 let db = Db(self.random.below(DATABASES.into()) as u16);
                 self.txn.select(db);
@@ -286,6 +286,7 @@ impl Step<'_, '_> {
                     self.model.log(&name, kind, what);
                 }
             }
+            13 => self.change_bytes(&key),
             _ => self.collection(&name, &key),
         }
     }
@@ -440,6 +441,44 @@ impl Step<'_, '_> {
                 item.value = Value::String(string);
                 self.model.log(key.bytes(), Kind::String, What::Modified);
             }
+        }
+    }
+
+    /// Inverts a part of a string, which may lie behind its end; now and then that is not told as a change.
+    fn change_bytes(&mut self, key: &Key<'_>) {
+        let reach = if self.random.below(2) == 0 { 60 } else { 3_000 };
+        let (len_min, start) = (self.random.below(reach) as usize, self.random.below(reach) as usize);
+        let (part, is_told) = (start..start + self.random.below(100) as usize, self.random.below(4) > 0);
+        let string = match self.model.write(key.bytes()).map(|item| &item.value) {
+            None => None,
+            Some(Value::String(string)) => Some(string.clone()),
+            Some(_) => {
+                let result = self.txn.change_bytes(key, len_min, part, |_, _| (true, ()));
+                assert_eq!(result, Err(WrongType));
+                return;
+            }
+        };
+        let old_len = string.as_ref().map(Vec::len);
+        let mut expected = string.unwrap_or_default();
+        expected.resize(expected.len().max(len_min), 0);
+        let within = start.min(expected.len())..part.end.min(expected.len());
+        let changed = &mut expected[within];
+        let found = self.txn.change_bytes(key, len_min, part, |bytes, len| {
+            assert_eq!((&*bytes, len), (&*changed, old_len));
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+            (is_told, bytes.to_vec())
+        });
+        changed.iter_mut().for_each(|byte| *byte = !*byte);
+        assert_eq!(found.as_deref(), Ok(&*changed));
+        let logged = self.model.changes.len();
+        if old_len.is_none() {
+            self.model.set(key.bytes(), Value::String(expected), Deadline::Never);
+        } else if let Some(item) = self.model.write(key.bytes()) {
+            item.value = Value::String(expected);
+            self.model.log(key.bytes(), Kind::String, What::Modified);
+        }
+        if !is_told {
+            self.model.changes.truncate(logged);
         }
     }
 

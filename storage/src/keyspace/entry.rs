@@ -520,6 +520,13 @@ mod tests {
                 }
                 entry.set_deadline(*deadline_ms);
                 entry.touch(*new_clock);
+                if value.len() <= INLINE_BYTES_MAX && n % 3 == 0 {
+                    let zeros = vec![0; value.len()];
+                    entry = Entry::new(&key, NewValue::raw(&zeros), *deadline_ms, *new_clock);
+                    let middle = value.len() / 2;
+                    entry.overwrite(middle, &value[middle..]);
+                    entry.overwrite(0, &value[..middle]);
+                }
                 clock = new_clock & REMEMBERED_MASK;
                 if n % 2 == 1 {
                     key = keys[n % keys.len()].clone();
