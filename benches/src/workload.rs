@@ -2,6 +2,8 @@
 //!
 //! A workload does not know who sends it: the load generator, a criterion bench or an in-process caller.
 
+mod bitmap;
+
 use crate::memory::person;
 use crate::resp::{self, Words};
 use crate::target::{Against, Target};
@@ -162,26 +164,13 @@ pub const WORKLOADS: &[Workload] = &[
         |_| resp::ok(),
         UNJUDGED,
     ),
-    workload("GETBIT", &BITMAPS, |p| words(["GETBIT", &key(p.item), LAST_BIT]), |_| resp::integer(1), SINGLE),
-    // Each visit makes the bit another one.
-    Workload {
-        visits: 2,
-        reply: Reply::Integer { min: 0, max: 1 },
-        ..workload(
-            "SETBIT",
-            &BITMAPS,
-            |p| words(["SETBIT", &key(p.item), "5000", if p.visit == 0 { "1" } else { "0" }]),
-            |_| resp::integer(0),
-            SINGLE,
-        )
-    },
-    workload(
-        "BITCOUNT 1 MB",
-        &LARGE_BITMAPS,
-        |p| words(["BITCOUNT", &key(p.item)]),
-        |_| resp::integer(4 * LARGE_BITMAP_BYTES as i64),
-        UNJUDGED,
-    ),
+    bitmap::GETBIT,
+    bitmap::BITCOUNT,
+    bitmap::BITOP,
+    bitmap::SETBIT,
+    bitmap::BITFIELD,
+    bitmap::LARGE_BITCOUNT,
+    bitmap::LARGE_BITOP,
     Workload {
         name: "INCR",
         dataset: &COUNTERS,
@@ -394,19 +383,6 @@ static LONG_STRINGS: Dataset = Dataset {
     load: |n| words(["SET", &key(n), &long_value(n)]),
     consumed: false,
 };
-static BITMAPS: Dataset = Dataset {
-    name: "bitmaps of 1 KB",
-    keys_per_item: 10,
-    load: |n| words(["SETBIT", &key(n), LAST_BIT, "1"]),
-    consumed: false,
-};
-// Half of the bits of the letter are set.
-static LARGE_BITMAPS: Dataset = Dataset {
-    name: "bitmaps of 1 MB",
-    keys_per_item: 10_000,
-    load: |n| words(["SET", &key(n), &"U".repeat(LARGE_BITMAP_BYTES)]),
-    consumed: false,
-};
 static COUNTERS: Dataset = Dataset {
     name: "counters",
     keys_per_item: 1,
@@ -486,9 +462,6 @@ const ITEMS_MIN: u64 = 100;
 /// A script of one call, and its digest.
 const GET_SCRIPT: &str = "return redis.call('GET', KEYS[1])";
 const GET_SCRIPT_SHA1: &str = "d3c21d0c2b9ca22f82737626a27bcaf5d288f99f";
-/// The highest bit of the small bitmaps.
-const LAST_BIT: &str = "8191";
-const LARGE_BITMAP_BYTES: usize = 1024 * 1024;
 /// Items in the lists that are pushed to and popped from; all alike, so that the order of pops does not matter.
 const SHORT_LIST: u64 = 20;
 const LIST_ITEM: &str = "item:0000000000";
