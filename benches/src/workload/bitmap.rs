@@ -1,12 +1,23 @@
 //! The workloads over bits of strings, and their data. What a workload is, and the list of all, is the parent.
 
-use super::{Dataset, Reply, SINGLE, UNJUDGED, Workload, key, words, workload};
+use super::{Dataset, Depth, Reply, SINGLE, UNJUDGED, Workload, key, words, workload};
 use crate::resp;
+use crate::target::{Against, Target};
 
-pub const GETBIT: Workload =
-    workload("GETBIT", &BITMAPS, |p| words(["GETBIT", &key(p.item), LAST_BIT]), |_| resp::integer(1), SINGLE);
-pub const BITCOUNT: Workload =
-    workload("BITCOUNT 1 KB", &BITMAPS, |p| words(["BITCOUNT", &key(p.item)]), |_| resp::integer(1), SINGLE);
+pub const GETBIT: Workload = workload(
+    "GETBIT",
+    &BITMAPS,
+    |p| words(["GETBIT", &key(p.item), LAST_BIT]),
+    |_| resp::integer(1),
+    ONE_BIT,
+);
+pub const BITCOUNT: Workload = workload(
+    "BITCOUNT 1 KB",
+    &BITMAPS,
+    |p| words(["BITCOUNT", &key(p.item)]),
+    |_| resp::integer(1),
+    UNJUDGED,
+);
 pub const BITOP: Workload = workload(
     "BITOP OR of 2 of 1 KB",
     &BITMAPS,
@@ -23,7 +34,7 @@ pub const SETBIT: Workload = Workload {
         &BITMAPS,
         |p| words(["SETBIT", &key(p.item), "5000", if p.visit == 0 { "1" } else { "0" }]),
         |_| resp::integer(0),
-        SINGLE,
+        ONE_BIT,
     )
 };
 /// Changes an integer and leaves what was there.
@@ -63,6 +74,8 @@ static LARGE_BITMAPS: Dataset = Dataset {
     consumed: false,
 };
 
+/// A bit lies in another cache line than its key, and the wait for that is the same on every server.
+const ONE_BIT: &[Depth] = &[Depth { pipeline: 16, cpu: Target::ratio(Against::BestPeer, 1.0, 0.75) }];
 /// The highest bit of the small bitmaps.
 const LAST_BIT: &str = "8191";
 const BITMAP_BYTES: i64 = 1024;
