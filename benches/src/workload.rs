@@ -2,6 +2,8 @@
 //!
 //! A workload does not know who sends it: the load generator, a criterion bench or an in-process caller.
 
+mod bitmap;
+
 use crate::memory::person;
 use crate::resp::{self, Words};
 use crate::target::{Against, Target};
@@ -162,6 +164,13 @@ pub const WORKLOADS: &[Workload] = &[
         |_| resp::ok(),
         UNJUDGED,
     ),
+    bitmap::GETBIT,
+    bitmap::BITCOUNT,
+    bitmap::BITOP,
+    bitmap::SETBIT,
+    bitmap::BITFIELD,
+    bitmap::LARGE_BITCOUNT,
+    bitmap::LARGE_BITOP,
     Workload {
         name: "INCR",
         dataset: &COUNTERS,

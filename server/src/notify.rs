@@ -76,7 +76,7 @@ impl Told<'_> {
 /// The class of the events of a command: that of the values it is about.
 fn class(entry: &Entry) -> u32 {
     match entry.family.category {
-        Category::STRING | Category::HYPERLOGLOG => EventClasses::STRING,
+        Category::STRING | Category::BITMAP | Category::HYPERLOGLOG => EventClasses::STRING,
         Category::LIST => EventClasses::LIST,
         Category::SET => EventClasses::SET,
         Category::HASH => EventClasses::HASH,

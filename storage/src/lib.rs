@@ -8,12 +8,14 @@
 //! - `types`: the values, as plain data structures;
 //! - `keyspace`: keys: where they live, when they die, what they weigh;
 //! - `hyperloglog`: what some strings mean.
+//! - `bits`: what bitmaps are made of.
 
 #![deny(unsafe_code)]
 
 #[cfg(feature = "mimalloc")]
 #[expect(unsafe_code, reason = "an allocator is unsafe by its contract")]
 pub mod allocator;
+pub mod bits;
 pub mod glob;
 pub mod hyperloglog;
 pub mod keyspace;

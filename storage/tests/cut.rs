@@ -390,12 +390,16 @@ struct Write<'w, 'k> {
 impl Write<'_, '_> {
     fn string(&mut self, key: &Key<'_>) {
         let (text, deadline) = (self.text(), self.deadline());
-        match self.random.below(6) {
+        match self.random.below(7) {
             0 => self.txn.set_string(key, &text, deadline),
             1 => self.txn.set_text(key, &text, deadline),
             2 => self.txn.set_raw_string(key, &text, deadline),
             3 => self.txn.set_integer(key, self.random.u64() as i64),
             4 => _ = self.txn.append(key, &text, STRING_BYTES_MAX),
+            5 => {
+                let invert = |bytes: &mut [u8], _| (true, bytes.iter_mut().for_each(|byte| *byte = !*byte));
+                _ = self.txn.change_bytes(key, self.random.below(50) as usize, 0..20, invert);
+            }
             _ => _ = self.txn.write_range(key, self.random.below(50) as usize, &text, STRING_BYTES_MAX),
         }
     }

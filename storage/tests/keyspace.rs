@@ -229,7 +229,7 @@ impl Step<'_, '_> {
     fn one(&mut self) {
         let Some((name, other)) = self.name().zip(self.name()) else { return };
         let (key, other_key) = (self.keyspace.key(&name), self.keyspace.key(&other));
-        match self.random.below(25) {
+        match self.random.below(26) {
             0 => {
                 let db = Db(self.random.below(DATABASES.into()) as u16);
                 self.txn.select(db);
@@ -286,6 +286,7 @@ impl Step<'_, '_> {
                     self.model.log(&name, kind, what);
                 }
             }
+            13 => self.change_bytes(&key),
             _ => self.collection(&name, &key),
         }
     }
@@ -392,34 +393,24 @@ impl Step<'_, '_> {
 
     fn append(&mut self, key: &Key<'_>) {
         let tail = self.text();
-        let expected = match self.model.write(key.bytes()) {
-            None => {
-                self.model.set(key.bytes(), Value::String(tail.clone()), Deadline::Never);
-                Ok(Ok(tail.len()))
+        let expected = self.string(key).map(|found| {
+            let is_new = found.is_none();
+            let string = [found.unwrap_or_default(), tail.clone()].concat();
+            let len = string.len();
+            if !is_new && len > STRING_BYTES_MAX {
+                return Err(StringTooLong);
             }
-            Some(Item { value: Value::String(string), .. })
-                if string.len() + tail.len() <= STRING_BYTES_MAX =>
-            {
-                string.extend_from_slice(&tail);
-                let len = string.len();
-                self.model.log(key.bytes(), Kind::String, What::Modified);
-                Ok(Ok(len))
-            }
-            Some(Item { value: Value::String(_), .. }) => Ok(Err(StringTooLong)),
-            Some(_) => Err(WrongType),
-        };
+            self.grow(key, string, is_new);
+            Ok(len)
+        });
         assert_eq!(self.txn.append(key, &tail, STRING_BYTES_MAX), expected);
     }
 
     fn write_range(&mut self, key: &Key<'_>) {
         let (bytes, offset) = (self.text(), self.random.below(3_000) as usize);
-        let mut string = match self.model.write(key.bytes()).map(|item| &item.value) {
-            None => None,
-            Some(Value::String(string)) => Some(string.clone()),
-            Some(_) => {
-                assert_eq!(self.txn.write_range(key, offset, &bytes, STRING_BYTES_MAX), Err(WrongType));
-                return;
-            }
+        let Ok(mut string) = self.string(key) else {
+            assert_eq!(self.txn.write_range(key, offset, &bytes, STRING_BYTES_MAX), Err(WrongType));
+            return;
         };
         let len = string.as_ref().map_or(0, Vec::len);
         let end = offset + bytes.len();
@@ -434,12 +425,54 @@ impl Step<'_, '_> {
             let mut string = string.take().unwrap_or_default();
             string.resize(len.max(end), 0);
             string[offset..end].copy_from_slice(&bytes);
-            if is_new {
-                self.model.set(key.bytes(), Value::String(string), Deadline::Never);
-            } else if let Some(item) = self.model.write(key.bytes()) {
-                item.value = Value::String(string);
-                self.model.log(key.bytes(), Kind::String, What::Modified);
-            }
+            self.grow(key, string, is_new);
+        }
+    }
+
+    /// Inverts a part of a string, which may lie behind its end; now and then that is not told as a change.
+    fn change_bytes(&mut self, key: &Key<'_>) {
+        let reach = if self.random.below(2) == 0 { 60 } else { 3_000 };
+        let (len_min, start) = (self.random.below(reach) as usize, self.random.below(reach) as usize);
+        let (part, is_told) = (start..start + self.random.below(100) as usize, self.random.below(4) > 0);
+        let Ok(string) = self.string(key) else {
+            assert_eq!(self.txn.change_bytes(key, len_min, part, |_, _| (true, ())), Err(WrongType));
+            return;
+        };
+        let old_len = string.as_ref().map(Vec::len);
+        let mut expected = string.unwrap_or_default();
+        expected.resize(expected.len().max(len_min), 0);
+        let within = start.min(expected.len())..part.end.min(expected.len());
+        let changed = &mut expected[within];
+        let found = self.txn.change_bytes(key, len_min, part, |bytes, len| {
+            assert_eq!((&*bytes, len), (&*changed, old_len));
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+            (is_told, bytes.to_vec())
+        });
+        changed.iter_mut().for_each(|byte| *byte = !*byte);
+        assert_eq!(found.as_deref(), Ok(&*changed));
+        let logged = self.model.changes.len();
+        self.grow(key, expected, old_len.is_none());
+        if !is_told {
+            self.model.changes.truncate(logged);
+        }
+    }
+
+    /// The string that a write finds, if there is one.
+    fn string(&mut self, key: &Key<'_>) -> Result<Option<Vec<u8>>, WrongType> {
+        match self.model.write(key.bytes()).map(|item| &item.value) {
+            None => Ok(None),
+            Some(Value::String(string)) => Ok(Some(string.clone())),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// What a string has become that was changed in place, or made if there was none.
+    fn grow(&mut self, key: &Key<'_>, string: Vec<u8>, is_new: bool) {
+        if is_new {
+            self.model.set(key.bytes(), Value::String(string), Deadline::Never);
+        } else if let Some(item) = self.model.write(key.bytes()) {
+            item.value = Value::String(string);
+            self.model.log(key.bytes(), Kind::String, What::Modified);
         }
     }
 

@@ -82,8 +82,10 @@ const NO_REPLICATION: &str = " **Here: an error, but for `NO ONE`; there is no r
 const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 30] = [
+const DIFFERENCES: [(&str, &[&str], &str); 32] = [
     ("bgsave", &["arguments"], SEVEN_TWO),
+    ("bitcount", &["arguments"], "so it is in 7.2: Redis 7.0 names its range otherwise, Valkey needs no end"),
+    ("bitop", &["arguments", "history"], "the operations of Redis 8.2"),
     ("client|kill", &["arguments"], "the syntax lines have no options inside of choices"),
     ("client|list", &["arguments"], SEVEN_TWO),
     ("client|no-touch", &["flags"], SEVEN_TWO),

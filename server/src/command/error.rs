@@ -2,6 +2,7 @@
 //! constant; one with a blank is a function. Where the imitated servers differ, the personality decides.
 
 mod access;
+mod bitmap;
 mod collections;
 mod compute;
 mod functions;

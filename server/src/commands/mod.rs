@@ -5,6 +5,7 @@
 //! this folder names a command.
 
 mod acl;
+mod bitmap;
 mod client;
 mod cluster;
 mod command;
@@ -52,6 +53,7 @@ pub static FAMILIES: &[&Family] = &[
     &sorted_set::FAMILY,
     &stream::FAMILY,
     &hyperloglog::FAMILY,
+    &bitmap::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

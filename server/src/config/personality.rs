@@ -211,6 +211,11 @@ pub struct Dialect {
     pub digest_tells_field_deadlines: bool,
     /// Whether INFO counts the hashes with deadlines of fields, by database.
     pub info_counts_timed_hashes: bool,
+    /// Whether BITCOUNT and BITPOS check their arguments before they look at the key, and BITCOUNT as BITPOS does, so that it
+    /// needs no end.
+    pub bit_ranges_checked_first: bool,
+    /// Whether a type of BITFIELD ends at a zero byte.
+    pub bitfield_type_ends_at_zero: bool,
     /// Whether LSET cuts its index to 32 bits.
     pub lset_cuts_index: bool,
     /// Whether LPOS and LREM refuse a number that cannot be negated; else they search from the end without limit.
@@ -376,12 +381,16 @@ const REDIS_72: Dialect = Dialect {
     field_seconds_rounded_up: true,
     digest_tells_field_deadlines: true,
     info_counts_timed_hashes: false,
+    bit_ranges_checked_first: false,
+    bitfield_type_ends_at_zero: true,
     lset_cuts_index: true,
     unnegatable_is_refused: true,
     sets_without_listpacks: false,
 };
 
 const VALKEY_91: Dialect = Dialect {
+    bit_ranges_checked_first: true,
+    bitfield_type_ends_at_zero: false,
     valkey_version: Some("9.1.2"),
     server_name: "valkey",
     mode_field: "server_mode",

@@ -1,7 +1,9 @@
 //! The executor: threads for what would hold up a network thread. A few run long commands; one runs functions, which keep
 //! things between calls and so have to be together; one frees, and gives way to everybody else.
 //!
-//! Threads start with the first work and stop with the server. The queues are bounded by who fills them: each connection
+//! Threads start with the first work and stop with the server. What they have freed they keep for the work that follows, and
+//! give it back to the system when there is none for a while: memory that is given back costs a fault a page when it is next
+//! asked for, which is most of the time that a megabyte takes. The queues are bounded by who fills them: each connection
 //! has at most one command here, and what is freed was in memory before.
 
 use std::collections::VecDeque;
@@ -9,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use shardis_storage::Detached;
@@ -18,6 +21,8 @@ use crate::scripting::engine::EngineSlot;
 
 /// Threads for commands: a long one does not hold up another.
 const THREADS_MAX: usize = 4;
+/// How long a thread has nothing to do before it gives memory back.
+const QUIET_BEFORE_RELEASE: Duration = Duration::from_millis(50);
 
 /// Runs long commands and functions and frees what is heavy, on threads of its own.
 #[derive(Debug)]
@@ -214,10 +219,12 @@ impl Crew {
 impl Shared {
     fn serve(&self, worker: &Worker) {
         let mut queue = self.queue.lock();
+        let mut may_have_freed = false;
         loop {
             if let Some(work) = queue.work.pop_front() {
                 drop(queue);
                 perform(work, worker);
+                may_have_freed = true;
                 queue = self.queue.lock();
                 continue;
             }
@@ -225,8 +232,19 @@ impl Shared {
                 return;
             }
             queue.idle += 1;
-            self.arrival.wait(&mut queue);
+            let is_quiet = if may_have_freed {
+                self.arrival.wait_for(&mut queue, QUIET_BEFORE_RELEASE).timed_out()
+            } else {
+                self.arrival.wait(&mut queue);
+                false
+            };
             queue.idle -= 1;
+            if is_quiet && queue.work.is_empty() {
+                drop(queue);
+                release_unused();
+                may_have_freed = false;
+                queue = self.queue.lock();
+            }
         }
     }
 
@@ -249,7 +267,10 @@ impl Worker {
 /// the connection that waits for an answer; the thread is needed for others.
 fn perform(work: Work, worker: &Worker) {
     let _ = catch_unwind(AssertUnwindSafe(|| work(worker)));
-    // What it freed is of no use to this thread, and it may be a lot.
+}
+
+/// Gives back what this thread has freed, which may be a lot.
+fn release_unused() {
     #[cfg(feature = "mimalloc")]
     shardis_storage::allocator::release_unused();
 }

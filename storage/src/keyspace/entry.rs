@@ -215,6 +215,19 @@ impl Entry {
         Ok(())
     }
 
+    /// Whether it is a short string that is `raw` already, so that its bytes may be overwritten.
+    pub fn is_raw_inline(&self) -> bool {
+        let shape = self.shape();
+        shape.tag == Tag::Inline && shape.flags & FORCED_RAW != 0
+    }
+
+    /// Overwrites a part of such a string.
+    pub fn overwrite(&mut self, at: usize, bytes: &[u8]) {
+        let shape = self.shape();
+        assert!(self.is_raw_inline() && at <= shape.inline_bytes && bytes.len() <= shape.inline_bytes - at);
+        self.write(shape.value_at() + at, bytes);
+    }
+
     /// The buffer of a long string, to be changed in place.
     pub fn shared_mut(&mut self) -> Option<&mut Arc<Vec<u8>>> {
         let shape = self.shape();
@@ -517,6 +530,13 @@ mod tests {
                 }
                 entry.set_deadline(*deadline_ms);
                 entry.touch(*new_clock);
+                if value.len() <= INLINE_BYTES_MAX && n % 3 == 0 {
+                    let zeros = vec![0; value.len()];
+                    entry = Entry::new(&key, NewValue::raw(&zeros), *deadline_ms, *new_clock);
+                    let middle = value.len() / 2;
+                    entry.overwrite(middle, &value[middle..]);
+                    entry.overwrite(0, &value[..middle]);
+                }
                 clock = new_clock & REMEMBERED_MASK;
                 if n % 2 == 1 {
                     key = keys[n % keys.len()].clone();

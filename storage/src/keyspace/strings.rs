@@ -1,6 +1,9 @@
 //! Writing strings. A string lives in its entry, so changing one may move the entry; this is the one place that does.
 
+use std::ops::Range;
 use std::sync::Arc;
+
+use smallvec::SmallVec;
 
 use super::Key;
 use super::change::What;
@@ -66,7 +69,8 @@ impl Transaction<'_> {
         let Some(total) = len.checked_add(tail.len()).filter(|&total| total <= bytes_max) else {
             return Ok(Err(StringTooLong));
         };
-        self.rewrite(key, position, total, |bytes| (true, bytes.extend_from_slice(tail)));
+        self.rewrite(key, position, total, |bytes| bytes.extend_from_slice(tail));
+        self.0.log(key.bytes(), Kind::String, What::Modified);
         Ok(Ok(total))
     }
 
@@ -93,7 +97,10 @@ impl Transaction<'_> {
             target[offset..end].copy_from_slice(bytes);
         };
         match position {
-            Some(position) => self.rewrite(key, position, total, |bytes| (true, write(bytes))),
+            Some(position) => {
+                self.rewrite(key, position, total, write);
+                self.0.log(key.bytes(), Kind::String, What::Modified);
+            }
             None => {
                 let mut value = Vec::with_capacity(total);
                 write(&mut value);
@@ -116,7 +123,53 @@ impl Transaction<'_> {
         let string = entry.string().ok_or(WrongType)?;
         check(string)?;
         let capacity = string.len() + CHANGE_BYTES_EXPECTED;
-        Ok(Some(self.rewrite(key, position, capacity, change)))
+        let (is_changed, outcome) = self.rewrite(key, position, capacity, change);
+        if is_changed {
+            self.0.log(key.bytes(), Kind::String, What::Modified);
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Lets `change` have a part of the bytes of the string at a key, which is `raw` from then on and gets zeros until it has
+    /// `len_min` of them; what of the part lies behind all that is cut off. It is told how long the string was, if there was
+    /// one, and what it returns begins with whether all this is a change: a string that only has become longer need not be one.
+    pub fn change_bytes<R>(
+        &mut self,
+        key: &Key<'_>,
+        len_min: usize,
+        part: Range<usize>,
+        change: impl FnOnce(&mut [u8], Option<usize>) -> (bool, R),
+    ) -> Result<R, WrongType> {
+        let within = |total: usize| part.start.min(total)..part.end.min(total);
+        let Some(position) = self.live_position(key) else {
+            let mut bytes = vec![0; len_min];
+            let (is_changed, outcome) = change(&mut bytes[within(len_min)], None);
+            self.add(key, Entry::new(key.bytes(), grown(&mut bytes), None, self.0.clock));
+            if is_changed {
+                self.0.log(key.bytes(), Kind::String, What::Created);
+            }
+            return Ok(outcome);
+        };
+        let len = self.string_len(key, position)?;
+        let (total, part) = (len.max(len_min), within(len.max(len_min)));
+        let (is_changed, outcome) =
+            if total == len && self.0.database_mut(key.hash()).table.at(position).is_raw_inline() {
+                self.overwrite(key, position, part, |bytes| change(bytes, Some(len)))
+            } else {
+                self.rewrite(key, position, total, |bytes| {
+                    bytes.resize(total, 0);
+                    change(&mut bytes[part], Some(len))
+                })
+            };
+        if is_changed {
+            self.0.log(key.bytes(), Kind::String, What::Modified);
+        }
+        Ok(outcome)
+    }
+
+    /// Sets a string that was made anew as one that counts as grown in place, and takes its buffer along. It never expires.
+    pub fn set_made(&mut self, key: &Key<'_>, mut bytes: Vec<u8>) {
+        self.set_value(key, grown(&mut bytes), Deadline::Never);
     }
 
     fn set_value(&mut self, key: &Key<'_>, value: NewValue<'_>, deadline: Deadline) {
@@ -166,20 +219,39 @@ impl Transaction<'_> {
         entry.string().map(|string| string.len()).ok_or(WrongType)
     }
 
-    /// Lets `write` change the bytes of an existing string, `capacity` of them or so. A long one changes in its own buffer, which is
-    /// copied first only if a reply still holds on to it.
+    /// Lets `write` change a part of a short string that is `raw`, and touches nothing else of it.
+    fn overwrite<R>(
+        &mut self,
+        key: &Key<'_>,
+        position: Position,
+        part: Range<usize>,
+        write: impl FnOnce(&mut [u8]) -> R,
+    ) -> R {
+        let fed = self.0.before_change(key.hash(), position);
+        let entry = self.0.database_mut(key.hash()).table.change(fed).at_mut(position);
+        let mut bytes: SmallVec<[u8; PART_BYTES_INLINE]> = SmallVec::new();
+        if let Some(StringRef::Bytes(present)) = entry.string() {
+            bytes.extend_from_slice(&present[part.clone()]);
+        }
+        let outcome = write(&mut bytes);
+        entry.overwrite(part.start, &bytes);
+        outcome
+    }
+
+    /// Lets `write` change the bytes of an existing string, `capacity` of them or so. A long one changes in its own buffer,
+    /// which is copied first only if a reply still holds on to it. Whether it is a change to log is the caller's business.
     fn rewrite<R>(
         &mut self,
         key: &Key<'_>,
         position: Position,
         capacity: usize,
-        write: impl FnOnce(&mut Vec<u8>) -> (bool, R),
+        write: impl FnOnce(&mut Vec<u8>) -> R,
     ) -> R {
         let fed = self.0.before_change(key.hash(), position);
         let database = self.0.database_mut(key.hash());
         let entry = database.table.change(fed).at_mut(position);
         let old_weight = entry.weight_bytes();
-        let (is_changed, outcome) = if let Some(shared) = entry.shared_mut() {
+        let outcome = if let Some(shared) = entry.shared_mut() {
             write(Arc::make_mut(shared))
         } else {
             let mut bytes = Vec::with_capacity(capacity);
@@ -194,9 +266,6 @@ impl Transaction<'_> {
             outcome
         };
         database.weight_bytes = database.weight_bytes + entry.weight_bytes() - old_weight;
-        if is_changed {
-            self.0.log(key.bytes(), Kind::String, What::Modified);
-        }
         outcome
     }
 }
@@ -209,3 +278,6 @@ fn grown(bytes: &mut Vec<u8>) -> NewValue<'_> {
         NewValue::Shared(Arc::new(std::mem::take(bytes)))
     }
 }
+
+/// Bytes of a part of a string that take no allocation while they are changed.
+const PART_BYTES_INLINE: usize = 64;

@@ -334,7 +334,8 @@ impl<'k> Transaction<'k> {
         self.0.log(key.bytes, kind, what);
     }
 
-    fn add(&mut self, key: &Key<'_>, entry: Entry) {
+    /// The same without a word in the log.
+    pub(super) fn add(&mut self, key: &Key<'_>, entry: Entry) {
         let hasher = self.0.keyspace.hasher;
         let fed = self.0.before_creation(key);
         let database = self.0.database_mut(key.hash);

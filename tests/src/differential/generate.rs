@@ -16,6 +16,8 @@ const WRAPPED_SHARE: u32 = 40;
 const TRANSACTION_COMMANDS_MAX: usize = 6;
 /// One word of a command in so many is written in another case.
 const RECASED_SHARE: u32 = 10;
+/// The bits that are written lie below this one, or behind the longest string.
+const BIT_MAX: i64 = 100_000;
 /// Shorter relative deadlines could pass during a run, on one server earlier than on the other.
 const DEADLINE_SECONDS_MIN: i64 = 1000;
 /// Earlier instants could be past: the year 2100.
@@ -110,6 +112,7 @@ impl Generator {
         keep_scores_equal(&mut words);
         keep_pops_complete(&mut words);
         keep_sorts_away(&mut words);
+        keep_bitmaps_short(&mut words);
         Step { words }
     }
 }
@@ -210,6 +213,21 @@ fn keep_pops_complete(words: &mut Vec<Vec<u8>>) {
     if upper(&words[0]) == "SPOP" && is_partial {
         words.truncate(2);
         words.push(i64::MAX.to_string().into());
+    }
+}
+
+/// Replaces bits that would make a string of many megabytes: what is read of it would take most of the run.
+fn keep_bitmaps_short(words: &mut [Vec<u8>]) {
+    let is_written = |name: &Vec<u8>| ["SETBIT", "BITFIELD"].contains(&upper(name).as_str());
+    if !words.first().is_some_and(is_written) {
+        return;
+    }
+    for word in &mut words[1..] {
+        let digits = word.strip_prefix(b"#").unwrap_or(word);
+        let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse::<i64>().ok());
+        if number.is_some_and(|number| (BIT_MAX..=i64::from(u32::MAX)).contains(&number)) {
+            *word = b"4294967296".to_vec();
+        }
     }
 }
 

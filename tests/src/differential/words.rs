@@ -136,10 +136,13 @@ pub enum Kind {
     Element,
     Setting,
     PackedLimit,
+    BitOffset,
+    BitType,
+    BitStep,
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 39] = [
+const NAMED: [(&str, Kind); 42] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -179,6 +182,9 @@ const NAMED: [(&str, Kind); 39] = [
     ("element", Kind::Element),
     ("setting", Kind::Setting),
     ("packed-limit", Kind::PackedLimit),
+    ("bit-offset", Kind::BitOffset),
+    ("bit-type", Kind::BitType),
+    ("bit-step", Kind::BitStep),
 ];
 
 impl Kind {
@@ -229,6 +235,9 @@ impl Kind {
             Self::Element => element(random),
             Self::Setting => one_of(&SETTINGS, random),
             Self::PackedLimit => random.u32(0..30).to_string().into(),
+            Self::BitOffset => bit_offset(random),
+            Self::BitType => bit_type(random),
+            Self::BitStep => random.i64(..).to_string().into(),
         }
     }
 }
@@ -342,6 +351,21 @@ fn score(random: &mut Rng) -> Vec<u8> {
         0..3 => float(random),
         3 => one_of(&[b"inf", b"-inf", b"0", b"-0"], random),
         _ => random.i32(-5..10).to_string().into(),
+    }
+}
+
+/// In the first bytes, now and then counted in integers.
+fn bit_offset(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..6) {
+        0 => [b"#".to_vec(), number(random, |random| random.i64(0..9))].concat(),
+        _ => number(random, |random| random.i64(0..400)),
+    }
+}
+
+fn bit_type(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..20) {
+        0 => one_of(&[b"u64", b"i65", b"u0", b"i0", b"u", b"8", b"U8", b"i08", b""], random),
+        _ => format!("{}{}", if random.bool() { 'i' } else { 'u' }, random.u32(1..=64)).into(),
     }
 }
 

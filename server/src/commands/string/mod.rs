@@ -67,6 +67,6 @@ fn set_string(call: &Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, value: 
 const INTEGER_BYTES_MAX: usize = 20;
 
 /// The longest string there may be.
-fn string_bytes_max(call: &Call<'_>) -> usize {
+pub fn string_bytes_max(call: &Call<'_>) -> usize {
     usize::try_from(call.state.config.proto_max_bulk_len.value()).unwrap_or(usize::MAX)
 }
