@@ -6,6 +6,7 @@
 //!
 //! - `table`: the cache-line hash table, also used by large hashes;
 //! - `types`: the values, as plain data structures;
+//! - `geo`: places on the earth as scores of sorted sets;
 //! - `keyspace`: keys: where they live, when they die, what they weigh.
 
 #![deny(unsafe_code)]
@@ -13,6 +14,7 @@
 #[cfg(feature = "mimalloc")]
 #[expect(unsafe_code, reason = "an allocator is unsafe by its contract")]
 pub mod allocator;
+pub mod geo;
 pub mod glob;
 pub mod keyspace;
 pub mod number;

@@ -5,6 +5,7 @@ mod access;
 mod collections;
 mod compute;
 mod functions;
+mod geo;
 mod jobs;
 mod locks;
 mod pubsub;

@@ -25,6 +25,13 @@ pub struct KeySpec {
 pub enum Begin {
     /// At this word of the call; the name is word 0.
     Index(u16),
+    /// Behind this word, which may stand from word `from` on.
+    Keyword {
+        /// The word, in upper case.
+        word: &'static str,
+        /// The first place where it may stand.
+        from: u16,
+    },
     /// The model has no words for it.
     Unknown,
 }
@@ -116,6 +123,11 @@ pub const fn numbered(index: u16, step: u16) -> KeySpec {
 /// A key that stands where `search` finds it, if it does.
 pub const fn searched(search: fn(Request<'_>) -> Option<usize>) -> KeySpec {
     KeySpec { begin: Begin::Unknown, ..KeySpec::new(Find::Search(search), 0) }
+}
+
+/// A key behind a word that may stand from word `from` on. Which of several counts is what `search` knows.
+pub const fn behind_word(word: &'static str, from: u16, search: fn(Request<'_>) -> Option<usize>) -> KeySpec {
+    KeySpec { begin: Begin::Keyword { word, from }, ..searched(search) }
 }
 
 /// Keys that patterns in the call name together with data.
@@ -220,7 +232,7 @@ impl KeySpec {
     pub fn positions(&self, request: Request<'_>) -> Option<Positions> {
         let begin = match self.begin {
             Begin::Index(begin) => usize::from(begin),
-            Begin::Unknown => 0,
+            Begin::Keyword { .. } | Begin::Unknown => 0,
         };
         let words = request.len();
         match self.find {

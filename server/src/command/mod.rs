@@ -26,7 +26,9 @@ pub use self::category::Category;
 pub use self::error::Error;
 pub use self::extent::{Channels, Databases};
 pub use self::flags::Flags;
-pub use self::keys::{Access, Begin, Find, KeySpec, key, keys, named_by_content, numbered, searched};
+pub use self::keys::{
+    Access, Begin, Find, KeySpec, behind_word, key, keys, named_by_content, numbered, searched,
+};
 pub use self::program::{Inside, Need, Presence, ScriptRules};
 use crate::client::Client;
 use crate::config::Personality;

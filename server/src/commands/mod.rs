@@ -13,6 +13,7 @@ mod compute;
 mod config;
 mod connection;
 mod debug;
+mod geo;
 mod hash;
 mod info;
 pub mod job;
@@ -48,6 +49,7 @@ pub static FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &set::FAMILY,
     &sorted_set::FAMILY,
+    &geo::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,
