@@ -7,8 +7,8 @@
 use fastrand::Rng;
 
 /// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a set of elements or of
-/// integers, a sorted set.
-const KEY_PREFIXES: [char; 8] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z'];
+/// integers, a sorted set, places.
+const KEY_PREFIXES: [char; 9] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z', 'g'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 3;
 /// Fields of a hash that commands choose from.
@@ -105,6 +105,10 @@ pub enum Kind {
     ListKey,
     SortedSetKey,
     LexKey,
+    PlacesKey,
+    Longitude,
+    Latitude,
+    Distance,
     Member,
     Score,
     ScoreBound,
@@ -137,7 +141,7 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 37] = [
+const NAMED: [(&str, Kind); 41] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -146,6 +150,10 @@ const NAMED: [(&str, Kind); 37] = [
     ("list-key", Kind::ListKey),
     ("sorted-set-key", Kind::SortedSetKey),
     ("lex-key", Kind::LexKey),
+    ("places-key", Kind::PlacesKey),
+    ("longitude", Kind::Longitude),
+    ("latitude", Kind::Latitude),
+    ("distance", Kind::Distance),
     ("member", Kind::Member),
     ("score", Kind::Score),
     ("score-bound", Kind::ScoreBound),
@@ -194,6 +202,10 @@ impl Kind {
             Self::ListKey => key_of('l', random),
             Self::SortedSetKey => key_of('z', random),
             Self::LexKey => lex_key(random),
+            Self::PlacesKey => key_of('g', random),
+            Self::Longitude => degrees(random, 180.0, &[b"180", b"-180", b"180.1"]),
+            Self::Latitude => degrees(random, 85.0, &[b"85.05112878", b"-85.05112878", b"85.06"]),
+            Self::Distance => distance(random),
             Self::Member => member(random),
             Self::Score => score(random),
             Self::ScoreBound => [one_of(&[b"", b"", b"("], random), score(random)].concat(),
@@ -307,6 +319,25 @@ fn score(random: &mut Rng) -> Vec<u8> {
         3 => one_of(&[b"inf", b"-inf", b"0", b"-0"], random),
         _ => random.i32(-5..10).to_string().into(),
     }
+}
+
+/// A coordinate: a few, so that places coincide, near each other, or anywhere; now and then at an edge of the map.
+fn degrees(random: &mut Rng, max: f64, edges: &[&[u8]]) -> Vec<u8> {
+    match random.u32(..100) {
+        0..3 => one_of(edges, random),
+        3..5 => one_of(&ODD_FLOATS, random),
+        5..25 => random.i32(-2..3).to_string().into(),
+        25..70 => format!("{:.4}", 10.0 + 2.0 * random.f64()).into(),
+        _ => format!("{:.6}", max * (2.0 * random.f64() - 1.0)).into(),
+    }
+}
+
+/// From some centimetres to half an earth, in metres; in larger units to far beyond.
+fn distance(random: &mut Rng) -> Vec<u8> {
+    if random.u32(..4 * ODD_SHARE) == 0 {
+        return one_of(&ODD_FLOATS, random);
+    }
+    format!("{:.3}", 10_f64.powf(9.0 * random.f64() - 1.5)).into()
 }
 
 fn lex_bound(random: &mut Rng) -> Vec<u8> {
