@@ -5,7 +5,7 @@ use std::ops::Range;
 use shardis_storage::geo::order::sort_first;
 use shardis_storage::geo::{Position, Shape, cover};
 use shardis_storage::types::packed::{Element, Side};
-use shardis_storage::types::sorted_set::{Cut, SortedSet};
+use shardis_storage::types::sorted_set::{Cut, Items, SortedSet};
 use shardis_storage::{IntBuffer, Transaction, View};
 use smallvec::SmallVec;
 
@@ -67,6 +67,7 @@ pub fn reply_search(call: &mut Call<'_>, view: &mut View<'_>, form: Form) -> Don
         return Ok(Flow::Done);
     };
     if call.should_offload(search.effort()) {
+        drop(search);
         view.uncount(&source);
         return Ok(Flow::Offload);
     }
@@ -81,10 +82,11 @@ pub fn store_or_reply(call: &mut Call<'_>, txn: &mut Transaction<'_>, form: Form
     let destination = query.destination.map(|at| call.key(at)).transpose()?;
     let search = Search::new(set, &query);
     if call.should_offload(search.as_ref().map_or(0, Search::effort)) {
+        drop(search);
         txn.uncount(&source);
         return Ok(Flow::Offload);
     }
-    let places = search.map(|search| search.run()).unwrap_or_default();
+    let places = search.map(Search::run).unwrap_or_default();
     let Some(destination) = destination else { return reply_places(call, &query, &places) };
     let context = context(call, &destination);
     let mut stored = SortedSet::new();
@@ -128,39 +130,35 @@ struct Place<'s> {
 
 /// A search that is about to begin.
 struct Search<'s> {
-    set: &'s SortedSet,
     query: &'s Query,
     shape: &'s Shape,
-    /// The ranks of those that have to be looked at, cell by cell.
-    ranks: SmallVec<[Range<usize>; 9]>,
+    /// Those that have to be looked at, cell by cell.
+    candidates: SmallVec<[Items<'s>; 9]>,
 }
 
 impl<'s> Search<'s> {
     /// A search in a set, if there is one.
     fn new(set: Option<&'s SortedSet>, query: &'s Query) -> Option<Search<'s>> {
         let (set, shape) = (set?, query.shape.as_ref()?);
-        let cells = cover::cells(shape);
-        let ranks_of = |scores: Range<f64>| {
-            set.ranks(Cut::Score(scores.start, Side::Front), Cut::Score(scores.end, Side::Front))
+        let members_of = |scores: Range<f64>| {
+            set.between(Cut::Score(scores.start, Side::Front), Cut::Score(scores.end, Side::Front))
         };
-        let ranks = cells.iter().map(|cell| ranks_of(cell.scores())).collect();
-        Some(Search { set, query, shape, ranks })
+        let candidates = cover::cells(shape).iter().map(|cell| members_of(cell.scores())).collect();
+        Some(Search { query, shape, candidates })
     }
 
     /// How much work it is.
     fn effort(&self) -> usize {
-        let members = self.ranks.iter().map(Range::len).sum::<usize>();
+        let members = self.candidates.iter().map(Items::len).sum::<usize>();
         members.saturating_mul(self.shape.effort())
     }
 
     /// Finds what is wanted: in the order of the cells, or else in the one that is asked for.
-    fn run(&self) -> Vec<Place<'s>> {
+    fn run(self) -> Vec<Place<'s>> {
         let &Query { count, takes_any, order, .. } = self.query;
         let wanted = count.unwrap_or(usize::MAX);
-        let inside = self.ranks.iter().flat_map(|ranks| {
-            let members = self.set.iter_from(ranks.start, Side::Back).take(ranks.len());
-            members.filter_map(|(member, score)| self.place(member, score))
-        });
+        let candidates = self.candidates.into_iter().flatten();
+        let inside = candidates.filter_map(|(member, score)| place_inside(self.shape, member, score));
         let mut places: Vec<Place<'s>> = inside.take(if takes_any { wanted } else { usize::MAX }).collect();
         let nearest = |one: &Place<'_>, other: &Place<'_>| one.distance_m.total_cmp(&other.distance_m);
         match order {
@@ -171,11 +169,11 @@ impl<'s> Search<'s> {
         places.truncate(wanted);
         places
     }
+}
 
-    /// A member as a place, if it is inside.
-    fn place(&self, member: Element<'s>, score: f64) -> Option<Place<'s>> {
-        let position = Position::from_score(score);
-        let distance_m = self.shape.distance_inside_m(position)?;
-        Some(Place { member, score, position, distance_m })
-    }
+/// A member as a place, if it is inside of a shape.
+fn place_inside<'s>(shape: &Shape, member: Element<'s>, score: f64) -> Option<Place<'s>> {
+    let position = Position::from_score(score);
+    let distance_m = shape.distance_inside_m(position)?;
+    Some(Place { member, score, position, distance_m })
 }
