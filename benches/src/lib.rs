@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod memory;
+pub mod places;
 pub mod resp;
 pub mod target;
 pub mod workload;

@@ -5,6 +5,7 @@
 mod bitmap;
 
 use crate::memory::person;
+use crate::places::{self, PLACES};
 use crate::resp::{self, Words};
 use crate::target::{Against, Target};
 
@@ -274,6 +275,12 @@ pub const WORKLOADS: &[Workload] = &[
         },
         SEVERAL,
     ),
+    workload("GEOSEARCH 11 of 90", &PLACES, places::search, places::found, SEVERAL),
+    // Each visit moves a place that is never found.
+    Workload {
+        visits: places::MOVES,
+        ..workload("GEOADD", &PLACES, places::move_last, |_| resp::integer(0), SINGLE)
+    },
     // Servers keep a hash of this size packed, in the order in which the fields came.
     workload(
         "HGETALL 50 fields",

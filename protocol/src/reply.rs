@@ -233,6 +233,14 @@ impl Reply {
         self.raw(CRLF);
     }
 
+    /// A double with the digits that it is given; a byte string in RESP2.
+    pub fn double_digits(&mut self, digits: &[u8]) {
+        match self.version {
+            Version::Resp2 => self.bulk(digits),
+            Version::Resp3 => self.line(b',', digits),
+        }
+    }
+
     /// A truth value; 1 or 0 in RESP2.
     pub fn boolean(&mut self, value: bool) {
         self.raw(match value {

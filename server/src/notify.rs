@@ -80,7 +80,7 @@ fn class(entry: &Entry) -> u32 {
         Category::LIST => EventClasses::LIST,
         Category::SET => EventClasses::SET,
         Category::HASH => EventClasses::HASH,
-        Category::SORTED_SET => EventClasses::SORTED_SET,
+        Category::SORTED_SET | Category::GEO => EventClasses::SORTED_SET,
         Category::STREAM => EventClasses::STREAM,
         Category::LOCK => EventClasses::OTHER,
         _ => EventClasses::GENERIC,

@@ -7,8 +7,9 @@
 //! - `table`: the cache-line hash table, also used by large hashes;
 //! - `types`: the values, as plain data structures;
 //! - `keyspace`: keys: where they live, when they die, what they weigh;
+//! - `bits`: what bitmaps are made of;
+//! - `geo`: places on the earth as scores of sorted sets;
 //! - `hyperloglog`: what some strings mean.
-//! - `bits`: what bitmaps are made of.
 
 #![deny(unsafe_code)]
 
@@ -16,6 +17,7 @@
 #[expect(unsafe_code, reason = "an allocator is unsafe by its contract")]
 pub mod allocator;
 pub mod bits;
+pub mod geo;
 pub mod glob;
 pub mod hyperloglog;
 pub mod keyspace;

@@ -82,7 +82,7 @@ const NO_REPLICATION: &str = " **Here: an error, but for `NO ONE`; there is no r
 const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 32] = [
+const DIFFERENCES: [(&str, &[&str], &str); 34] = [
     ("bgsave", &["arguments"], SEVEN_TWO),
     ("bitcount", &["arguments"], "so it is in 7.2: Redis 7.0 names its range otherwise, Valkey needs no end"),
     ("bitop", &["arguments", "history"], "the operations of Redis 8.2"),
@@ -95,6 +95,10 @@ const DIFFERENCES: [(&str, &[&str], &str); 32] = [
     ("cluster|replicate", &["arguments"], SEVEN_TWO),
     ("cluster|setslot", &["arguments"], SEVEN_TWO),
     ("failover", &["arguments"], GROUP_NAME),
+    ("georadius", &["arguments"], SHOWN_NAME),
+    ("georadiusbymember", &["arguments"], SHOWN_NAME),
+    ("geosearch", &["arguments"], GROUP_NAME),
+    ("geosearchstore", &["arguments"], GROUP_NAME),
     ("hexpire", &["since"], FIELD_DEADLINES),
     ("hexpireat", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
     ("hexpiretime", SINCE_AND_ARGUMENTS, FIELD_DEADLINES),
@@ -118,9 +122,11 @@ const DIFFERENCES: [(&str, &[&str], &str); 32] = [
 ];
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
-const UNLIKE: [(Reference, &str, &str, &str); 4] = [
+const UNLIKE: [(Reference, &str, &str, &str); 6] = [
     (Reference::Redis, "wait", "categories", "since 7.2 it is one of the blocking commands"),
     (Reference::Valkey, "cluster|replicate", "arity", "one of Valkey 9's two words is refused as by 7.2"),
+    (Reference::Valkey, "georadius", "keys", STORED_ALWAYS),
+    (Reference::Valkey, "georadiusbymember", "keys", STORED_ALWAYS),
     (Reference::Valkey, "sinterstore", "keys", "the destination is read and written, as Redis has it"),
     (Reference::Valkey, "script|debug", "arity", "the engine is a word of Valkey 9.1"),
 ];
@@ -130,6 +136,8 @@ const FIELD_DEADLINES: &str =
     "Redis has it since 7.4 or 8.0; Valkey counts its own versions, and takes some numbers for keys";
 const DEPRECATION: &[&str] = &["doc_flags", "deprecated_since", "replaced_by"];
 const GROUP_NAME: &str = "a syntax line does not say what a group is called and what leads it";
+const SHOWN_NAME: &str = "a syntax line does not say what an argument is called and what it is shown as";
+const STORED_ALWAYS: &str = "flags that are the same in all calls are not variable, as Redis has it";
 const SEVEN_TWO: &str = "so it is in 7.2: Redis 7.0 has it not yet, Valkey 9 no longer";
 
 /// Commands whose arguments do not tell their arity, and why.

@@ -85,7 +85,7 @@ impl Category {
 
     /// Whether it is about values that have elements.
     pub fn is_of_collections(self) -> bool {
-        [Category::LIST, Category::SET, Category::SORTED_SET, Category::HASH].contains(&self)
+        [Category::LIST, Category::SET, Category::SORTED_SET, Category::HASH, Category::GEO].contains(&self)
     }
 
     /// The names of those in here.

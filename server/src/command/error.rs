@@ -6,6 +6,7 @@ mod bitmap;
 mod collections;
 mod compute;
 mod functions;
+mod geo;
 mod hyperloglog;
 mod jobs;
 mod locks;

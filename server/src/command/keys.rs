@@ -25,14 +25,12 @@ pub struct KeySpec {
 pub enum Begin {
     /// At this word of the call; the name is word 0.
     Index(u16),
-    /// Behind this word, which stands at `from` or later.
+    /// Behind this word, which may stand from word `from` on.
     Keyword {
         /// The word, in upper case.
         word: &'static str,
-        /// Where the search for it begins.
+        /// The first place where it may stand.
         from: u16,
-        /// Finds what is behind it, unlike the model also where options have that word as an argument.
-        behind: fn(Request<'_>) -> Option<usize>,
     },
     /// The model has no words for it.
     Unknown,
@@ -137,6 +135,11 @@ pub const fn searched(search: fn(Request<'_>) -> Option<usize>) -> KeySpec {
     KeySpec { begin: Begin::Unknown, ..KeySpec::new(Find::Search(search), 0) }
 }
 
+/// A key behind a word that may stand from word `from` on. Which of several counts is what `search` knows.
+pub const fn behind_word(word: &'static str, from: u16, search: fn(Request<'_>) -> Option<usize>) -> KeySpec {
+    KeySpec { begin: Begin::Keyword { word, from }, ..searched(search) }
+}
+
 /// Keys that patterns in the call name together with data.
 pub const fn named_by_content() -> KeySpec {
     KeySpec { begin: Begin::Unknown, ..KeySpec::new(Find::Content, 0) }
@@ -239,8 +242,7 @@ impl KeySpec {
     pub fn positions(&self, request: Request<'_>) -> Option<Positions> {
         let begin = match self.begin {
             Begin::Index(begin) => usize::from(begin),
-            Begin::Keyword { behind, .. } => behind(request)?,
-            Begin::Unknown => 0,
+            Begin::Keyword { .. } | Begin::Unknown => 0,
         };
         let words = request.len();
         match self.find {

@@ -334,7 +334,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     let begin = fields.value("begin_search");
     match spec.begin {
         Begin::Index(index) => write_search(begin, "index", &[("index", index.into())]),
-        Begin::Keyword { word, from, .. } => {
+        Begin::Keyword { word, from } => {
             begin.map(2);
             begin.bulk(b"type");
             begin.bulk(b"keyword");
@@ -349,6 +349,9 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
     }
     let find = fields.value("find_keys");
     match spec.find {
+        Find::Search(_) if matches!(spec.begin, Begin::Keyword { .. }) => {
+            write_search(find, "range", &[("lastkey", 0), ("keystep", 1), ("limit", 0)]);
+        }
         Find::Range { last, step } => {
             write_search(find, "range", &[("lastkey", last.into()), ("keystep", step.into()), ("limit", 0)]);
         }

@@ -14,6 +14,7 @@ mod compute;
 mod config;
 mod connection;
 mod debug;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod info;
@@ -54,6 +55,7 @@ pub static FAMILIES: &[&Family] = &[
     &stream::FAMILY,
     &hyperloglog::FAMILY,
     &bitmap::FAMILY,
+    &geo::FAMILY,
     &pubsub::FAMILY,
     &connection::FAMILY,
     &server::FAMILY,

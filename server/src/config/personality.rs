@@ -194,6 +194,8 @@ pub struct Dialect {
     pub zadd_counts_first: bool,
     /// Whether it does so for a member that is too long, too.
     pub zadd_measures_first: bool,
+    /// Whether places can be searched for in polygons, and a member that is missing there is named.
+    pub searches_polygons: bool,
     /// Whether small integers are one object for all keys.
     pub shares_integers: bool,
     /// Whether short lists are reported as long ones are.
@@ -372,6 +374,7 @@ const REDIS_72: Dialect = Dialect {
     negative_offset_counts_back: false,
     zadd_counts_first: true,
     zadd_measures_first: false,
+    searches_polygons: false,
     shares_integers: true,
     only_quicklists: false,
     // As the first Redis that has them, 7.4.
@@ -447,6 +450,7 @@ const VALKEY_91: Dialect = Dialect {
     ltrim_always_changes: false,
     negative_offset_counts_back: true,
     zadd_measures_first: true,
+    searches_polygons: true,
     shares_integers: false,
     ..REDIS_72
 };

@@ -7,8 +7,8 @@
 use fastrand::Rng;
 
 /// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a set of elements or of
-/// integers, a sorted set, a HyperLogLog.
-const KEY_PREFIXES: [char; 9] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z', 'p'];
+/// integers, a sorted set, a HyperLogLog, places.
+const KEY_PREFIXES: [char; 10] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z', 'p', 'g'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 3;
 /// Fields of a hash that commands choose from.
@@ -105,6 +105,10 @@ pub enum Kind {
     ListKey,
     SortedSetKey,
     LexKey,
+    PlacesKey,
+    Longitude,
+    Latitude,
+    Distance,
     Member,
     Score,
     ScoreBound,
@@ -142,7 +146,7 @@ pub enum Kind {
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 42] = [
+const NAMED: [(&str, Kind); 46] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -151,6 +155,10 @@ const NAMED: [(&str, Kind); 42] = [
     ("list-key", Kind::ListKey),
     ("sorted-set-key", Kind::SortedSetKey),
     ("lex-key", Kind::LexKey),
+    ("places-key", Kind::PlacesKey),
+    ("longitude", Kind::Longitude),
+    ("latitude", Kind::Latitude),
+    ("distance", Kind::Distance),
     ("member", Kind::Member),
     ("score", Kind::Score),
     ("score-bound", Kind::ScoreBound),
@@ -204,6 +212,10 @@ impl Kind {
             Self::ListKey => key_of('l', random),
             Self::SortedSetKey => key_of('z', random),
             Self::LexKey => lex_key(random),
+            Self::PlacesKey => key_of('g', random),
+            Self::Longitude => degrees(random, 180.0, &[b"180", b"-180", b"180.1"]),
+            Self::Latitude => degrees(random, 85.0, &[b"85.05112878", b"-85.05112878", b"85.06"]),
+            Self::Distance => distance(random),
             Self::Member => member(random),
             Self::Score => score(random),
             Self::ScoreBound => [one_of(&[b"", b"", b"("], random), score(random)].concat(),
@@ -367,6 +379,25 @@ fn bit_type(random: &mut Rng) -> Vec<u8> {
         0 => one_of(&[b"u64", b"i65", b"u0", b"i0", b"u", b"8", b"U8", b"i08", b""], random),
         _ => format!("{}{}", if random.bool() { 'i' } else { 'u' }, random.u32(1..=64)).into(),
     }
+}
+
+/// A coordinate: a few, so that places coincide, near each other, or anywhere; now and then at an edge of the map.
+fn degrees(random: &mut Rng, max: f64, edges: &[&[u8]]) -> Vec<u8> {
+    match random.u32(..100) {
+        0..3 => one_of(edges, random),
+        3..5 => one_of(&ODD_FLOATS, random),
+        5..25 => random.i32(-2..3).to_string().into(),
+        25..70 => format!("{:.4}", 10.0 + 2.0 * random.f64()).into(),
+        _ => format!("{:.6}", max * (2.0 * random.f64() - 1.0)).into(),
+    }
+}
+
+/// From some centimetres to half an earth, in metres; in larger units to far beyond.
+fn distance(random: &mut Rng) -> Vec<u8> {
+    if random.u32(..4 * ODD_SHARE) == 0 {
+        return one_of(&ODD_FLOATS, random);
+    }
+    format!("{:.3}", 10_f64.powf(9.0 * random.f64() - 1.5)).into()
 }
 
 fn lex_bound(random: &mut Rng) -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Adding members, and giving them other scores.
 
 use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
-use shardis_storage::{Notice, Transaction};
+use shardis_storage::{Key, Notice, Transaction};
 use smallvec::SmallVec;
 
 use super::{context, parse_score};
@@ -50,13 +50,13 @@ fn zincrby(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 
 /// What ZADD does, and to which members.
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
-    only_new: bool,
-    only_present: bool,
-    only_greater: bool,
-    only_less: bool,
-    counts_changes: bool,
-    is_increment: bool,
+pub struct Options {
+    pub only_new: bool,
+    pub only_present: bool,
+    pub only_greater: bool,
+    pub only_less: bool,
+    pub counts_changes: bool,
+    pub is_increment: bool,
 }
 
 impl Options {
@@ -115,20 +115,32 @@ fn add(call: &mut Call<'_>, txn: &mut Transaction<'_>, options: Options) -> Done
     }
     let read = |score| parse_score(call, score).ok_or(Error::NOT_FLOAT);
     let scores: Scores = call.args.rest().step_by(2).map(read).collect::<Result<_, Error>>()?;
+    let members = call.args.rest().skip(1).step_by(2);
+    add_members(call, txn, &key, options, scores, members)
+}
+
+/// Gives each member its score, as far as the options have it, and replies how many are new or have changed.
+pub fn add_members<'a>(
+    call: &mut Call<'_>,
+    txn: &mut Transaction<'_>,
+    key: &Key<'_>,
+    options: Options,
+    scores: Scores,
+    members: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+) -> Done {
     if options.is_increment {
         txn.announce(Notice::Event(&event::SCORE_ADDED));
     }
-    let context = context(call, &key);
+    let context = context(call, key);
     let set = match options.only_present {
-        true => txn.edit::<SortedSet>(&key)?,
-        false => Some(txn.upsert::<SortedSet>(&key)?),
+        true => txn.edit::<SortedSet>(key)?,
+        false => Some(txn.upsert::<SortedSet>(key)?),
     };
     let Some(mut set) = set else {
         return if options.is_increment { call.null() } else { call.integer(0) };
     };
     let (mut added, mut changed, mut last) = (0, 0, None);
     set.change(|set| {
-        let members = call.args.rest().skip(1).step_by(2);
         expect_members(call, set, members.clone(), &context);
         let given = scores.into_iter().zip(members).try_for_each(|(score, member)| {
             last = set.update(member, &context, |old| {
@@ -162,4 +174,4 @@ fn expect_members<'a>(
 }
 
 /// The scores of a call; of most, there are few.
-type Scores = SmallVec<[f64; 8]>;
+pub type Scores = SmallVec<[f64; 8]>;

@@ -18,6 +18,7 @@ use shardis_storage::types::packed::Element;
 use shardis_storage::types::sorted_set::{SortedSet, SortedSetContext};
 use shardis_storage::{Key, Transaction};
 
+pub use self::add::{Options as AddOptions, Scores, add_members};
 use crate::command::{Call, Category, Done, Family, Flow};
 
 pub static FAMILY: Family = Family::new(
@@ -63,7 +64,7 @@ pub static FAMILY: Family = Family::new(
 );
 
 /// How large a sorted set stays compact. What seeds a large one is the hash of its key: nobody outside can know it.
-fn context(call: &Call<'_>, key: &Key<'_>) -> SortedSetContext {
+pub fn context(call: &Call<'_>, key: &Key<'_>) -> SortedSetContext {
     let limit = |setting: i64| usize::try_from(setting).unwrap_or(0);
     SortedSetContext {
         entries_max: limit(call.state.config.zset_max_listpack_entries.value()),
@@ -73,14 +74,14 @@ fn context(call: &Call<'_>, key: &Key<'_>) -> SortedSetContext {
 }
 
 /// Gives a key a sorted set in the place of whatever it had, or nothing where that is empty; replies how many members it has.
-fn store(call: &mut Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, set: SortedSet) -> Done {
+pub fn store(call: &mut Call<'_>, txn: &mut Transaction<'_>, key: &Key<'_>, set: SortedSet) -> Done {
     let len = set.len();
     txn.set_collection(key, set);
     call.integer(len)
 }
 
 /// A score, as the imitated server reads one.
-fn parse_score(call: &Call<'_>, text: &[u8]) -> Option<f64> {
+pub fn parse_score(call: &Call<'_>, text: &[u8]) -> Option<f64> {
     call.dialect().reads_double(text).then(|| number::parse_f64(text)).flatten()
 }
 

@@ -153,6 +153,20 @@ impl SortedSet {
         }
     }
 
+    /// The elements between two cuts, in order; what a small sorted set has in front of them is walked over once.
+    pub fn between(&self, from: Cut<'_>, to: Cut<'_>) -> Items<'_> {
+        match &self.form {
+            Form::Packed(packed) => {
+                let (pairs, left) = small::between(packed, from, to);
+                Items { source: Source::Packed(pairs), towards: Side::Back, left }
+            }
+            Form::Tree(_) => {
+                let ranks = self.ranks(from, to);
+                Items { left: ranks.len(), ..self.iter_from(ranks.start, Side::Back) }
+            }
+        }
+    }
+
     /// The element of this rank.
     pub fn nth(&self, rank: usize) -> Option<(Element<'_>, f64)> {
         self.iter_from(rank, Side::Back).next()
@@ -616,6 +630,8 @@ mod tests {
         let expected = expected.collect::<Vec<_>>();
         let scores = expected.iter().map(|(_, score)| *score).collect::<Vec<_>>();
         assert_eq!(owned(range), expected);
+        let between = set.between(Cut::Score(from, Side::Front), Cut::Score(to, Side::Back));
+        assert_eq!((between.len(), owned(between)), (expected.len(), expected));
         assert_eq!(set.scores_from(ranks.start, ranks.len()), scores);
         let exclusive = sorted.iter().filter(|(_, score)| from < *score && *score < to).count();
         assert_eq!(set.ranks(Cut::Score(from, Side::Back), Cut::Score(to, Side::Front)).len(), exclusive);

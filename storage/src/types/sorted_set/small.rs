@@ -44,6 +44,13 @@ pub(super) fn run(packed: &Packed, rank: usize, cut: Cut<'_>) -> usize {
     pairs_from(packed, rank).take_while(|pair| is_before(*pair, cut)).count()
 }
 
+/// The elements from one cut on, and how many of them are in front of another.
+pub(super) fn between<'a>(packed: &'a Packed, from: Cut<'_>, to: Cut<'_>) -> (Pairs<'a>, usize) {
+    let pairs = Pairs(packed.iter_from(place(packed, packed.position(0), from)));
+    let count = pairs.clone().take_while(|pair| is_before(*pair, to)).count();
+    (pairs, count)
+}
+
 fn is_before((member, score): (Element<'_>, f64), cut: Cut<'_>) -> bool {
     let mut buffer = IntBuffer::new();
     cut.is_behind(score, || member.text(&mut buffer))
