@@ -3,6 +3,8 @@
 //! A workload does not know who sends it: the load generator, a criterion bench or an in-process caller.
 
 mod bitmap;
+mod hyperloglog;
+mod stream;
 
 use crate::memory::person;
 use crate::places::{self, PLACES};
@@ -44,6 +46,8 @@ pub struct Pick {
 pub enum Reply {
     /// Exactly these bytes.
     Exact(fn(Pick) -> Vec<u8>),
+    /// These bytes, where `#` stands for any digit: the order among connections decides which.
+    Like(fn(Pick) -> Vec<u8>),
     /// An integer in this range, where the order among connections decides which.
     Integer {
         /// The smallest right answer.
@@ -242,22 +246,13 @@ pub const WORKLOADS: &[Workload] = &[
             SINGLE,
         )
     },
-    PFCOUNT,
-    Workload {
-        name: "PFCOUNT 3 keys",
-        request: |p| with(words(["PFCOUNT"]), far_apart(p, 3).map(|pick| key(pick.item))),
-        reply: Reply::Integer { min: 3 * ELEMENTS * 19 / 20, max: 3 * ELEMENTS * 21 / 20 },
-        ..PFCOUNT
-    },
-    // Some raise a register; all are known once each was added.
-    Workload {
-        name: "PFADD",
-        visits: 200,
-        reply: Reply::Integer { min: 0, max: 1 },
-        request: |p| words(["PFADD", &key(p.item), &p.visit.to_string()]),
-        depths: SINGLE,
-        ..PFCOUNT
-    },
+    hyperloglog::PFCOUNT,
+    hyperloglog::PFCOUNT_OF_THREE,
+    hyperloglog::PFADD,
+    stream::XRANGE,
+    stream::XADD,
+    stream::XREADGROUP,
+    stream::XACK,
     workload(
         "LRANGE 0 99",
         &LONG_LISTS,
@@ -441,12 +436,6 @@ static SORTED_SETS: Dataset = Dataset {
     },
     consumed: false,
 };
-static COUNTED: Dataset = Dataset {
-    name: "HyperLogLogs of 2500 elements",
-    keys_per_item: 250,
-    load: |n| with(words(["PFADD", &key(n)]), (0..ELEMENTS).map(|element| format!("{n}:{element}"))),
-    consumed: false,
-};
 static LONG_LISTS: Dataset = Dataset {
     name: "lists of 100",
     keys_per_item: 100,
@@ -496,17 +485,6 @@ const GET_SCRIPT_SHA1: &str = "d3c21d0c2b9ca22f82737626a27bcaf5d288f99f";
 /// Items in the lists that are pushed to and popped from; all alike, so that the order of pops does not matter.
 const SHORT_LIST: u64 = 20;
 const LIST_ITEM: &str = "item:0000000000";
-/// Elements in the dense HyperLogLogs, and their estimate.
-const ELEMENTS: i64 = 2500;
-const PFCOUNT: Workload = Workload {
-    name: "PFCOUNT",
-    dataset: &COUNTED,
-    visits: 1,
-    request: |p| words(["PFCOUNT", &key(p.item)]),
-    reply: Reply::Integer { min: ELEMENTS * 19 / 20, max: ELEMENTS * 21 / 20 },
-    setting: Setting::Plain,
-    depths: PAR,
-};
 /// Members in the small sets and sorted sets.
 const SMALL_SET: u64 = 10;
 

@@ -36,7 +36,7 @@
 //!    queue or not at all. When a wait of that kind ends without being served, its keys are offered once more, because
 //!    who stood behind it may be next. A turn is a number, the lower the earlier: who may go ahead has a negative one.
 //! 10. *Loss.* Some commands [mind it](crate::command::Command::minds_loss) when a key is gone or another type has come, because what
-//!    they wait for was part of the value: a group of a stream. They are offered such a key too, and answer an error.
+//!     they wait for was part of the value: a group of a stream. They are offered such a key too, and answer an error.
 //! 11. *Grants.* What a reply tells that was granted goes with it until it is on its way to the socket, and is undone if it cannot
 //!     get there (`locks`, 5).
 

@@ -16,7 +16,7 @@ use shardis_tests::server::Server;
 const PERSONALITY: &str = "redis-7.2";
 
 /// Commands that neither reference has, and why we do.
-const OURS: [(&str, &str); 40] = [
+const OURS: [(&str, &str); 42] = [
     ("compute.aggregate", "ours alone"),
     ("compute.apply", "ours alone"),
     ("compute.close", "ours alone"),
@@ -57,6 +57,8 @@ const OURS: [(&str, &str); 40] = [
     ("sem.release", "ours alone"),
     ("sem.renew", "ours alone"),
     ("sem.resize", "ours alone"),
+    ("xackdel", "Redis has it since 8.2"),
+    ("xdelex", "Redis has it since 8.2"),
 ];
 
 /// What `COMMANDS.md` adds to summaries that are Redis's own and promise more than we keep.
@@ -82,7 +84,7 @@ const NO_REPLICATION: &str = " **Here: an error, but for `NO ONE`; there is no r
 const NO_REPLICAS: &str = " **Here: an error, there is no replication yet.**";
 
 /// Facts that are those of neither reference: command, facts, reason. Ours are of 7.2, between the two.
-const DIFFERENCES: [(&str, &[&str], &str); 34] = [
+const DIFFERENCES: [(&str, &[&str], &str); 40] = [
     ("bgsave", &["arguments"], SEVEN_TWO),
     ("bitcount", &["arguments"], "so it is in 7.2: Redis 7.0 names its range otherwise, Valkey needs no end"),
     ("bitop", &["arguments", "history"], "the operations of Redis 8.2"),
@@ -119,7 +121,14 @@ const DIFFERENCES: [(&str, &[&str], &str); 34] = [
     ("setex", DEPRECATION, SEVEN_TWO),
     ("setnx", DEPRECATION, SEVEN_TWO),
     ("shutdown", &["arguments"], SEVEN_TWO),
+    ("xadd", &["arguments", "history"], OPTIONS_OF_82),
+    ("xgroup|create", &["arguments"], TOKEN_NAME),
+    ("xgroup|setid", &["arguments"], TOKEN_NAME),
+    ("xtrim", &["arguments", "history"], OPTIONS_OF_82),
 ];
+
+const OPTIONS_OF_82: &str = "what becomes of references is said since Redis 8.2";
+const TOKEN_NAME: &str = "the syntax lines call a token by itself";
 
 /// Facts of COMMAND INFO that are not those of the server whose personality it is: server, command, fact, reason.
 const UNLIKE: [(Reference, &str, &str, &str); 6] = [

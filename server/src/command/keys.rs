@@ -46,10 +46,12 @@ pub enum Find {
         /// The distance from key to key.
         step: u16,
     },
-    /// The first of so many equal parts of what is behind the beginning.
+    /// The first of so many equal parts of what is behind the beginning, which a look at the whole call finds.
     Part {
         /// How many parts there are.
         of: u16,
+        /// The first word behind the beginning, unlike in the model also where an option has the same word as an argument.
+        start: fn(Request<'_>) -> Option<usize>,
     },
     /// The beginning holds a count; the first key stands `first` words behind it.
     Count {
@@ -125,9 +127,13 @@ pub const fn numbered(index: u16, step: u16) -> KeySpec {
     KeySpec::new(Find::Count { first: 1, step }, index)
 }
 
-/// Keys behind a word, followed by as many words of another meaning. `behind` finds the first.
-pub const fn keyword(word: &'static str, from: u16, behind: fn(Request<'_>) -> Option<usize>) -> KeySpec {
-    KeySpec { begin: Begin::Keyword { word, from, behind }, ..KeySpec::new(Find::Part { of: 2 }, 0) }
+/// Keys behind a word, followed by as many words of another meaning. `start` finds the first.
+pub const fn halved_behind_word(
+    word: &'static str,
+    from: u16,
+    start: fn(Request<'_>) -> Option<usize>,
+) -> KeySpec {
+    KeySpec { begin: Begin::Keyword { word, from }, ..KeySpec::new(Find::Part { of: 2, start }, 0) }
 }
 
 /// A key that stands where `search` finds it, if it does.
@@ -255,7 +261,8 @@ impl KeySpec {
                 let end = (last + 1).min(words);
                 Some(Positions { next: begin, end, step: step.into() })
             }
-            Find::Part { of } => {
+            Find::Part { of, start } => {
+                let begin = start(request)?;
                 let end = begin + words.saturating_sub(begin) / usize::from(of);
                 Some(Positions { next: begin, end, step: 1 })
             }

@@ -27,7 +27,8 @@ pub use self::error::Error;
 pub use self::extent::{Channels, Databases};
 pub use self::flags::Flags;
 pub use self::keys::{
-    Access, Begin, Find, KeySpec, behind_word, key, keys, keyword, named_by_content, numbered, searched,
+    Access, Begin, Find, KeySpec, behind_word, halved_behind_word, key, keys, named_by_content, numbered,
+    searched,
 };
 pub use self::program::{Inside, Need, Presence, ScriptRules};
 use crate::client::Client;

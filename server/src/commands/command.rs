@@ -355,7 +355,7 @@ fn write_key_spec(reply: &mut Reply, spec: &KeySpec) {
         Find::Range { last, step } => {
             write_search(find, "range", &[("lastkey", last.into()), ("keystep", step.into()), ("limit", 0)]);
         }
-        Find::Part { of } => {
+        Find::Part { of, .. } => {
             write_search(find, "range", &[("lastkey", -1), ("keystep", 1), ("limit", of.into())]);
         }
         Find::Count { first, step } => {

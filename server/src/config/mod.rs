@@ -8,6 +8,7 @@ pub mod arguments;
 mod choice;
 mod compute;
 mod declare;
+mod dialects;
 mod events;
 pub mod file;
 mod help;
@@ -23,6 +24,7 @@ mod scripts;
 mod setting;
 mod shape;
 mod stored;
+mod streams;
 mod voice;
 
 use std::env;
@@ -51,6 +53,7 @@ pub use self::rewrite::RewriteError;
 pub(crate) use self::rewrite::replace;
 use self::scripts::ScriptSettings;
 pub use self::setting::{Choice, Scalar, Setting, Stored, Text};
+use self::streams::StreamSettings;
 pub use self::voice::Voice;
 
 /// The settings of one server. The fields are named after their parameters; `options` says what each is for.
@@ -94,8 +97,7 @@ pub struct Config {
     pub lazyfree_lazy_user_flush: Setting<Option<bool>>,
     pub hash_max_listpack_entries: Setting<i64>,
     pub hash_max_listpack_value: Setting<i64>,
-    pub stream_node_max_bytes: Setting<i64>,
-    pub stream_node_max_entries: Setting<i64>,
+    pub streams: StreamSettings,
     pub list_max_listpack_size: Setting<i64>,
     /// Whether lists are reported as compressed: 0 for not. None is.
     pub list_compress_depth: Setting<i64>,
@@ -170,8 +172,7 @@ impl Default for Config {
             lazyfree_lazy_user_del: Setting::new(None),
             lazyfree_lazy_user_flush: Setting::new(None),
             hash_max_listpack_entries: Setting::new(512),
-            stream_node_max_bytes: Setting::new(4096),
-            stream_node_max_entries: Setting::new(100),
+            streams: StreamSettings::default(),
             hash_max_listpack_value: Setting::new(64),
             list_max_listpack_size: Setting::new(-2),
             list_compress_depth: Setting::new(0),

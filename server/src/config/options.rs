@@ -11,7 +11,7 @@ use super::declare::{choice, memory, number, scalar, text, yes_no};
 use super::kind::{Kind, Reason, Unit, Value};
 use super::output_limit::{self, OutputLimits};
 use super::setting::{Choice, Text};
-use super::{Config, Personality, compute, locks, logged, refused, scripts, stored};
+use super::{Config, Personality, compute, locks, logged, refused, scripts, stored, streams};
 
 /// A parameter of the server.
 #[derive(Debug)]
@@ -173,10 +173,8 @@ pub static PARAMETERS: &[Parameter] = &[
     memory("zset-max-listpack-value", 0, |config| config.zset_max_listpack_value.raw())
         .alias("zset-max-ziplist-value")
         .summary("Length of a member in a compact sorted set at most."),
-    memory("stream-node-max-bytes", 0, |config| config.stream_node_max_bytes.raw())
-        .summary("Bytes of a block of entries of a stream at most; 0 for a gigabyte."),
-    number("stream-node-max-entries", 0, i64::MAX, |config| config.stream_node_max_entries.raw())
-        .summary("Entries of a block at most; 0 for any number."),
+    streams::STREAM_NODE_MAX_BYTES,
+    streams::STREAM_NODE_MAX_ENTRIES,
     memory("hll-sparse-max-bytes", 0, |config| config.hll_sparse_max_bytes.raw())
         .summary("Length of a sparse HyperLogLog at most; one that would be longer becomes dense."),
     choice::<DebugAccess>("enable-debug-command", |config| config.enable_debug_command.raw())

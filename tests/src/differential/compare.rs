@@ -28,6 +28,8 @@ enum Rule {
     Near,
     /// Several moments or spans in such units.
     NearItems { unit_ms: u64 },
+    /// Moments or spans in milliseconds among other things, however deep.
+    NearWithin,
     /// The same in seconds, rounded from what `exact` answers; a `span` may have passed in part when that is asked.
     Rounded { exact: &'static str, span: bool },
     /// Addresses, ids, counters: the same kind of reply.
@@ -38,7 +40,7 @@ enum Rule {
 
 /// Commands whose replies are random by nature, or depend on the moment; a subcommand where only that one
 /// does.
-const RULES: [(&str, &str, Rule); 38] = [
+const RULES: [(&str, &str, Rule); 41] = [
     ("KEYS", "", Rule::Unordered { width: 1 }),
     ("CONFIG", "GET", Rule::Unordered { width: 2 }),
     ("SCAN", "", Rule::Scan { cursor: 1, width: 1 }),
@@ -64,6 +66,9 @@ const RULES: [(&str, &str, Rule); 38] = [
     ("HPEXPIRETIME", "", Rule::NearItems { unit_ms: 1 }),
     ("HTTL", "", Rule::NearItems { unit_ms: 1000 }),
     ("HEXPIRETIME", "", Rule::NearItems { unit_ms: 1000 }),
+    ("XPENDING", "", Rule::NearWithin),
+    ("XINFO", "STREAM", Rule::NearWithin),
+    ("XINFO", "CONSUMERS", Rule::NearWithin),
     // Redis shares small integers, and with them their idle time.
     ("OBJECT", "IDLETIME", Rule::Kind),
     ("RANDOMKEY", "", Rule::Kind),
@@ -177,6 +182,7 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
             let are_near = |(ours, theirs)| ours == theirs || are_within(ours, theirs, apart);
             (our_kind, ours.len()) == (their_kind, theirs.len()) && ours.iter().zip(theirs).all(are_near)
         }
+        (Some(Rule::NearWithin), _, _) => are_near_within(ours, theirs, near_ms(circumstances.apart)),
         (Some(Rule::Length), Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
             our_kind == their_kind && ours.len() == theirs.len()
         }
@@ -201,6 +207,17 @@ fn is_same_by_rule(step: &Step, ours: &Reply, theirs: &Reply, circumstances: Cir
 /// Whether two times in milliseconds are the same, for servers that did something at most `apart` one after the other.
 fn are_near(ours: &Reply, theirs: &Reply, apart: Duration) -> bool {
     are_within(ours, theirs, near_ms(apart))
+}
+
+/// Whether two replies differ in nothing but such times.
+fn are_near_within(ours: &Reply, theirs: &Reply, apart: u64) -> bool {
+    match (ours, theirs) {
+        (Reply::Items(our_kind, ours), Reply::Items(their_kind, theirs)) => {
+            let are_near = |(ours, theirs)| are_near_within(ours, theirs, apart);
+            (our_kind, ours.len()) == (their_kind, theirs.len()) && ours.iter().zip(theirs).all(are_near)
+        }
+        _ => ours == theirs || are_within(ours, theirs, apart),
+    }
 }
 
 /// How far apart two times may be: once when the deadline was set, once when it was asked for, each rounded down.

@@ -7,10 +7,12 @@
 use fastrand::Rng;
 
 /// Keys are named by what commands expect in them: a string, a number, a float, a hash, a list, a set of elements or of
-/// integers, a sorted set, a HyperLogLog, places.
-const KEY_PREFIXES: [char; 10] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z', 'p', 'g'];
+/// integers, a sorted set, a HyperLogLog, places, a stream.
+const KEY_PREFIXES: [char; 11] = ['s', 'n', 'f', 'h', 'l', 'e', 'i', 'z', 'p', 'g', 't'];
 /// Keys of a kind: few, so that commands meet each other's data.
 const KEYS_PER_KIND: usize = 3;
+/// The greatest time in ids of entries, which most of them have.
+const STREAM_MILLISECONDS: u32 = 30;
 /// Fields of a hash that commands choose from.
 const FIELDS_MAX: usize = 12;
 /// Commands use these databases; mutations reach the others.
@@ -89,7 +91,7 @@ const SETTINGS: [&[u8]; 13] = [
     b"list-max-ziplist-size",
     b"proto-max-bulk-len",
 ];
-const TYPES: [&[u8]; 7] = [b"string", b"list", b"set", b"hash", b"zset", b"STRING", b"nonsense"];
+const TYPES: [&[u8]; 8] = [b"stream", b"string", b"list", b"set", b"hash", b"zset", b"STRING", b"nonsense"];
 const NAMES: [&[u8]; 6] = [b"worker", b"w-1", b"", b"a b", b"a\nb", b"\xff"];
 const CURSORS: [&[u8]; 12] =
     [b"0", b"0", b"0", b"0", b"abc", b"", b"18446744073709551616", b"1.5", b"-1", b" 0", b"+0", b"-00"];
@@ -143,10 +145,17 @@ pub enum Kind {
     BitOffset,
     BitType,
     BitStep,
+    StreamKey,
+    NextId,
+    StreamId,
+    IdBound,
+    StreamField,
+    GroupName,
+    ConsumerName,
 }
 
 /// The names of the kinds in `commands.txt`.
-const NAMED: [(&str, Kind); 46] = [
+const NAMED: [(&str, Kind); 53] = [
     ("key", Kind::Key),
     ("string-key", Kind::StringKey),
     ("number-key", Kind::NumberKey),
@@ -193,6 +202,13 @@ const NAMED: [(&str, Kind); 46] = [
     ("bit-offset", Kind::BitOffset),
     ("bit-type", Kind::BitType),
     ("bit-step", Kind::BitStep),
+    ("stream-key", Kind::StreamKey),
+    ("next-id", Kind::NextId),
+    ("stream-id", Kind::StreamId),
+    ("id-bound", Kind::IdBound),
+    ("stream-field", Kind::StreamField),
+    ("group-name", Kind::GroupName),
+    ("consumer-name", Kind::ConsumerName),
 ];
 
 impl Kind {
@@ -250,6 +266,13 @@ impl Kind {
             Self::BitOffset => bit_offset(random),
             Self::BitType => bit_type(random),
             Self::BitStep => random.i64(..).to_string().into(),
+            Self::StreamKey => key_of('t', random),
+            Self::NextId => next_id(random),
+            Self::StreamId => stream_id(random),
+            Self::IdBound => [b"(".to_vec(), stream_id(random)].concat(),
+            Self::StreamField => one_of(&[b"temperature", b"humidity", b"5", b""], random),
+            Self::GroupName => format!("g{}", random.usize(..3)).into(),
+            Self::ConsumerName => format!("c{}", random.usize(..3)).into(),
         }
     }
 }
@@ -398,6 +421,25 @@ fn distance(random: &mut Rng) -> Vec<u8> {
         return one_of(&ODD_FLOATS, random);
     }
     format!("{:.3}", 10_f64.powf(9.0 * random.f64() - 1.5)).into()
+}
+
+/// An id behind all others, of which the servers choose a part; mostly of the last millisecond, so that it can be.
+fn next_id(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..12) {
+        0 => stream_id(random),
+        1..4 => format!("{}-*", random.u32(..STREAM_MILLISECONDS)).into(),
+        _ => format!("{STREAM_MILLISECONDS}-*").into(),
+    }
+}
+
+/// One that an entry may well have; now and then odd.
+fn stream_id(random: &mut Rng) -> Vec<u8> {
+    match random.u32(..12) {
+        0 => one_of(&[b"-", b"+", b"5-", b"1-1-1", b"007-01", b"1--1", b"18446744073709551615-5"], random),
+        1 => number(random, |random| random.i64(0..40)),
+        2..5 => format!("{}-{}", random.u32(..STREAM_MILLISECONDS), random.u32(..4)).into(),
+        _ => format!("{STREAM_MILLISECONDS}-{}", random.u32(..40)).into(),
+    }
 }
 
 fn lex_bound(random: &mut Rng) -> Vec<u8> {

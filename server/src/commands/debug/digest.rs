@@ -98,20 +98,7 @@ impl Digest {
 
     /// Adds a value: its type, what is in it, and whether it expires.
     fn add_value(&mut self, entry: EntryRef<'_>) {
-        let number: u32 = match entry.kind() {
-            Kind::String => 0,
-            Kind::List => 1,
-            Kind::Set => 2,
-            Kind::SortedSet => 3,
-            Kind::Hash => 4,
-            Kind::Stream => 6,
-            // What the imitated servers do not have is outside of their numbers.
-            Kind::Lock => 100,
-            Kind::Semaphore => 101,
-            Kind::Latch => 102,
-            Kind::Job => 103,
-        };
-        self.mix(&number.to_be_bytes());
+        self.mix(&number(entry.kind()).to_be_bytes());
         if let Some(string) = entry.string() {
             self.mix(string.bytes(&mut IntBuffer::default()));
         }
@@ -176,5 +163,22 @@ impl Digest {
             Element::Bytes(bytes) => self.mix(bytes),
             Element::Int(value) => self.mix(itoa::Buffer::new().format(value).as_bytes()),
         }
+    }
+}
+
+/// The number of a type.
+fn number(kind: Kind) -> u32 {
+    match kind {
+        Kind::String => 0,
+        Kind::List => 1,
+        Kind::Set => 2,
+        Kind::SortedSet => 3,
+        Kind::Hash => 4,
+        Kind::Stream => 6,
+        // What the imitated servers do not have is outside of their numbers.
+        Kind::Lock => 100,
+        Kind::Semaphore => 101,
+        Kind::Latch => 102,
+        Kind::Job => 103,
     }
 }

@@ -11,7 +11,7 @@ use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
 
 pub static XCLAIM: Command = Command::write("XCLAIM", xclaim)
     .syntax(
-        "key group consumer min-idle-time ID [ID ...] [IDLE ms:integer] \
+        "key group consumer min-idle-time id [id ...] [IDLE ms:integer] \
          [TIME unix-time-milliseconds:unix-time] [RETRYCOUNT count:integer] [FORCE] [JUSTID] [LASTID lastid]",
     )
     .arity(AtLeast(6))
@@ -134,7 +134,7 @@ impl Claim {
 }
 
 pub static XAUTOCLAIM: Command = Command::write("XAUTOCLAIM", xautoclaim)
-    .syntax("key group consumer min-idle-time start [COUNT count:integer] [JUSTID]")
+    .syntax("key group consumer min-idle-time start:string [COUNT count:integer] [JUSTID]")
     .arity(AtLeast(6))
     .keys(&[key(1).read_write().deletes()])
     .flags(Flags::FAST)

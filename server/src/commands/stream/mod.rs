@@ -47,8 +47,8 @@ pub static FAMILY: Family = Family::new(
 fn block_limits(call: &Call<'_>) -> BlockLimits {
     let limit = |setting: i64| usize::try_from(setting).unwrap_or(0);
     BlockLimits {
-        bytes_max: limit(call.state.config.stream_node_max_bytes.value()),
-        entries_max: limit(call.state.config.stream_node_max_entries.value()),
+        bytes_max: limit(call.state.config.streams.node_bytes_max.value()),
+        entries_max: limit(call.state.config.streams.node_entries_max.value()),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::command::Arity::AtLeast;
 use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
 
 pub static XACK: Command = Command::write("XACK", xack)
-    .syntax("key group ID [ID ...]")
+    .syntax("key group id [id ...]")
     .arity(AtLeast(4))
     .keys(&[key(1).read_write().updates()])
     .flags(Flags::FAST)
@@ -41,7 +41,7 @@ fn xack(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static XPENDING: Command = Command::read("XPENDING", xpending)
-    .syntax("key group filters=[[IDLE min-idle-time:integer]@6.2.0 start end count:integer [consumer]]")
+    .syntax("key group filters=[[IDLE min-idle-time:integer]@6.2.0 start:string end:string count:integer [consumer]]")
     .arity(AtLeast(3))
     .keys(&[key(1).read_only().accesses()])
     .since("5.0.0")

@@ -10,6 +10,8 @@ use crate::command::{Call, Command, Done, Error, Flags, Flow, KeySpec, key};
 const KEYS: &[KeySpec] = &[key(1).read_only().accesses()];
 const COMPLEXITY: &str = "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking \
     for the first 10 elements with COUNT), you can consider it O(1).";
+const REVERSED_COMPLEXITY: &str = "O(N) with N being the number of elements returned. If N is constant (e.g. always asking \
+    for the first 10 elements with COUNT), you can consider it O(1).";
 const HISTORY: &[(&str, &str)] = &[("6.2.0", "Added exclusive ranges.")];
 
 pub static XLEN: Command = Command::read("XLEN", xlen)
@@ -28,7 +30,7 @@ fn xlen(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static XRANGE: Command = Command::read("XRANGE", xrange)
-    .syntax("key start end [COUNT count:integer]")
+    .syntax("key start:string end:string [COUNT count:integer]")
     .arity(AtLeast(4))
     .keys(KEYS)
     .since("5.0.0")
@@ -41,11 +43,11 @@ fn xrange(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
 }
 
 pub static XREVRANGE: Command = Command::read("XREVRANGE", xrevrange)
-    .syntax("key end start [COUNT count:integer]")
+    .syntax("key end:string start:string [COUNT count:integer]")
     .arity(AtLeast(4))
     .keys(KEYS)
     .since("5.0.0")
-    .complexity(COMPLEXITY)
+    .complexity(REVERSED_COMPLEXITY)
     .summary("Returns the messages from a stream within a range of IDs in reverse order.")
     .history(HISTORY);
 

@@ -11,12 +11,12 @@ use super::{negative_is_zero, reply_entries, reply_entry, reply_id};
 use crate::command::Arity::AtLeast;
 use crate::command::args::{is_word, until_zero};
 use crate::command::event;
-use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, keyword};
+use crate::command::{Args, Call, Command, Done, Error, Flags, Flow, halved_behind_word};
 
 pub static XREAD: Command = Command::blocking("XREAD", Kind::Stream, xread)
-    .syntax("[COUNT count:integer] [BLOCK milliseconds:integer] STREAMS streams=<key [key ...] ID [ID ...]>")
+    .syntax("[COUNT count:integer] [BLOCK milliseconds:integer] streams=<STREAMS key [key ...] id [id ...]>")
     .arity(AtLeast(4))
-    .keys(&[keyword("STREAMS", 1, first_key).read_only().accesses()])
+    .keys(&[halved_behind_word("STREAMS", 1, first_key).read_only().accesses()])
     .flags(Flags::READONLY)
     .since("5.0.0")
     .summary(
@@ -51,11 +51,11 @@ fn xread(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 
 pub static XREADGROUP: Command = Command::blocking("XREADGROUP", Kind::Stream, xreadgroup)
     .syntax(
-        "GROUP group-block=<group consumer> [COUNT count:integer] [BLOCK milliseconds:integer] [NOACK] \
-         STREAMS streams=<key [key ...] ID [ID ...]>",
+        "group-block=<GROUP group consumer> [COUNT count:integer] [BLOCK milliseconds:integer] [NOACK] \
+         streams=<STREAMS key [key ...] id [id ...]>",
     )
     .arity(AtLeast(7))
-    .keys(&[keyword("STREAMS", 4, first_key).read_only().accesses()])
+    .keys(&[halved_behind_word("STREAMS", 4, first_key).read_only().accesses()])
     .minds_loss()
     .since("5.0.0")
     .complexity(

@@ -12,7 +12,7 @@ use crate::command::{Call, Command, Done, Error, Flags, Flow, key};
 const COMPLEXITY: &str = "O(1) for each single item to delete in the stream, regardless of the stream size.";
 
 pub static XDEL: Command = Command::write("XDEL", xdel)
-    .syntax("key ID [ID ...]")
+    .syntax("key id [id ...]")
     .arity(AtLeast(3))
     .keys(&[key(1).read_write().deletes()])
     .flags(Flags::FAST)
@@ -37,7 +37,7 @@ fn xdel(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static XDELEX: Command = Command::write("XDELEX", xdelex)
-    .syntax("key condition=[KEEPREF | DELREF | ACKED] IDS ids=<numids:integer id [id ...]>")
+    .syntax("key condition=[KEEPREF | DELREF | ACKED] ids=<IDS numids:integer id [id ...]>")
     .arity(AtLeast(5))
     .keys(&[key(1).read_write().deletes()])
     .flags(Flags::FAST)
@@ -69,7 +69,7 @@ fn xdelex(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
 }
 
 pub static XACKDEL: Command = Command::write("XACKDEL", xackdel)
-    .syntax("key group condition=[KEEPREF | DELREF | ACKED] IDS ids=<numids:integer id [id ...]>")
+    .syntax("key group condition=[KEEPREF | DELREF | ACKED] ids=<IDS numids:integer id [id ...]>")
     .arity(AtLeast(6))
     .keys(&[key(1).read_write().updates().deletes()])
     .flags(Flags::FAST)
