@@ -12,6 +12,7 @@ use shardis_storage::types::{Kind, ObjectRef};
 use shardis_storage::{Notice, Transaction, View};
 
 use super::list::limit;
+use super::sorted_set::context;
 use crate::command::Arity::AtLeast;
 use crate::command::args::{is_word, until_zero};
 use crate::command::event;
@@ -19,6 +20,7 @@ use crate::command::{
     Call, Category, Command, Done, Error, Family, Flags, Flow, KeySpec, key, named_by_content, searched,
 };
 use crate::config::Dialect;
+use shardis_storage::types::sorted_set::SortedSet;
 
 pub static FAMILY: Family = Family::new("generic", Category::DANGEROUS, &[&SORT, &SORT_RO]);
 
@@ -50,6 +52,7 @@ pub static SORT: Command = Command::write("SORT", sort)
 
 fn sort(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let options = Options::parse(call, true)?;
+    make_large(call, txn)?;
     let Some(rows) = rows(call, txn, &options)? else { return Ok(Flow::Offload) };
     let Some(at) = options.store else { return reply(call, &rows) };
     let mut stored = List::default();
@@ -62,19 +65,31 @@ fn sort(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     call.integer(rows.len())
 }
 
-pub static SORT_RO: Command = Command::read("SORT_RO", sort_ro)
+/// A sorted set that is sorted is large from then on, as in the real servers, which sort only such ones.
+fn make_large(call: &Call<'_>, txn: &mut Transaction<'_>) -> Result<(), Error> {
+    let source = call.key(1)?;
+    if let Ok(Some(mut set)) = txn.edit::<SortedSet>(&source) {
+        let context = context(call, &source);
+        set.change(|set| (false, set.expect_members(usize::MAX, 0, &context)));
+    }
+    Ok(())
+}
+
+pub static SORT_RO: Command = Command::write("SORT_RO", sort_ro)
     .syntax("key [by-pattern=BY pattern] [LIMIT offset count] [get-pattern=GET pattern [GET pattern ...]] [ASC | DESC] [sorting=ALPHA]")
     .arity(AtLeast(2))
     .keys(&[SOURCE, BY_AND_GET])
+    .flags(Flags::READONLY)
     .discovers(has_pattern)
     .categories(CATEGORIES)
     .since("7.0.0")
     .complexity(COMPLEXITY)
     .summary("Returns the sorted elements of a list, a set, or a sorted set.");
 
-fn sort_ro(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
+fn sort_ro(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     let options = Options::parse(call, false)?;
-    let Some(rows) = rows(call, view, &options)? else { return Ok(Flow::Offload) };
+    make_large(call, txn)?;
+    let Some(rows) = rows(call, txn, &options)? else { return Ok(Flow::Offload) };
     reply(call, &rows)
 }
 

@@ -1,7 +1,7 @@
 //! What each of the servers answers that can be imitated. What the fields mean is told in `personality`.
 
 use shardis_protocol::DoubleStyle;
-use shardis_storage::types::stream::Counting;
+use shardis_storage::types::stream::{Counting, Log};
 
 use super::choice::Level;
 use super::personality::Dialect;
@@ -27,6 +27,8 @@ pub(super) const REDIS_70: Dialect = Dialect {
     pushes_after_reply: false,
     unbalanced_streams_names_command: false,
     last_id_may_be_deleted: true,
+    consumers_come_with_entries: true,
+    last_entry: None,
     consumers_tell_activity: false,
     endless_timeouts_are_negative: true,
     hset_counts_first: false,
@@ -90,6 +92,8 @@ pub(super) const REDIS_72: Dialect = Dialect {
     unbalanced_streams_names_command: true,
     counting: Counting::Lenient,
     last_id_may_be_deleted: false,
+    consumers_come_with_entries: false,
+    last_entry: Some(Log::last_entry_id),
     consumers_tell_activity: true,
     endless_timeouts_are_negative: false,
     strict_cursors: false,
@@ -174,6 +178,7 @@ pub(super) const VALKEY_91: Dialect = Dialect {
     cmsgpack_copyright: "Copyright (C) 2012, Redis Ltd.",
     answers_without_cluster: true,
     counting: Counting::Strict,
+    last_entry: Some(|log| Some(log.last_id()).filter(|_| !log.is_empty())),
     strict_cursors: true,
     strict_scan_options: true,
     unblocked_calls_are_refused: true,

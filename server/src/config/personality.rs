@@ -4,7 +4,7 @@
 //! What all of them answer alike is not here, and neither is what only depends on a setting.
 
 use shardis_protocol::DoubleStyle;
-use shardis_storage::types::stream::Counting;
+use shardis_storage::types::stream::{Counting, Log, StreamId};
 
 use super::dialects::{REDIS_70, REDIS_72, VALKEY_91};
 use super::setting::Choice;
@@ -136,6 +136,10 @@ pub struct Dialect {
     pub unbalanced_streams_names_command: bool,
     /// When a group's count of what it has read is believed.
     pub counting: Counting,
+    /// Whether a consumer that is not there is only made when it gets an entry, and only then counts as seen.
+    pub consumers_come_with_entries: bool,
+    /// What XREAD knows as the last entry by `+`, if it knows that.
+    pub last_entry: Option<fn(&Log) -> Option<StreamId>>,
     /// Whether XSETID may set an id that is less than one that was deleted.
     pub last_id_may_be_deleted: bool,
     /// Whether it is told when a consumer last got anything.

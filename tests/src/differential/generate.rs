@@ -29,7 +29,9 @@ const WAIT_SECONDS: &str = "0.001";
 const WAIT_SECONDS_ENDLESS: f64 = 9e15;
 
 /// Commands that are many.
-const CONTAINERS: [&str; 14] = [
+const CONTAINERS: [&str; 16] = [
+    "XGROUP",
+    "XINFO",
     "ACL",
     "CLIENT",
     "COMMAND",

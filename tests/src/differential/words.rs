@@ -271,7 +271,8 @@ impl Kind {
             Self::StreamId => stream_id(random),
             Self::IdBound => [b"(".to_vec(), stream_id(random)].concat(),
             Self::StreamField => one_of(&[b"temperature", b"humidity", b"5", b""], random),
-            Self::GroupName => format!("g{}", random.usize(..3)).into(),
+            // Most calls are to meet a group that is there.
+            Self::GroupName => one_of(&[b"g", b"g", b"g", b"g", b"g", b"h"], random),
             Self::ConsumerName => format!("c{}", random.usize(..3)).into(),
         }
     }

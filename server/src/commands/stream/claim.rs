@@ -1,6 +1,6 @@
 //! Taking over what other consumers have not acknowledged.
 
-use shardis_storage::types::stream::{Group, Log, Pending, Stream, StreamId};
+use shardis_storage::types::stream::{EntryRef, Group, Log, Pending, Stream, StreamId};
 use shardis_storage::{Key, Transaction};
 
 use super::options::parse_all;
@@ -103,8 +103,7 @@ impl Claim {
     fn run(&self, call: &mut Call<'_>, group: &mut Group, log: &Log, name: &[u8]) -> Outcome {
         let mut outcome = Outcome { has_changed: self.last_id > group.last_id(), is_new: false };
         group.raise_last_id(self.last_id);
-        let taker = Taker::enter(group, name, call.now_ms, self.only_ids);
-        outcome.is_new = taker.is_new;
+        let mut taker = Taker::new(call, group, name, self.only_ids);
         let (start, mut count) = (call.reply.mark(), 0);
         for &id in &self.ids {
             let pending = group.pending_entry(id);
@@ -119,15 +118,11 @@ impl Claim {
             }
             let before = pending.map_or(1, |pending| pending.deliveries);
             let deliveries = self.deliveries.unwrap_or_else(|| taker.count(before));
-            let delivered_ms = self.delivered_ms;
-            group.put(id, Pending { consumer: taker.number, delivered_ms, deliveries });
-            taker.reply(call, entry);
+            taker.take(call, group, entry, (self.delivered_ms, deliveries));
             count += 1;
         }
         call.reply.insert_array_header(start, count);
-        if count > 0 {
-            group.note_active(taker.number, call.now_ms);
-        }
+        outcome.is_new = taker.is_new;
         outcome.has_changed |= count > 0;
         outcome
     }
@@ -198,8 +193,7 @@ impl Walk {
     }
 
     fn run(&self, call: &mut Call<'_>, group: &mut Group, log: &Log, name: &[u8]) -> Outcome {
-        let taker = Taker::enter(group, name, call.now_ms, self.only_ids);
-        let mut outcome = Outcome { has_changed: false, is_new: taker.is_new };
+        let mut taker = Taker::new(call, group, name, self.only_ids);
         let (mut claimed, mut deleted, mut looked_at) = (Vec::new(), Vec::new(), 0);
         let mut next = None;
         for (id, pending) in group.pending(self.from..=StreamId::MAX) {
@@ -211,7 +205,7 @@ impl Walk {
             match log.entry(id) {
                 None => deleted.push(id),
                 Some(entry) if is_idle(&pending, call.now_ms, self.idle_ms_min) => {
-                    claimed.push((id, pending, entry));
+                    claimed.push((pending, entry));
                 }
                 Some(_) => {}
             }
@@ -219,49 +213,68 @@ impl Walk {
         call.reply.array(3);
         reply_id(call.reply, next.unwrap_or(StreamId::MIN));
         call.reply.array(claimed.len());
-        outcome.has_changed = !claimed.is_empty() || !deleted.is_empty();
-        if !claimed.is_empty() {
-            group.note_active(taker.number, call.now_ms);
-        }
-        for (id, pending, entry) in claimed {
-            let deliveries = taker.count(pending.deliveries);
-            group.put(id, Pending { consumer: taker.number, delivered_ms: call.now_ms, deliveries });
-            taker.reply(call, entry);
+        let has_changed = !claimed.is_empty() || !deleted.is_empty();
+        for (pending, entry) in claimed {
+            taker.take(call, group, entry, (call.now_ms, taker.count(pending.deliveries)));
         }
         call.reply.array(deleted.len());
         for id in deleted {
             group.acknowledge(id);
             reply_id(call.reply, id);
         }
-        outcome
+        Outcome { has_changed, is_new: taker.is_new }
     }
 }
 
 /// Who takes entries over.
-struct Taker {
-    number: u64,
+struct Taker<'a> {
+    name: &'a [u8],
+    /// Its number, once it is one of the group.
+    number: Option<u64>,
     is_new: bool,
     only_ids: bool,
 }
 
-impl Taker {
-    fn enter(group: &mut Group, name: &[u8], now_ms: i64, only_ids: bool) -> Taker {
-        let (number, is_new) = group.enter(name, now_ms);
+impl Taker<'_> {
+    fn new<'a>(call: &Call<'_>, group: &mut Group, name: &'a [u8], only_ids: bool) -> Taker<'a> {
+        let mut taker = Taker { name, number: None, is_new: false, only_ids };
+        if !call.dialect().consumers_come_with_entries {
+            taker.enter(group, call.now_ms);
+        }
+        taker
+    }
+
+    fn enter(&mut self, group: &mut Group, now_ms: i64) -> u64 {
+        if let Some(number) = self.number {
+            return number;
+        }
+        let (number, is_new) = group.enter(self.name, now_ms);
         group.see(number, now_ms);
-        Taker { number, is_new, only_ids }
+        (self.number, self.is_new) = (Some(number), is_new);
+        number
     }
 
-    /// How often an entry has been delivered with this time; ids alone are no delivery.
-    fn count(&self, before: u64) -> u64 {
-        before.saturating_add(u64::from(!self.only_ids))
-    }
-
-    fn reply(&self, call: &mut Call<'_>, entry: shardis_storage::types::stream::EntryRef<'_>) {
+    /// Takes an entry over, as delivered at this time and so often, and replies it.
+    fn take(
+        &mut self,
+        call: &mut Call<'_>,
+        group: &mut Group,
+        entry: EntryRef<'_>,
+        (delivered_ms, deliveries): (i64, u64),
+    ) {
+        let consumer = self.enter(group, call.now_ms);
+        group.put(entry.id(), Pending { consumer, delivered_ms, deliveries });
+        group.note_active(consumer, call.now_ms);
         if self.only_ids {
             reply_id(call.reply, entry.id());
         } else {
             reply_entry(call.reply, entry);
         }
+    }
+
+    /// How often an entry has been delivered with this time; ids alone are no delivery.
+    fn count(&self, before: u64) -> u64 {
+        before.saturating_add(u64::from(!self.only_ids))
     }
 }
 

@@ -193,7 +193,7 @@ impl<'a> Options<'a> {
             };
             let word = call.request().arg(id_at).unwrap_or_default();
             let is_relative = until_zero(word) == b"$";
-            let after = after(word, stream, group)?;
+            let after = after(call, word, stream, group)?;
             wanted.push(Wanted { key, after, id_at, is_relative });
         }
         Ok(wanted)
@@ -230,15 +230,22 @@ struct Wanted<'a> {
 }
 
 /// The id behind which entries are wanted.
-fn after(word: &[u8], stream: Option<&Stream>, group: Option<&Group>) -> Result<Option<StreamId>, Error> {
+fn after(
+    call: &Call<'_>,
+    word: &[u8],
+    stream: Option<&Stream>,
+    group: Option<&Group>,
+) -> Result<Option<StreamId>, Error> {
     let log = stream.map(Stream::log);
     match (until_zero(word), group) {
         (b"$", Some(_)) => Err(Error::LAST_ID_OF_GROUP),
         (b"$", None) => Ok(Some(log.map_or(StreamId::MIN, Log::last_id))),
-        (b"+", Some(_)) => Err(Error::TOP_ID_OF_GROUP),
-        (b"+", None) => {
-            let top = log.and_then(Log::last_entry_id).and_then(StreamId::previous);
-            Ok(Some(top.unwrap_or_default()))
+        (b"+", group) => {
+            let last_entry = call.dialect().last_entry.ok_or(Error::INVALID_STREAM_ID)?;
+            if group.is_some() {
+                return Err(Error::TOP_ID_OF_GROUP);
+            }
+            Ok(Some(log.and_then(last_entry).and_then(StreamId::previous).unwrap_or_default()))
         }
         (b">", Some(_)) => Ok(None),
         (b">", None) => Err(Error::NEW_ID_OF_XREAD),
@@ -354,20 +361,21 @@ impl Reader<'_> {
         log: &Log,
         after: Option<StreamId>,
     ) -> Outcome {
+        let is_any = after.is_some() || log.last_entry_id().is_some_and(|last| last > group.last_id());
+        if !is_any && call.dialect().consumers_come_with_entries {
+            return Outcome::default();
+        }
         let (number, is_new) = group.enter(self.consumer, self.now_ms);
         group.see(number, self.now_ms);
+        if !is_any {
+            return Outcome { is_new, has_changed: false };
+        }
+        served.key(call, key);
         let has_changed = match after {
-            Some(after) => {
-                served.key(call, key);
-                self.read_pending(call.reply, group, log, number, after)
-            }
+            Some(after) => self.read_pending(call.reply, group, log, number, after),
             None => {
-                let is_any = log.last_entry_id().is_some_and(|last| last > group.last_id());
-                if is_any {
-                    served.key(call, key);
-                    self.read_new(call.reply, group, log, number);
-                }
-                is_any
+                self.read_new(call.reply, group, log, number);
+                true
             }
         };
         Outcome { is_new, has_changed }
