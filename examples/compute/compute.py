@@ -17,11 +17,12 @@ SCORES = {"ann": 20, "bob": 35.5, "cid": 7}
 
 def main():
     # Protocol 3, because there a map arrives as a dictionary.
-    client = redis.Redis(port=read_port(), decode_responses=True, protocol=3)
+    url = read_url()
+    client = redis.Redis.from_url(url, decode_responses=True, protocol=3)
     try:
         client.ping()
     except redis.ConnectionError:
-        sys.exit("No server answers. Start one: cargo run --release")
+        sys.exit(f"No server answers at {url}. Start one: cargo run --release")
     store(client)
     ask(client)
 
@@ -68,10 +69,12 @@ def ask(client):
     print(f"7. The job has found {client.execute_command('JOB.RESULT', job)}")
 
 
-def read_port():
+def read_url():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--port", type=int, default=6379, help="port of the server on this machine")
-    return parser.parse_args().port
+    parser.add_argument("--url", help="where the server is, instead: redis://:password@host:port/database")
+    arguments = parser.parse_args()
+    return arguments.url or f"redis://127.0.0.1:{arguments.port}/0"
 
 
 if __name__ == "__main__":

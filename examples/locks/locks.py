@@ -17,8 +17,10 @@ import redis
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--url", default="redis://127.0.0.1:6379/")
-    url = parser.parse_args().url
+    parser.add_argument("--port", type=int, default=6379, help="port of the server on this machine")
+    parser.add_argument("--url", help="where the server is, instead: redis://:password@host:port/database")
+    arguments = parser.parse_args()
+    url = arguments.url or f"redis://127.0.0.1:{arguments.port}/"
 
     def connect():
         return redis.Redis.from_url(url, decode_responses=True, protocol=2, single_connection_client=True)

@@ -2,10 +2,11 @@
 # Locks, semaphores and latches with nothing but redis-cli.
 #
 #     cargo run --release                       # in one terminal
-#     sh examples/locks/locks.sh                # in another
+#     sh examples/locks/locks.sh                # in another; a port may follow
 set -eu
 
-cli() { redis-cli "$@"; }
+port=${1:-6379}
+cli() { redis-cli -p "$port" "$@"; }
 
 echo "1. A lock: one owner at a time. The reply has a fence, a number that only ever grows."
 cli DEL report slots ready report:text > /dev/null
