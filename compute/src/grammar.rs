@@ -102,6 +102,11 @@ pub(crate) fn parse<'w>(form: Form, words: &'w [&'w [u8]]) -> Result<Draft<'w>, 
     Ok(draft)
 }
 
+/// Whether a word, as it is written, is a clause that a form has.
+pub fn is_clause(form: Form, word: &[u8]) -> bool {
+    CLAUSES.iter().any(|clause| clause.forms.contains(&form) && clause.name.as_bytes() == word)
+}
+
 /// One clause of the grammar.
 struct Clause {
     name: &'static str,

@@ -61,9 +61,9 @@ impl Kinds {
     /// All of them.
     pub const ALL: Kinds = Kinds::of(&Kind::ALL);
     /// Those that have elements.
-    pub const COLLECTIONS: Kinds = Kinds::of(&[Kind::Hash, Kind::List, Kind::Set, Kind::Zset]);
+    pub const COLLECTIONS: Kinds = Kinds::of(&[Kind::Hash, Kind::List, Kind::Set, Kind::Zset, Kind::Stream]);
     /// Those whose elements have an order of their own.
-    pub const ORDERED: Kinds = Kinds::of(&[Kind::List, Kind::Zset]);
+    pub const ORDERED: Kinds = Kinds::of(&[Kind::List, Kind::Zset, Kind::Stream]);
 
     /// These types.
     pub const fn of(kinds: &[Kind]) -> Kinds {
@@ -110,9 +110,10 @@ mod tests {
     #[test]
     fn sets_of_types_are_sets() {
         let both = Kinds::of(&[Kind::List, Kind::Zset]);
+        assert!(Kinds::ORDERED.has(Kind::Stream));
         assert_eq!(both.and(Kinds::of(&[Kind::Zset, Kind::Hash])).only(), Some(Kind::Zset));
         assert!(both.and(Kinds::of(&[Kind::Hash])).is_empty());
         assert_eq!((both.only(), both.names()), (None, "list, zset".into()));
-        assert_eq!(both, Kinds::ORDERED);
+        assert_eq!(Kinds::ORDERED.and(both), both);
     }
 }

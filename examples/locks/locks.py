@@ -30,13 +30,13 @@ def main():
         client.ping()
     except redis.ConnectionError:
         sys.exit(f"No server answers at {url}. Start one: cargo run --release")
-    client.delete("counter", "lock", "slots", "ready")
+    client.delete("example:counter", "example:lock", "example:slots", "example:ready")
     count_together(connect)
     lose_a_holder(connect)
     stop_a_slow_one(connect)
     share_three_slots(connect)
     start_together(connect)
-    client.delete("counter", "lock", "slots", "ready")
+    client.delete("example:counter", "example:lock", "example:slots", "example:ready")
 
 
 def fields(reply):
@@ -50,54 +50,54 @@ def count_together(connect):
     def work(owner):
         client = connect()
         for _ in range(100):
-            client.execute_command("LOCK.ACQUIRE", "lock", owner, "WAIT", 10_000)
-            client.set("counter", int(client.get("counter") or 0) + 1)
-            client.execute_command("LOCK.RELEASE", "lock", owner)
+            client.execute_command("LOCK.ACQUIRE", "example:lock", owner, "WAIT", 10_000)
+            client.set("example:counter", int(client.get("example:counter") or 0) + 1)
+            client.execute_command("LOCK.RELEASE", "example:lock", owner)
 
     in_threads([lambda owner=f"worker:{n}": work(owner) for n in range(4)])
-    print(f"1. Four workers have counted to {connect().get('counter')}")
+    print(f"1. Four workers have counted to {connect().get('example:counter')}")
 
 
 def lose_a_holder(connect):
     """A lock that is held with SESSION goes on to the next one when the connection of its holder ends."""
     dying, living = connect(), connect()
-    dying.execute_command("LOCK.ACQUIRE", "lock", "dying", "SESSION")
+    dying.execute_command("LOCK.ACQUIRE", "example:lock", "dying", "SESSION")
     dying.close()
-    living.execute_command("LOCK.ACQUIRE", "lock", "living", "WAIT", 10_000)
+    living.execute_command("LOCK.ACQUIRE", "example:lock", "living", "WAIT", 10_000)
     print("2. The lock of a dead worker has passed on at once")
-    living.execute_command("LOCK.RELEASE", "lock", "living")
+    living.execute_command("LOCK.RELEASE", "example:lock", "living")
 
 
 def stop_a_slow_one(connect):
     """No lock service can tell a slow process from a dead one: what counts is the fence."""
     slow, quick = connect(), connect()
-    old = fields(slow.execute_command("LOCK.ACQUIRE", "lock", "slow", "LEASE", 20))["fence"]
-    new = fields(quick.execute_command("LOCK.ACQUIRE", "lock", "quick", "WAIT", 10_000))["fence"]
-    quick.execute_command("LOCK.GUARD", "lock", new, "SET", "counter", "by the quick one")
+    old = fields(slow.execute_command("LOCK.ACQUIRE", "example:lock", "slow", "LEASE", 20))["fence"]
+    new = fields(quick.execute_command("LOCK.ACQUIRE", "example:lock", "quick", "WAIT", 10_000))["fence"]
+    quick.execute_command("LOCK.GUARD", "example:lock", new, "SET", "example:counter", "by the quick one")
     try:
-        slow.execute_command("LOCK.GUARD", "lock", old, "SET", "counter", "by the slow one")
+        slow.execute_command("LOCK.GUARD", "example:lock", old, "SET", "example:counter", "by the slow one")
     except redis.ResponseError as error:
         print(f"3. The slow worker is refused: {error}")
-    assert quick.get("counter") == "by the quick one"
-    quick.execute_command("LOCK.RELEASE", "lock", "quick")
+    assert quick.get("example:counter") == "by the quick one"
+    quick.execute_command("LOCK.RELEASE", "example:lock", "quick")
 
 
 def share_three_slots(connect):
     """A semaphore lets so many in at a time."""
-    connect().execute_command("SEM.CREATE", "slots", 3)
+    connect().execute_command("SEM.CREATE", "example:slots", 3)
     inside, most, guard = 0, 0, threading.Lock()
 
     def work(owner):
         nonlocal inside, most
         client = connect()
-        permit = fields(client.execute_command("SEM.ACQUIRE", "slots", owner, "WAIT", 10_000))["permit"]
+        permit = fields(client.execute_command("SEM.ACQUIRE", "example:slots", owner, "WAIT", 10_000))["permit"]
         with guard:
             inside += 1
             most = max(most, inside)
         client.ping()
         with guard:
             inside -= 1
-        client.execute_command("SEM.RELEASE", "slots", permit)
+        client.execute_command("SEM.RELEASE", "example:slots", permit)
 
     in_threads([lambda owner=f"worker:{n}": work(owner) for n in range(12)])
     assert most <= 3
@@ -109,10 +109,10 @@ def start_together(connect):
 
     def work():
         client = connect()
-        client.execute_command("LATCH.DOWN", "ready")
-        return client.execute_command("LATCH.AWAIT", "ready", "WAIT", 10_000)
+        client.execute_command("LATCH.DOWN", "example:ready")
+        return client.execute_command("LATCH.AWAIT", "example:ready", "WAIT", 10_000)
 
-    connect().execute_command("LATCH.SET", "ready", 5, "TTL", 60_000)
+    connect().execute_command("LATCH.SET", "example:ready", 5, "TTL", 60_000)
     in_threads([work] * 5)
     print("5. Five workers have waited for each other")
 

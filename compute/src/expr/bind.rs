@@ -170,8 +170,8 @@ impl<'a> Binder<'a> {
         }
         let Some((source, native, kinds)) = self.scope.domain.variable(name) else {
             let text = match name {
-                "h" if self.scope.domain.has_fields() => {
-                    "h is a hash: name a field of it, as in h.field".into()
+                root if self.scope.domain.fields().is_some_and(|(known, _)| known == root) => {
+                    format!("{root} has fields: name one, as in {root}.field")
                 }
                 "p" => "p has the parameters: name one, as in p.name".into(),
                 _ => format!(
@@ -211,7 +211,7 @@ impl<'a> Binder<'a> {
         Ok(self.input(node, source, reading))
     }
 
-    /// `h.field`, `has(h.field)` or `p.name`.
+    /// `h.field`, `x.field`, `has(...)` of either, or `p.name`.
     pub(super) fn part(
         &mut self,
         node: &IdedExpr,
@@ -234,11 +234,11 @@ impl<'a> Binder<'a> {
             };
             return Ok(self.hole(node, Hole::Parameter(value.to_vec())));
         }
-        if root != "h" || !self.scope.domain.has_fields() {
+        let Some((_, kind)) = self.scope.domain.fields().filter(|(known, _)| *known == root) else {
             return Err(self.error(node, format!("{} has no fields", repeated(root.as_bytes()))));
-        }
-        let source = Source::Field(field.into());
-        self.narrow(node, &source, Kinds::of(&[crate::kind::Kind::Hash]))?;
+        };
+        let source = self.scope.domain.field(field);
+        self.narrow(node, &source, Kinds::of(&[kind]))?;
         if is_test {
             return Ok(self.input(node, source, Reading::Presence));
         }

@@ -275,7 +275,7 @@ fn among<'a>(
     Ok(call(node, operators::IN, vec![a.tree, list], Type::Bool))
 }
 
-/// `h["field"]`, or an element of a list.
+/// `h["field"]`, `x["field"]`, or an element of a list.
 fn index<'a>(
     binder: &mut Binder<'a>,
     node: &'a IdedExpr,
@@ -283,7 +283,7 @@ fn index<'a>(
     at: &'a IdedExpr,
 ) -> Result<Bound, PlanError> {
     if let Expr::Ident(root) = &of.expr
-        && matches!(root.as_str(), "h" | "p")
+        && matches!(root.as_str(), "h" | "x" | "p")
     {
         let Expr::Literal(LiteralValue::String(field)) = &at.expr else {
             return Err(binder.error(at, format!("the name of a field of {root} is text in quotes")));

@@ -34,6 +34,14 @@ pub enum Source {
     Score,
     /// The name of a field of a hash whose fields are rows: `f`.
     FieldName,
+    /// The id of an entry of a stream: `id`.
+    EntryId,
+    /// Its first number: `ms`.
+    EntryMs,
+    /// Its second number: `seq`.
+    EntrySeq,
+    /// A field of an entry: `x.name`.
+    EntryField(Box<str>),
     /// The element that is a row, by what tells it apart: a member, a field of a hash, an element of a list. No expression
     /// names it.
     Element,
@@ -98,6 +106,9 @@ const ELEMENTS: &[Variable] = &[
     variable("m", Source::Member, Native::Untyped, Kinds::of(&[Kind::Zset])),
     variable("s", Source::Score, Native::Double, Kinds::of(&[Kind::Zset])),
     variable("f", Source::FieldName, Native::Untyped, Kinds::of(&[Kind::Hash])),
+    variable("id", Source::EntryId, Native::Text, Kinds::of(&[Kind::Stream])),
+    variable("ms", Source::EntryMs, Native::Int, Kinds::of(&[Kind::Stream])),
+    variable("seq", Source::EntrySeq, Native::Int, Kinds::of(&[Kind::Stream])),
 ];
 
 impl Domain<'_> {
@@ -111,9 +122,21 @@ impl Domain<'_> {
         Some((found.source.clone(), found.native, found.kinds))
     }
 
-    /// Whether rows have fields: `h.name`.
-    pub(crate) fn has_fields(&self) -> bool {
-        matches!(self, Domain::Keyspace)
+    /// What stands before the fields of rows, and which type of key has them: `h.name`, or `x.name` of entries.
+    pub(crate) fn fields(&self) -> Option<(&'static str, Kind)> {
+        match self {
+            Domain::Keyspace => Some(("h", Kind::Hash)),
+            Domain::Elements => Some(("x", Kind::Stream)),
+            Domain::Outputs(_) => None,
+        }
+    }
+
+    /// The field of this name.
+    pub(crate) fn field(&self, name: &str) -> Source {
+        match self {
+            Domain::Elements => Source::EntryField(name.into()),
+            Domain::Keyspace | Domain::Outputs(_) => Source::Field(name.into()),
+        }
     }
 
     /// The names there are, for errors.
@@ -124,9 +147,7 @@ impl Domain<'_> {
             }
             _ => self.variables().iter().map(|variable| variable.name.to_owned()).collect(),
         };
-        if self.has_fields() {
-            names.push("h.field".into());
-        }
+        names.extend(self.fields().map(|(root, _)| format!("{root}.field")));
         names.join(", ")
     }
 
@@ -151,10 +172,15 @@ impl Source {
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Source::Field(name) = self {
+        let field = match self {
+            Source::Field(name) => Some(("h", name)),
+            Source::EntryField(name) => Some(("x", name)),
+            _ => None,
+        };
+        if let Some((root, name)) = field {
             let is_plain = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
                 && name.chars().all(|other| other.is_ascii_alphanumeric() || other == '_');
-            return if is_plain { write!(f, "h.{name}") } else { write!(f, "h[{name:?}]") };
+            return if is_plain { write!(f, "{root}.{name}") } else { write!(f, "{root}[{name:?}]") };
         }
         let named = KEYSPACE.iter().chain(ELEMENTS).find(|variable| variable.source == *self);
         f.write_str(named.map_or("a result", |variable| variable.name))
@@ -174,6 +200,8 @@ mod tests {
             (Source::Field("total".into()), "h.total"),
             (Source::Field("a-b".into()), "h[\"a-b\"]"),
             (Source::Field("1".into()), "h[\"1\"]"),
+            (Source::EntryField("temp".into()), "x.temp"),
+            (Source::EntryMs, "ms"),
         ] {
             assert_eq!(source.to_string(), text);
         }

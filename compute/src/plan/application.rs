@@ -95,6 +95,11 @@ impl Application {
             .position(|action| name.eq_ignore_ascii_case(action.name.as_bytes()))
             .ok_or_else(|| unknown(name, actions))?;
         let declared = &actions[action];
+        if let Some(clause) = misplaced(form, declared, given) {
+            let text =
+                format!("DO {}: {} is a clause, and these stand before DO", declared.name, repeated(clause));
+            return Err(PlanError::Grammar(text));
+        }
         let arguments = arguments(declared, given.len())?;
         let changes_max = draft.limit.take().map(|(_, changes)| changes as u64);
         let of_element = matches!(form, Form::KApply);
@@ -204,6 +209,18 @@ fn unknown(name: &[u8], actions: &[Action]) -> PlanError {
     PlanError::Grammar(format!("DO: expected one of {}, got '{}'", names.join(", "), repeated(name)))
 }
 
+/// A clause in capital letters where the action would take it as a name, or has no word any more. A field of that name is
+/// changed by other commands: that what was to be tried out, or bounded, is done to all keys would be worse.
+fn misplaced<'w>(form: Form, action: &Action, given: &[&'w [u8]]) -> Option<&'w [u8]> {
+    let wanted = action.arguments.len();
+    let is_name = |at: usize| match action.repeats {
+        true => action.arguments[at % wanted] == Argument::Word,
+        false => at >= wanted,
+    };
+    let words = given.iter().enumerate().filter(|(at, _)| is_name(*at));
+    words.map(|(_, word)| *word).find(|word| grammar::is_clause(form, word))
+}
+
 /// What the words of an action are.
 fn arguments(action: &Action, given: usize) -> Result<Vec<Argument>, PlanError> {
     let wanted = action.arguments.len();
@@ -302,6 +319,14 @@ mod tests {
                 "ERR COMPUTE: DO: expected one of GO, ADD, FILL, got 'FLY'",
             ),
             (&["*", "WHERE", "true", "DO", "GO", "1"], "ERR COMPUTE: DO GO has a wrong number of arguments"),
+            (
+                &["*", "WHERE", "true", "DO", "GO", "DRYRUN"],
+                "ERR COMPUTE: DO GO: DRYRUN is a clause, and these stand before DO",
+            ),
+            (
+                &["*", "WHERE", "true", "DO", "FILL", "f", "1", "LIMIT", "1"],
+                "ERR COMPUTE: DO FILL: LIMIT is a clause, and these stand before DO",
+            ),
             (
                 &["*", "WHERE", "true", "DO", "FILL", "f", "1", "g"],
                 "ERR COMPUTE: DO FILL has a wrong number of arguments",

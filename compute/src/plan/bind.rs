@@ -270,7 +270,7 @@ fn must_be_truth(expression: &Expression, clause: &str) -> Result<(), PlanError>
 }
 
 fn is_untyped(domain: Domain<'_>, source: &Source) -> bool {
-    matches!(source, Source::Field(_))
+    matches!(source, Source::Field(_) | Source::EntryField(_))
         || matches!(domain.variable(&source.to_string()), Some((_, Native::Untyped, _)))
 }
 

@@ -8,6 +8,7 @@ use shardis_storage::types::list::{List, Side};
 use shardis_storage::types::packed::Element;
 use shardis_storage::types::set::Set;
 use shardis_storage::types::sorted_set::SortedSet;
+use shardis_storage::types::stream::Stream;
 use shardis_storage::{EntryRef, ObjectRef, StringRef};
 
 use super::apply::Candidate;
@@ -122,6 +123,9 @@ impl ElementRows<'_> {
                     })
                 })
             }),
+            Kind::Stream => {
+                entry.object::<Stream>().map_or(Place::End, |stream| rows.stream(out, stream, from))
+            }
             _ => return Err(WrongType),
         })
     }
@@ -166,6 +170,28 @@ impl Rows<'_, '_> {
             self.add_element(out, member, next, |source| match source {
                 Source::Score => Field::Double(score),
                 Source::Member | Source::Element => field(member),
+                Source::Place => Field::Int(0),
+                _ => Field::Missing,
+            });
+        }
+        Place::End
+    }
+
+    fn stream(&self, out: &mut Batch, stream: &Stream, from: u64) -> Place {
+        for (next, entry) in (from..).zip(stream.log().range_from(from as usize)) {
+            if out.is_full() {
+                return Place::At(next);
+            }
+            let (id, text) = (entry.id(), entry.id().to_string());
+            self.add(out, text.as_bytes(), next, |source| match source {
+                Source::EntryId | Source::Element => Field::Bytes(text.as_bytes()),
+                Source::EntryMs => Field::Int(i64::try_from(id.ms).unwrap_or(i64::MAX)),
+                Source::EntrySeq => Field::Int(i64::try_from(id.seq).unwrap_or(i64::MAX)),
+                Source::EntryField(name) => {
+                    let mut pairs = entry.pairs();
+                    let found = pairs.find(|(own, _)| own.eq_bytes(name.as_bytes()));
+                    found.map_or(Field::Missing, |(_, value)| field(value))
+                }
                 Source::Place => Field::Int(0),
                 _ => Field::Missing,
             });

@@ -101,11 +101,18 @@ pub struct Exception {
 }
 
 /// All that we accept.
-pub static EXCEPTIONS: &[Exception] = &[Exception {
-    command: "FUNCTION",
-    is_meant: spaces_for_line_breaks,
-    reason: "a line break that an error repeats would end the reply",
-}];
+pub static EXCEPTIONS: &[Exception] = &[
+    Exception {
+        command: "FUNCTION",
+        is_meant: spaces_for_line_breaks,
+        reason: "a line break that an error repeats would end the reply",
+    },
+    Exception {
+        command: "XAUTOCLAIM",
+        is_meant: |_, theirs| theirs.starts_with(b"-ERR Insufficient memory"),
+        reason: "no room is taken in advance for all ids that there may be",
+    },
+];
 
 fn spaces_for_line_breaks(ours: &[u8], theirs: &[u8]) -> bool {
     let Some((text, _)) = theirs.split_last_chunk::<2>() else { return false };

@@ -11,9 +11,9 @@ impl Error {
           to live of their own",
     );
     /// SEM commands on a key that is not there.
-    pub const NO_SEMAPHORE: Error = Error::fixed(&"ERR no such semaphore");
+    pub const NO_SEMAPHORE: Error = Error::fixed(&"ERR no such semaphore: SEM.CREATE makes one");
     /// LATCH.DOWN on a key that is not there.
-    pub const NO_LATCH: Error = Error::fixed(&"ERR no such latch");
+    pub const NO_LATCH: Error = Error::fixed(&"ERR no such latch: LATCH.SET makes one");
     /// A key that LOCK.MACQUIRE names twice.
     pub const LOCK_KEY_TWICE: Error = Error::fixed(&"ERR a key is named twice");
     /// LEASE with SESSION.
@@ -45,8 +45,10 @@ impl Error {
     pub const FENCED_RESOURCE: Error =
         Error::fixed(&"ERR the resource does not hold a token: its value is not an integer or out of range");
     /// A command that LOCK.GUARD does not run.
-    pub const NOT_GUARDED: Error =
-        Error::fixed(&"ERR this command cannot be run by LOCK.GUARD: it can run what a script may call");
+    pub const NOT_GUARDED: Error = Error::fixed(
+        &"ERR this command cannot be run by LOCK.GUARD: it runs what a script may call, but no computations and no \
+          programs; those go behind LOCK.CHECK in MULTI",
+    );
 
     /// An owner that is too long, or none.
     pub fn owner_length() -> Error {
@@ -78,7 +80,7 @@ impl Error {
 
     /// Who has lost what it renews.
     pub fn lock_lost(key: &[u8]) -> Error {
-        let text = b"' has expired or was broken: stop what you do under it, and acquire it again";
+        let text = b"' is gone, because it was released, has expired or was broken: stop what you do under it, and acquire it again";
         Error::new([b"LOCKLOST the grant of '".as_slice(), shortened(key), text].concat())
     }
 

@@ -122,7 +122,7 @@ const ACTIONS: [Action; 10] = [
 
 /// What can be done with an element.
 const ELEMENT_ACTIONS: [Action; 3] = [
-    action("REMOVE", &[], Kinds::COLLECTIONS),
+    action("REMOVE", &[], Kinds::of(&[Kind::Hash, Kind::List, Kind::Set, Kind::Zset])),
     action("SET", &[Argument::Text], Kinds::of(&[Kind::List, Kind::Hash])),
     action("SCORE", &[Argument::Number], Kinds::of(&[Kind::Zset])),
 ];

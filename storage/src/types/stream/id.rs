@@ -1,5 +1,7 @@
 //! What an entry of a stream is known by: a time and a number within that time. Ids only grow along a stream.
 
+use std::fmt;
+
 /// The id of an entry. Its order is that of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId {
@@ -34,5 +36,11 @@ impl StreamId {
     /// Big-endian bytes, which are in the order of ids.
     pub fn to_bytes(self) -> [u8; 16] {
         (u128::from(self.ms) << 64 | u128::from(self.seq)).to_be_bytes()
+    }
+}
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
     }
 }

@@ -169,6 +169,20 @@ impl Log {
         Range { blocks, current, to }
     }
 
+    /// The entries behind so many. Blocks are skipped as a whole.
+    pub fn range_from(&self, mut index: usize) -> impl Iterator<Item = EntryRef<'_>> {
+        let mut blocks = self.blocks.range(..);
+        let mut current = None;
+        for (base, block) in blocks.by_ref() {
+            if index < block.live() {
+                current = Some((*base, block, block.start()));
+                break;
+            }
+            index -= block.live();
+        }
+        Range { blocks, current, to: StreamId::MAX }.skip(index)
+    }
+
     /// The same, from the last to the first.
     pub fn range_reversed(&self, from: StreamId, to: StreamId) -> RangeReversed<'_> {
         let mut blocks = self.blocks.range(..=to);

@@ -118,6 +118,8 @@ proptest! {
                         plain.0.iter().filter(|(id, _)| (from..=to).contains(id)).cloned().collect();
                     if from <= to {
                         prop_assert_eq!(&found(stream.log().range(from, to)), &expected);
+                        let behind = plain.0.len() / 2;
+                        prop_assert_eq!(&found(stream.log().range_from(behind))[..], &plain.0[behind..]);
                         expected.reverse();
                         prop_assert_eq!(&found(stream.log().range_reversed(from, to)), &expected);
                     }
