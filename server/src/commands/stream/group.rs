@@ -37,14 +37,14 @@ fn create(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
             entries_read = take_entries_read(call)?;
         }
     }
-    if call.request().len() > CREATE_WORDS_MAX {
-        return Err(unknown(call));
-    }
     let stream = match txn.find(&key) {
         Some(entry) => Some(entry.object::<Stream>().ok_or(Error::WRONG_TYPE)?),
         None if makes_stream => None,
         None => return Err(Error::GROUP_NEEDS_KEY),
     };
+    if call.request().len() > CREATE_WORDS_MAX {
+        return Err(unknown(call));
+    }
     let id = last_id(word, stream, id::parse_strict)?;
     if stream.is_some_and(|stream| stream.group(name).is_some()) {
         return Err(Error::GROUP_EXISTS);
@@ -78,10 +78,10 @@ fn setid(call: &mut Call<'_>, txn: &mut Transaction<'_>) -> Done {
     while !call.args.is_empty() {
         entries_read = take_entries_read(call)?;
     }
-    if call.request().len() > SETID_WORDS_MAX {
-        return Err(unknown(call));
-    }
     change_group(txn, &key, name, |stream| {
+        if call.request().len() > SETID_WORDS_MAX {
+            return Err(unknown(call));
+        }
         let id = last_id(word, Some(stream), id::parse)?;
         Ok(stream.change_group(name, |group, _| group.set_last_id(id, entries_read)))
     })?;

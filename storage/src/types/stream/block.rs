@@ -12,7 +12,8 @@
 //! back                   the length of all before it, readable from its end
 //! ```
 //!
-//! A deleted entry stays where it is, with its mark, until the whole block is gone. How long Redis's listpack with the same entries
+//! Entries that are not deleted are in the order of their ids. A deleted one may be greater than those behind it, where the last id was
+//! set back below it; it stays where it is, with its mark, until the whole block is gone. How long Redis's listpack with the same entries
 //! would be is counted, because that decides when a block is full, which clients see in what `~` trims.
 
 use super::StreamId;
@@ -269,24 +270,17 @@ impl Block {
 
     /// Marks the entry of this id as deleted; whether it was there.
     pub fn delete(&mut self, base: StreamId, id: StreamId) -> bool {
-        let Place(at) = self.seek(base, id);
-        if at == self.bytes.len() {
-            return false;
-        }
-        let placed = self.placed(base, at);
-        let is_there = placed.id == id && !placed.is_deleted();
+        let mut place = self.seek(base, id);
+        let is_there = self.next(base, &mut place).is_some_and(|entry| entry.id() == id);
         if is_there {
-            self.mark_deleted(at);
+            self.delete_before(base, place);
         }
         is_there
     }
 
     /// Marks the entry before a place as deleted, which it was not.
     pub fn delete_before(&mut self, base: StreamId, place: Place) {
-        self.mark_deleted(self.placed_before(base, place.0).at);
-    }
-
-    fn mark_deleted(&mut self, at: usize) {
+        let at = self.placed_before(base, place.0).at;
         // The flags are in the lowest bits of the first byte.
         self.bytes[at] |= IS_DELETED as u8;
         self.live -= 1;

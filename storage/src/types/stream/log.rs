@@ -121,6 +121,10 @@ impl Log {
         limits: BlockLimits,
     ) {
         debug_assert!(id > self.last_id, "ids only grow");
+        // Of the last block nothing may be left but deleted entries, and the last id was set back below all of them.
+        if let Some(last) = self.blocks.last_key_value().map(|(base, _)| *base).filter(|base| *base > id) {
+            self.remove_block(last);
+        }
         let bytes = pairs.clone().map(|(field, value)| field.len() + value.len()).sum();
         match self.blocks.last_entry() {
             Some(mut last) if has_room(last.get(), bytes, limits) => {

@@ -182,6 +182,31 @@ proptest! {
 }
 
 #[test]
+fn a_last_id_that_is_set_back_below_deleted_entries_finds_what_is_added_then() {
+    let fields = vec![(b"f".to_vec(), b"v".to_vec())];
+    let id = |ms| StreamId { ms, seq: 1 };
+    let mut stream = Stream::default();
+    [1, 5, 6].map(|ms| append(&mut stream, id(ms), &fields, LIMITS[0]));
+    assert_eq!(stream.delete(id(6), References::Keep), Deletion::Done);
+    assert_eq!(stream.delete(id(5), References::Keep), Deletion::Done);
+    stream.set_last_id(id(2), None, None);
+    append(&mut stream, id(3), &fields, LIMITS[0]);
+    assert!(stream.log().entry(id(3)).is_some() && stream.log().entry(id(5)).is_none());
+    assert_eq!(stream.log().last_entry_id(), Some(id(3)));
+    assert_eq!(stream.delete(id(3), References::Keep), Deletion::Done);
+
+    let mut stream = Stream::default();
+    [5, 6].map(|ms| append(&mut stream, id(ms), &fields, LIMITS[0]));
+    assert_eq!(stream.delete(id(6), References::Keep), Deletion::Done);
+    let trim = Trim { to: TrimTo::Id(StreamId { ms: 6, seq: 0 }), is_approximate: false, entries_max: 0 };
+    assert_eq!((stream.trim(trim, References::Keep), stream.log().blocks_len()), (1, 1));
+    stream.set_last_id(id(2), None, None);
+    append(&mut stream, id(3), &fields, LIMITS[0]);
+    assert_eq!(found(stream.log().range(StreamId::MIN, StreamId::MAX)), [(id(3), fields)]);
+    assert_eq!(stream.memory_bytes(), counted_bytes(&stream));
+}
+
+#[test]
 fn blocks_end_where_those_of_redis_end() {
     // Entries in the first blocks of a stream of Redis 7.0.15, as XTRIM ~ shows them, for entries of these fields.
     let blocks = |limits: BlockLimits, value: &str| {

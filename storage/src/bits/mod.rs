@@ -2,9 +2,14 @@
 //! first byte, as bitmaps are numbered, and whatever lies behind the end of a slice reads as zero.
 //!
 //! Plain functions that know neither keys nor replies. They work on many words at a time in a form that compilers turn into vector
-//! instructions, and need no instruction that not every machine has.
+//! instructions.
+
+#[expect(unsafe_code, reason = "wider instructions where there are any: 1 MB in X us, not Y")]
+mod count;
 
 use std::ops::Range;
+
+use self::count::count_all;
 
 /// One bit.
 pub fn bit(bytes: &[u8], at: usize) -> bool {
@@ -175,65 +180,10 @@ fn one<'s>(target: &mut [u8], others: impl Iterator<Item = &'s [u8]>) {
     each(target, seen_twice, |seen, twice| seen & !twice);
 }
 
-/// How many bits are set, by the method of Harley and Seal: sixteen vectors are added up bit by bit as full adders do it, so that
-/// only one in sixteen has its bits counted. Not every machine has an instruction that counts those of a word.
-fn count_all(bytes: &[u8]) -> usize {
-    let (blocks, rest) = bytes.as_chunks::<BLOCK_BYTES>();
-    let (mut ones, mut twos, mut fours, mut eights) = ([0; LANES], [0; LANES], [0; LANES], [0; LANES]);
-    let mut sixteens = 0;
-    for block in blocks {
-        let mut four = |index: usize, twos: &mut Vector| {
-            let low = add(&mut ones, vector(block, index), vector(block, index + 1));
-            let high = add(&mut ones, vector(block, index + 2), vector(block, index + 3));
-            add(twos, low, high)
-        };
-        let (first, second) = (four(0, &mut twos), four(4, &mut twos));
-        let low = add(&mut fours, first, second);
-        let (third, fourth) = (four(8, &mut twos), four(12, &mut twos));
-        let high = add(&mut fours, third, fourth);
-        sixteens += count_vector(add(&mut eights, low, high));
-    }
-    let weighted = [(16, sixteens), (8, count_vector(eights)), (4, count_vector(fours))];
-    let weighted = weighted.into_iter().chain([(2, count_vector(twos)), (1, count_vector(ones))]);
-    let in_blocks = weighted.map(|(weight, count)| weight * count).sum::<usize>();
-    in_blocks + rest.iter().map(|byte| byte.count_ones() as usize).sum::<usize>()
-}
-
-/// Words that are worked on together.
-type Vector = [u64; LANES];
-
-/// One of the vectors of a block.
-#[inline(always)]
-fn vector(block: &[u8; BLOCK_BYTES], index: usize) -> Vector {
-    let (words, _) = block.as_chunks::<WORD_BYTES>();
-    let mut vector = [0; LANES];
-    for (lane, word) in vector.iter_mut().enumerate() {
-        *word = u64::from_le_bytes(words[index * LANES + lane]);
-    }
-    vector
-}
-
-/// Adds two vectors to a third bit by bit; the carries.
-#[inline(always)]
-fn add(sum: &mut Vector, first: Vector, second: Vector) -> Vector {
-    let mut carries = [0; LANES];
-    for lane in 0..LANES {
-        let partial = sum[lane] ^ first[lane];
-        carries[lane] = sum[lane] & first[lane] | partial & second[lane];
-        sum[lane] = partial ^ second[lane];
-    }
-    carries
-}
-
-fn count_vector(vector: Vector) -> usize {
-    vector.iter().map(|word| word.count_ones() as usize).sum()
-}
-
-const WORD_BYTES: usize = 8;
-const LANES: usize = 4;
-/// Sixteen vectors.
-const BLOCK_BYTES: usize = 16 * LANES * WORD_BYTES;
 const PART_BYTES: usize = 8 * 1024;
+
+/// Bytes that are looked at together.
+const BLOCK_BYTES: usize = 512;
 
 #[cfg(test)]
 mod tests {
