@@ -87,14 +87,14 @@ impl Keeper {
             }
             Errand::Offer { db, key } => self.see_to(Upkeep { db, key, deed: Deed::Offer }),
             Errand::Leave { client } => {
-                for granted in self.state.locks.register.of_session(client) {
-                    let deed = Deed::Depart { client };
+                for (grant, granted) in self.state.locks.register.of_session(client) {
+                    let deed = Deed::Depart { client, grant };
                     self.see_to(Upkeep { db: granted.db, key: granted.key, deed });
                 }
             }
             Errand::Undo(grant) => {
                 if let Some(granted) = self.state.locks.register.find(grant) {
-                    let deed = Deed::Undo { fence: granted.fence };
+                    let deed = Deed::Undo { grant };
                     self.see_to(Upkeep { db: granted.db, key: granted.key, deed });
                 }
             }

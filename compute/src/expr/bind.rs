@@ -9,7 +9,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, ListExpr, Li
 
 use super::calls;
 use super::interpret::Language;
-use super::parse::{NODES_MAX, Parsed};
+use super::parse::{NODES_MAX, Parsed, children};
 use super::scalar::read_number;
 use super::scope::Scope;
 use super::source::{Native, Source};
@@ -162,7 +162,7 @@ impl<'a> Binder<'a> {
     }
 
     fn name(&mut self, node: &'a IdedExpr, name: &str) -> Result<Bound, PlanError> {
-        if self.locals.iter().any(|local| local == name) {
+        if self.is_local(name) {
             return Ok(Bound { tree: node.clone(), kind: Type::Any });
         }
         if let Some(parsed) = self.scope.let_named(name) {
@@ -194,6 +194,11 @@ impl<'a> Binder<'a> {
         self.locals = locals;
         self.parsed = outer;
         bound
+    }
+
+    /// Whether a name is a variable of a macro around it.
+    pub(super) fn is_local(&self, name: &str) -> bool {
+        self.locals.iter().any(|local| local == name)
     }
 
     /// A variable, read as its own type, as it is pinned, or a hole.
@@ -253,6 +258,13 @@ impl<'a> Binder<'a> {
         let range = self.bind(&loops.iter_range)?;
         if !matches!(range.kind, Type::List | Type::Any) {
             return Err(self.error(&loops.iter_range, format!("this is {}, not a list", range.kind.name())));
+        }
+        let nodes = nodes_of(&range.tree);
+        if nodes > RANGE_NODES_MAX {
+            let text = format!(
+                "a list of {nodes} parts is too long for a macro, which has at most {RANGE_NODES_MAX}"
+            );
+            return Err(self.error(&loops.iter_range, text));
         }
         let start = self.bind(&loops.accu_init)?;
         let outside = self.locals.len();
@@ -456,4 +468,12 @@ pub(super) fn as_double(node: &IdedExpr, bound: Bound) -> Bound {
 /// A choice between two parts.
 pub(super) fn choice(node: &IdedExpr, condition: Bound, a: Bound, b: Bound, kind: Type) -> Bound {
     call(node, operators::CONDITIONAL, vec![condition.tree, a.tree, b.tree], kind)
+}
+
+/// The most nodes of a list that a macro goes through: two of them in each other are some thousand steps a row then, a few
+/// milliseconds at most.
+const RANGE_NODES_MAX: usize = 64;
+
+fn nodes_of(tree: &IdedExpr) -> usize {
+    1 + children(tree).into_iter().map(nodes_of).sum::<usize>()
 }

@@ -265,11 +265,19 @@ fn among<'a>(
         (false, _) if elements.iter().any(|element| element.kind == Type::Bytes) => Reading::Bytes,
         (false, _) => Reading::Raw,
     };
+    // Text is not equal to bytes in the language, but columns compare both as bytes; so all are bytes where any is.
+    let as_read = |bound: Bound| match bound.kind {
+        Type::String | Type::Text if reading == Reading::Bytes => {
+            let node = bound.tree.clone();
+            call(&node, "bytes", vec![bound.tree], Type::Bytes)
+        }
+        _ => bound,
+    };
     let mut trees = Vec::with_capacity(elements.len());
     for element in elements {
-        trees.push(binder.read(element, reading)?.tree);
+        trees.push(as_read(binder.read(element, reading)?).tree);
     }
-    let a = binder.read(a, reading)?;
+    let a = as_read(binder.read(a, reading)?);
     let list = cel::common::ast::ListExpr::new(trees);
     let list = IdedExpr { id: list_node.id, expr: Expr::List(list) };
     Ok(call(node, operators::IN, vec![a.tree, list], Type::Bool))
@@ -284,6 +292,7 @@ fn index<'a>(
 ) -> Result<Bound, PlanError> {
     if let Expr::Ident(root) = &of.expr
         && matches!(root.as_str(), "h" | "x" | "p")
+        && !binder.is_local(root)
     {
         let Expr::Literal(LiteralValue::String(field)) = &at.expr else {
             return Err(binder.error(at, format!("the name of a field of {root} is text in quotes")));

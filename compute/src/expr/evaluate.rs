@@ -2,6 +2,9 @@
 //! run what is behind them only for the rows that need it, and absorb failures as the language says. Not here: the
 //! loops over typed slices (`kernels`), and how columns are read (`input`).
 
+use std::cell::Cell;
+use std::fmt;
+
 use bumpalo::Bump;
 
 use super::fault::{Failure, Fault};
@@ -22,6 +25,35 @@ pub(crate) struct Evaluated<'b> {
     pub(crate) failures: Vec<(u32, Failure<'b>)>,
 }
 
+/// Whether work is to stop before its end: asked between rows that may take long.
+pub(crate) struct Stop<'s> {
+    is_over: &'s dyn Fn() -> bool,
+    has_stopped: Cell<bool>,
+}
+
+impl<'s> Stop<'s> {
+    pub(crate) fn when(is_over: &'s dyn Fn() -> bool) -> Stop<'s> {
+        Stop { is_over, has_stopped: Cell::new(false) }
+    }
+
+    /// Whether it is to stop now; then it has stopped.
+    pub(super) fn asks(&self) -> bool {
+        self.has_stopped.set(self.has_stopped.get() || (self.is_over)());
+        self.has_stopped.get()
+    }
+
+    /// Whether anything was left out because of it.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.has_stopped.get()
+    }
+}
+
+impl fmt::Debug for Stop<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stop").field("has_stopped", &self.has_stopped).finish_non_exhaustive()
+    }
+}
+
 /// Where expressions find their inputs.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'b> {
@@ -29,6 +61,8 @@ pub(crate) struct Frame<'b> {
     pub(super) inputs: &'b Inputs,
     /// What is made on the way.
     arena: &'b Bump,
+    /// When to stop, if ever.
+    stop: Option<&'b Stop<'b>>,
 }
 
 /// What inputs are read from.
@@ -79,12 +113,17 @@ fn merged<'b>(first: &[(u32, Failure<'b>)], second: &[(u32, Failure<'b>)]) -> Ve
 impl<'b> Frame<'b> {
     /// Over the rows of a batch.
     pub(crate) fn of_batch(batch: &'b Batch, inputs: &'b Inputs, arena: &'b Bump) -> Frame<'b> {
-        Frame { from: From::Batch(batch), inputs, arena }
+        Frame { from: From::Batch(batch), inputs, arena, stop: None }
+    }
+
+    /// The same, until it is to stop.
+    pub(crate) fn until(self, stop: &'b Stop<'b>) -> Frame<'b> {
+        Frame { stop: Some(stop), ..self }
     }
 
     /// Over rows whose inputs have their values already.
     pub(crate) fn of_columns(columns: &'b [Evaluated<'b>], inputs: &'b Inputs, arena: &'b Bump) -> Frame<'b> {
-        Frame { from: From::Columns(columns), inputs, arena }
+        Frame { from: From::Columns(columns), inputs, arena, stop: None }
     }
 
     /// The value of a node for each of some rows of the batch, which ascend.
@@ -140,7 +179,7 @@ impl<'b> Frame<'b> {
                     .iter()
                     .map(|number| (*number, input::read(self, *number, rows)))
                     .collect();
-                interpreted.evaluate(&columns, rows.len(), self.arena)
+                interpreted.evaluate(&columns, rows.len(), self.arena, self.stop)
             }
         }
     }

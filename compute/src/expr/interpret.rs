@@ -14,7 +14,7 @@ use cel::{Context, Env, ExecutionError, Value};
 use regex::{Regex, RegexBuilder};
 
 use super::calls::{self, COMPARISONS};
-use super::evaluate::Evaluated;
+use super::evaluate::{Evaluated, Stop};
 use super::fault::{Failure, Fault};
 use super::parse::children;
 use super::scalar::{self, Arithmetic, Comparison, Function};
@@ -85,12 +85,13 @@ impl Interpreted {
         Interpreted { tree, inputs, language }
     }
 
-    /// Its value for each of some rows, of which `columns` has the inputs.
+    /// Its value for each of some rows, of which `columns` has the inputs. Those behind a stop have no meaning.
     pub(crate) fn evaluate<'b>(
         &self,
         columns: &[(u16, Evaluated<'b>)],
         rows: usize,
         arena: &'b Bump,
+        stop: Option<&Stop<'_>>,
     ) -> Evaluated<'b> {
         let row = Row { columns, at: AtomicUsize::new(0) };
         let mut context = context(&self.language.env);
@@ -98,6 +99,10 @@ impl Interpreted {
         let mut values = Vec::with_capacity(rows);
         let mut failures = Vec::new();
         for at in 0..rows {
+            if stop.is_some_and(Stop::asks) {
+                values.resize(rows, Scalar::Null);
+                break;
+            }
             row.at.store(at, Ordering::Relaxed);
             let value = Value::resolve(&self.tree, &context).map_err(|error| row.failure(&error, arena));
             let value = value.and_then(|value| to_scalar(&value, arena).map_err(Failure::from));

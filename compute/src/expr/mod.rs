@@ -26,7 +26,7 @@ use crate::reading::Reading;
 
 use self::bind::Binder;
 pub(crate) use self::bind::Type;
-pub(crate) use self::evaluate::{Evaluated, Frame};
+pub(crate) use self::evaluate::{Evaluated, Frame, Stop};
 pub(crate) use self::fault::{Failure, Fault};
 pub(crate) use self::interpret::Language;
 pub(crate) use self::node::Node;

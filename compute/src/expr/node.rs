@@ -109,6 +109,9 @@ fn of_call(call: &CallExpr, language: &Language) -> Option<Node> {
         (operators::LOGICAL_NOT, [a]) => Some(Node::Not(one(a))),
         (operators::NEGATE | calls::NEGATE, [a]) => Some(Node::Negate(one(a))),
         (operators::IN, [a, list]) => {
+            if is_list(a) {
+                return None;
+            }
             let Expr::List(list) = &list.expr else { return None };
             let constants = list.elements.iter().map(|element| match &element.expr {
                 Expr::Literal(literal) => constant(literal),
@@ -126,6 +129,10 @@ fn of_call(call: &CallExpr, language: &Language) -> Option<Node> {
             operator(name).map(|operator| Node::Arithmetic(operator, two(a, b)))
         }
         (_, [a, b]) if compared(name).is_some() => {
+            // Lists, which have no column, are compared, too.
+            if is_list(a) || is_list(b) {
+                return None;
+            }
             let (how, is_loose) = compared(name)?;
             Some(if is_loose { Node::CompareLoosely(how, two(a, b)) } else { Node::Compare(how, two(a, b)) })
         }

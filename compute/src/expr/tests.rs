@@ -110,7 +110,13 @@ fn truth(random: &mut Random, depth: usize) -> String {
         12 => format!(
             "({} in {})",
             random.one(&["h.a", "h.s", "h.i", "h.c"]),
-            random.one(&["[1, 2, 12]", "['x', '12', 'ü']", "[1, 2.5]", "[h.a, 'x']"])
+            random.one(&[
+                "[1, 2, 12]",
+                "['x', '12', 'ü']",
+                "[1, 2.5]",
+                "[h.a, 'x']",
+                "['x', b'12', b'\\xff']"
+            ])
         ),
         13 => format!(
             "{}.{}({})",
@@ -118,7 +124,14 @@ fn truth(random: &mut Random, depth: usize) -> String {
             random.one(&["startsWith", "endsWith", "contains", "matches"]),
             random.one(&["'x'", "''", "'[0-9]+'", "'k'"])
         ),
-        _ => match random.below(3) {
+        _ => match random.below(4) {
+            3 => format!(
+                "({} {} {} && {})",
+                random.one(&["[h.a]", "[h.s, 'x']", "[1, 2]", "[]"]),
+                random.one(&["==", "!="]),
+                random.one(&["[h.b]", "['x']", "[1, 2]", "['12', 'x']"]),
+                truth(random, d)
+            ),
             0 => format!("[1, 2, 3].exists(e, e > {})", number(random, d.min(1))),
             1 => format!("['x', h.s].all(e, e == {})", random.one(&["h.s", "h.a", "'x'"])),
             _ => format!("[{}].exists_one(e, e == 1)", number(random, d.min(1))),

@@ -6,7 +6,7 @@ use bumpalo::Bump;
 use super::{Body, Partial};
 use crate::batch::Batch;
 use crate::error::{Exceeded, RowError};
-use crate::expr::{Evaluated, Failure, Fault, Frame};
+use crate::expr::{Evaluated, Failure, Fault, Frame, Stop};
 use crate::options::OnError;
 use crate::plan::{Computed, Demand, Plan, Shape};
 use crate::vector::{self, Scalar, Vector};
@@ -14,14 +14,33 @@ use crate::vector::{self, Scalar, Vector};
 impl Partial {
     /// Adds the rows of a batch, which stays as it is.
     pub fn fold(&mut self, plan: &Plan, batch: &Batch) {
+        self.fold_unless(plan, batch, &|| false);
+    }
+
+    /// The same, unless it is over before all rows have been looked at: then none of them is added, and [`Partial::is_cut_short`]
+    /// from then on. It is asked between rows that may take long.
+    pub fn fold_unless(&mut self, plan: &Plan, batch: &Batch, is_over: &dyn Fn() -> bool) {
+        let stop = Stop::when(is_over);
+        let before = (self.scanned, self.matched, self.errors);
+        self.fold_until(plan, batch, &stop);
+        if stop.has_stopped() {
+            (self.scanned, self.matched, self.errors) = before;
+            self.is_cut_short = true;
+        }
+    }
+
+    fn fold_until(&mut self, plan: &Plan, batch: &Batch, stop: &Stop<'_>) {
         let arena = Bump::new();
         let bytes_max = plan.limits().memory_bytes_max;
         arena.set_allocation_limit(usize::try_from(bytes_max).ok());
-        let frame = Frame::of_batch(batch, plan.inputs(), &arena);
+        let frame = Frame::of_batch(batch, plan.inputs(), &arena).until(stop);
         self.scanned += batch.rows() as u64;
         let mut rows: Vec<u32> = (0..batch.rows() as u32).collect();
         if let Some(filter) = plan.filter() {
             let mut made = frame.evaluate(&filter.node, &rows);
+            if stop.has_stopped() {
+                return;
+            }
             conform(&mut made, Demand::Truth);
             self.note_failures(plan, batch, &rows, &made.failures);
             let holds =
@@ -34,6 +53,9 @@ impl Partial {
         }
         let mut values: Vec<Evaluated<'_>> =
             plan.values().iter().map(|value| computed(&frame, value, &rows)).collect();
+        if stop.has_stopped() {
+            return;
+        }
         self.settle(plan, batch, &mut rows, &mut values);
         let vectors: Vec<Vector<'_>> = values.into_iter().map(|made| made.vector).collect();
         if let Err(exceeded) = self.take(plan, batch, &rows, &vectors) {

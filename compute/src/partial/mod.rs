@@ -33,6 +33,8 @@ pub struct Partial {
     scanned: u64,
     matched: u64,
     errors: u64,
+    /// Whether rows were left out because it was over. Such a part is never sent anywhere.
+    is_cut_short: bool,
     failure: Option<RowError>,
     exceeded: Option<Exceeded>,
     body: Body,
@@ -113,7 +115,15 @@ impl Partial {
             }
             Shape::Reduce(_) => Body::Groups(Groups::default()),
         };
-        Partial { scanned: 0, matched: 0, errors: 0, failure: None, exceeded: None, body }
+        Partial {
+            scanned: 0,
+            matched: 0,
+            errors: 0,
+            is_cut_short: false,
+            failure: None,
+            exceeded: None,
+            body,
+        }
     }
 
     /// Adds the rows of another partial of the same plan.
@@ -121,6 +131,7 @@ impl Partial {
         self.scanned = self.scanned.saturating_add(other.scanned);
         self.matched = self.matched.saturating_add(other.matched);
         self.errors = self.errors.saturating_add(other.errors);
+        self.is_cut_short |= other.is_cut_short;
         if let Some(failure) = other.failure {
             self.fail(failure);
         }
@@ -144,6 +155,11 @@ impl Partial {
         self.failure.is_some() || self.exceeded.is_some()
     }
 
+    /// Whether rows are missing that were to be folded when it was over.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short
+    }
+
     /// Rows folded so far.
     pub fn scanned(&self) -> u64 {
         self.scanned
@@ -158,7 +174,7 @@ impl Partial {
         }
     }
 
-    /// Appends it as bytes, to be decoded with the same plan. One that has ended has no such form.
+    /// Appends it as bytes, to be decoded with the same plan. One that has ended or was cut short has no such form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(VERSION);
         for count in [self.scanned, self.matched, self.errors] {
@@ -199,7 +215,7 @@ impl Partial {
             Shape::Reduce(_) => Body::Groups(Groups::decode(plan, &mut input)?),
         };
         input.end()?;
-        Ok(Partial { scanned, matched, errors, failure, exceeded: None, body })
+        Ok(Partial { scanned, matched, errors, is_cut_short: false, failure, exceeded: None, body })
     }
 
     /// Keeps the least of several failures, so that the same partials tell of the same one in whatever order they

@@ -46,6 +46,7 @@ pub(crate) use self::file::read_whole;
 pub use self::kind::{Kind, Reason, Unit, percentile};
 pub(crate) use self::kind::{os_text, parse_memory};
 use self::locks::LockSettings;
+use self::logged::LoggedSettings;
 use self::options::{Change, Named};
 pub use self::output_limit::{ClientClass, OutputLimit, OutputLimits};
 pub use self::personality::{Dialect, Personality};
@@ -110,12 +111,7 @@ pub struct Config {
     pub enable_debug_command: Setting<DebugAccess>,
     pub enable_protected_configs: Setting<DebugAccess>,
     pub personality: Setting<Personality>,
-    pub slowlog_log_slower_than: Setting<i64>,
-    pub slowlog_max_len: Setting<i64>,
-    pub commandlog_request_larger_than: Setting<i64>,
-    pub commandlog_large_request_max_len: Setting<i64>,
-    pub commandlog_reply_larger_than: Setting<i64>,
-    pub commandlog_large_reply_max_len: Setting<i64>,
+    pub logged: LoggedSettings,
     pub notify_keyspace_events: Setting<i64>,
     pub scripts: ScriptSettings,
     pub locks: LockSettings,
@@ -172,8 +168,8 @@ impl Default for Config {
             lazyfree_lazy_user_del: Setting::new(None),
             lazyfree_lazy_user_flush: Setting::new(None),
             hash_max_listpack_entries: Setting::new(512),
-            streams: StreamSettings::default(),
             hash_max_listpack_value: Setting::new(64),
+            streams: StreamSettings::default(),
             list_max_listpack_size: Setting::new(-2),
             list_compress_depth: Setting::new(0),
             set_max_intset_entries: Setting::new(512),
@@ -185,12 +181,7 @@ impl Default for Config {
             enable_debug_command: Setting::new(DebugAccess::No),
             enable_protected_configs: Setting::new(DebugAccess::No),
             personality: Setting::new(Personality::Redis72),
-            slowlog_log_slower_than: Setting::new(10_000),
-            slowlog_max_len: Setting::new(128),
-            commandlog_request_larger_than: Setting::new(1 << 20),
-            commandlog_large_request_max_len: Setting::new(128),
-            commandlog_reply_larger_than: Setting::new(1 << 20),
-            commandlog_large_reply_max_len: Setting::new(128),
+            logged: LoggedSettings::default(),
             notify_keyspace_events: Setting::new(0),
             scripts: ScriptSettings::default(),
             locks: LockSettings::default(),

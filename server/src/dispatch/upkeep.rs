@@ -5,12 +5,14 @@ use shardis_storage::{Contended, Db, Scope};
 
 use super::{Context, settle};
 use crate::client::inbox::Wakes;
+use crate::locks::register::GrantRef;
 use crate::locks::site::Site;
+use crate::state::State;
 
 /// Something to be done at a key.
 #[derive(Clone, Debug)]
 pub struct Upkeep {
-    /// The database.
+    /// The database, as far as is known.
     pub db: Db,
     /// The key.
     pub key: Box<[u8]>,
@@ -27,22 +29,37 @@ pub enum Deed {
     Depart {
         /// The connection.
         client: u64,
+        /// One of them.
+        grant: GrantRef,
     },
     /// Take this grant back.
     Undo {
         /// The grant.
-        fence: u64,
+        grant: GrantRef,
     },
+}
+
+impl Upkeep {
+    /// The database that its key is in. SWAPDB may have exchanged it since this was asked for, and nothing does while the shard of the
+    /// key is locked.
+    fn db(&self, state: &State) -> Db {
+        let grant = match self.deed {
+            Deed::Offer => None,
+            Deed::Depart { grant, .. } | Deed::Undo { grant } => Some(grant),
+        };
+        grant.and_then(|grant| state.locks.register.find(grant)).map_or(self.db, |granted| granted.db)
+    }
 }
 
 /// Does it, unless somebody holds the shard for long.
 pub fn carry_out(ctx: &Context<'_>, upkeep: &Upkeep, wakes: &mut Wakes) -> Result<(), Contended> {
-    let (state, Upkeep { db, key, deed }) = (ctx.state, upkeep);
+    let (state, Upkeep { key, deed, .. }) = (ctx.state, upkeep);
     let key = state.keyspace.key(key);
     let (patience, hold) = ctx.runner.manners();
     let scope = Scope::One(state.keyspace.shard_of(key.hash()));
     let mut txn = state.keyspace.begin(scope, patience, hold, ctx.now_ms)?;
-    txn.select(*db);
+    let db = upkeep.db(state);
+    txn.select(db);
     if state.pause.is_on(&state.clock) {
         txn.keep_expired();
     }
@@ -52,10 +69,10 @@ pub fn carry_out(ctx: &Context<'_>, upkeep: &Upkeep, wakes: &mut Wakes) -> Resul
     site.sweep();
     match *deed {
         Deed::Offer => {}
-        Deed::Depart { client } => site.depart(client),
-        Deed::Undo { fence } => site.undo(fence),
+        Deed::Depart { client, .. } => site.depart(client),
+        Deed::Undo { grant } => site.undo(grant.fence),
     }
-    let aftermath = settle::settle_and_offer(ctx, &mut txn, *db, key.bytes());
+    let aftermath = settle::settle_and_offer(ctx, &mut txn, db, key.bytes());
     drop(txn);
     drop(guard);
     aftermath.finish(ctx, wakes);

@@ -10,6 +10,7 @@ use shardis_storage::{Frontier, Keyspace, View};
 use super::feed::{Fed, Refusal};
 use super::order::{self, End, Order, Profile};
 use super::rows::{ElementRows, KeyRows, Place};
+use super::run::ALMOST_ALL;
 
 /// Runs an order that has come in at `started` over the shards that a view holds: all of them, or those of its keys.
 pub fn run(
@@ -29,6 +30,7 @@ pub fn run(
         Target::Keys(_) => within.elements(view, keyspace),
     };
     let partial = within.partial;
+    let covered = if partial.is_cut_short() { covered.min(ALMOST_ALL) } else { covered };
     if let Some(refusal) = fed.refusal() {
         return End::refused(plan, refusal);
     }
@@ -109,7 +111,7 @@ impl Within<'_> {
     }
 
     fn fold(&mut self) {
-        self.partial.fold(self.plan, &self.batch);
+        self.partial.fold_unless(self.plan, &self.batch, self.is_over);
         self.batch.clear();
         let memory_bytes = self.partial.memory_bytes() as u64;
         if memory_bytes > self.plan.limits().memory_bytes_max {

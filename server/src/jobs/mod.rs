@@ -12,7 +12,7 @@ pub mod into;
 pub mod order;
 pub mod pool;
 mod queue;
-mod rights;
+pub mod rights;
 pub mod rows;
 pub mod run;
 pub mod site;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::acl::{Attempt, User};
-use crate::command::Access;
+use crate::command::{Access, Call};
 
 /// The rights of a caller who may not do with every key what the run does.
 #[derive(Debug)]
@@ -20,6 +20,15 @@ impl Rights {
     pub fn new(user: Arc<User>, attempt: &Attempt<'_>, access: Access) -> Rights {
         let selectors = user.selectors_for(attempt);
         Rights { user, selectors, access }
+    }
+
+    /// Those of who makes a call that is about keys which it does not name, unless he may read all keys.
+    pub fn of_call(call: &Call<'_>) -> Option<Rights> {
+        let user = call.client.as_ref()?.rules()?;
+        let entry = call.state.commands.resolve(call.request()).ok()?;
+        let (attempt, access) =
+            (Attempt::new(call.state, call.db, entry, call.request()), Access(Access::ACCESS));
+        (!user.may_touch_all_keys(&attempt, access)).then(|| Rights::new(user, &attempt, access))
     }
 
     /// Whether a key may be read, and changed where that is wanted.

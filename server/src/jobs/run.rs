@@ -154,7 +154,7 @@ impl Run {
         let mut work = self.lanes[lane].work.lock();
         let work = work.get_or_insert_with(|| Work::new(plan));
         if let Some(batch) = opened.fed.take_sealed() {
-            work.fold(plan, &batch, clock);
+            work.fold(plan, &batch, clock, &|| self.is_over(clock));
             self.judge(work, &opened);
             return (Turn::More, toll);
         }
@@ -173,7 +173,7 @@ impl Run {
             let mut rows = Rows { subject, walk: &mut work.walk, next: || self.take_unit(lane), toll };
             let progress = rows.next_batch(budget, &mut work.batch);
             toll = rows.toll;
-            work.fold_own(plan, clock);
+            work.fold_own(plan, clock, &|| self.is_over(clock));
             let is_spent = started.elapsed() >= Duration::from_micros(COMPUTE_SLICE_US);
             match progress {
                 Progress::Stopped => break Turn::Done,
@@ -263,27 +263,28 @@ impl Run {
         drop(opened);
         let (mut merged, mut covered) = (Partial::new(plan), 0.0);
         for mut work in self.lanes.iter().filter_map(|lane| lane.work.lock().take()) {
-            work.fold_own(plan, clock);
+            work.fold_own(plan, clock, &|| self.is_over(clock));
             merged.merge(plan, work.partial);
             covered += work.walk.covered();
             profile.toll.add(work.toll);
             profile.folding += work.folding;
         }
         if let Some(fed) = fed {
-            fed.take_rest().iter().for_each(|batch| merged.fold(plan, batch));
+            let is_over = || self.is_over(clock);
+            fed.take_rest().iter().for_each(|batch| merged.fold_unless(plan, batch, &is_over));
             profile.fed = fed.rows();
             if let Some(refusal) = fed.refusal() {
                 return End::refused(plan, refusal);
             }
         }
-        let is_complete = covered >= self.units.count as f64;
+        let is_complete = covered >= self.units.count as f64 && !merged.is_cut_short();
         let scanned = merged.scanned();
         if !is_complete && !merged.is_ended() && plan.options().on_timeout == OnTimeout::Fail {
             return End::Overdue { timeout_ms: plan.limits().timeout_ms, scanned };
         }
         let finished = merged.finish(plan);
         profile.merging = started.elapsed();
-        let covered = (!is_complete).then(|| covered / self.units.count as f64);
+        let covered = (!is_complete).then(|| (covered / self.units.count as f64).min(ALMOST_ALL));
         concluded(plan, finished, self.delivered(), covered, self.started.elapsed(), profile)
     }
 
@@ -307,6 +308,9 @@ impl Run {
     }
 }
 
+/// The share that is told where all was visited and some rows were left out in the end.
+pub(super) const ALMOST_ALL: f64 = 0.99;
+
 impl Work {
     fn new(plan: &Plan) -> Work {
         Work {
@@ -320,19 +324,19 @@ impl Work {
         }
     }
 
-    fn fold_own(&mut self, plan: &Plan, clock: &Clock) {
+    fn fold_own(&mut self, plan: &Plan, clock: &Clock, is_over: &dyn Fn() -> bool) {
         if self.batch.is_empty() {
             return;
         }
         let started = clock.tick();
-        self.partial.fold(plan, &self.batch);
+        self.partial.fold_unless(plan, &self.batch, is_over);
         self.batch.clear();
         self.folding += started.elapsed();
     }
 
-    fn fold(&mut self, plan: &Plan, batch: &Batch, clock: &Clock) {
+    fn fold(&mut self, plan: &Plan, batch: &Batch, clock: &Clock, is_over: &dyn Fn() -> bool) {
         let started = clock.tick();
-        self.partial.fold(plan, batch);
+        self.partial.fold_unless(plan, batch, is_over);
         self.folding += started.elapsed();
     }
 }

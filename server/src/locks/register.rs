@@ -130,12 +130,14 @@ impl Register {
         (due, self.next_end_ms.fetch_min(next_ms, Ordering::SeqCst).min(next_ms))
     }
 
-    /// The grants that last by a connection which has left.
-    pub fn of_session(&self, client: u64) -> Vec<Granted> {
+    /// The grants that last by a connection which has left, as they are now.
+    pub fn of_session(&self, client: u64) -> Vec<(GrantRef, Granted)> {
         let Some((_, session)) = self.sessions.remove(&client) else { return Vec::new() };
         let find = |(fence, (shard, end_ms))| {
+            let grant = GrantRef { shard: u32::try_from(shard).unwrap_or_default(), fence, end_ms };
             let part: &Mutex<BTreeMap<(u64, u64), Granted>> = &self.shards[shard];
-            part.lock().get(&(end_ms, fence)).cloned()
+            let granted = part.lock().get(&(end_ms, fence)).cloned();
+            granted.map(|granted| (grant, granted))
         };
         session.into_iter().filter_map(find).collect()
     }
@@ -237,7 +239,7 @@ mod tests {
         let session = Term::Session { grace_ms: 0, end_ms: NEVER_MS };
         assert!(!register.enter(0, granted(1, 7), session) && !register.enter(0, granted(2, 7), session));
         register.leave(0, 1, session, 7);
-        assert_eq!(register.of_session(7).iter().map(|granted| granted.fence).collect::<Vec<_>>(), [2]);
+        assert_eq!(register.of_session(7).iter().map(|(grant, _)| grant.fence).collect::<Vec<_>>(), [2]);
         assert!(register.of_session(7).is_empty() && register.sessions.is_empty());
     }
 }

@@ -178,8 +178,7 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         let before = Ended::from(&guard.grants()[at]);
         guard.change(|lock| (true, lock.set_term(at, term, client)));
         drop(guard);
-        self.state.locks.register.leave(self.shard(), fence, before.term, before.client);
-        self.enter(fence, term, client, info);
+        self.rebook((fence, before.term, before.client), (term, client), info);
         Ok(())
     }
 
@@ -300,8 +299,19 @@ impl<'s, 't, 'k> Site<'s, 't, 'k> {
         let Some(before) = guard.permit(fence).map(|permit| Ended::of(fence, permit)) else { return };
         guard.change(|semaphore| (true, semaphore.set_term(fence, term)));
         drop(guard);
-        self.state.locks.register.leave(self.shard(), fence, before.term, before.client);
-        self.enter(fence, term, before.client, info);
+        self.rebook((fence, before.term, before.client), (term, before.client), info);
+    }
+
+    /// Keeps a grant in the register, whose term or connection has changed. It is entered before it leaves, so that whoever looks finds it.
+    fn rebook(
+        &mut self,
+        before: (u64, Term, u64),
+        (term, client): (Term, u64),
+        info: Option<&Arc<ClientInfo>>,
+    ) {
+        let fence = before.0;
+        self.enter(fence, term, client, info);
+        self.state.locks.register.leave_former(self.shard(), before, (fence, term, client));
     }
 
     fn shard(&self) -> usize {

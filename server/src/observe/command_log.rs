@@ -30,13 +30,11 @@ impl Subject {
     /// From which value on a command is logged, and how many are kept.
     pub fn limits(self, config: &Config) -> (i64, i64) {
         let (least, len_max) = match self {
-            Subject::Slow => (&config.slowlog_log_slower_than, &config.slowlog_max_len),
+            Subject::Slow => (&config.logged.slower_than_us, &config.logged.slow_max_len),
             Subject::LargeRequest => {
-                (&config.commandlog_request_larger_than, &config.commandlog_large_request_max_len)
+                (&config.logged.request_larger_than, &config.logged.large_request_max_len)
             }
-            Subject::LargeReply => {
-                (&config.commandlog_reply_larger_than, &config.commandlog_large_reply_max_len)
-            }
+            Subject::LargeReply => (&config.logged.reply_larger_than, &config.logged.large_reply_max_len),
         };
         (least.value(), len_max.value())
     }
@@ -150,7 +148,7 @@ mod tests {
     #[test]
     fn the_oldest_entry_goes_first_and_ids_go_on() {
         let (log, config) = (CommandLog::default(), Config::default());
-        config.slowlog_max_len.set(2);
+        config.logged.slow_max_len.set(2);
         for value in [10_000, 9_999, 10_001, 10_002] {
             log.note(Subject::Slow, value, &config, 7, &client(), Vec::new);
         }
@@ -167,10 +165,10 @@ mod tests {
     #[test]
     fn a_log_without_length_or_limit_logs_nothing() {
         let (log, config) = (CommandLog::default(), Config::default());
-        config.slowlog_max_len.set(0);
+        config.logged.slow_max_len.set(0);
         log.note(Subject::Slow, 20_000, &config, 7, &client(), Vec::new);
-        config.slowlog_max_len.set(2);
-        config.slowlog_log_slower_than.set(-1);
+        config.logged.slow_max_len.set(2);
+        config.logged.slower_than_us.set(-1);
         log.note(Subject::Slow, 20_000, &config, 7, &client(), Vec::new);
         assert_eq!(log.len(Subject::Slow), 0);
     }

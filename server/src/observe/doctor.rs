@@ -73,7 +73,7 @@ const ADVICE: [Advice; 7] = [
         "Your current Slow Log configuration only logs events that are slower than your configured latency monitor \
          threshold. Please use 'CONFIG SET slowlog-log-slower-than {threshold}'.",
         |event, config| {
-            let slow_ms = config.slowlog_log_slower_than.value() / 1000;
+            let slow_ms = config.logged.slower_than_us.value() / 1000;
             let is_higher = slow_ms > config.latency_monitor_threshold.value();
             event == "command" && !is_slow_log_off(config) && is_higher
         },
@@ -114,7 +114,7 @@ const ADVICE: [Advice; 7] = [
 ];
 
 fn is_slow_log_off(config: &Config) -> bool {
-    config.slowlog_log_slower_than.value() < 0 || config.slowlog_max_len.value() == 0
+    config.logged.slower_than_us.value() < 0 || config.logged.slow_max_len.value() == 0
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
         assert!(text.contains("'CONFIG SET slowlog-log-slower-than 1000'"));
         monitor.note(Event::EvictionCycle, Duration::from_millis(3), &config, 104);
         assert_eq!(report(&monitor, &config, 104).matches("\n- ").count(), 5);
-        config.slowlog_log_slower_than.set(-1);
+        config.logged.slower_than_us.set(-1);
         assert!(report(&monitor, &config, 103).contains("Try to enable the Slow Log Redis feature"));
     }
 }

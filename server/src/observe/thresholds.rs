@@ -40,11 +40,11 @@ impl Thresholds {
 
     /// Follows the settings.
     pub fn apply(&self, config: &Config) {
-        let slow_us = or_never(config.slowlog_log_slower_than.value());
+        let slow_us = or_never(config.logged.slower_than_us.value());
         let held_up_ms = or_never(config.latency_monitor_threshold.value() - 1).saturating_add(1);
         let took_ns = slow_us.min(held_up_ms.saturating_mul(1000)).saturating_mul(1000);
-        let request_bytes = or_never(config.commandlog_request_larger_than.value()) as usize;
-        let reply_bytes = or_never(config.commandlog_reply_larger_than.value()) as usize;
+        let request_bytes = or_never(config.logged.request_larger_than.value()) as usize;
+        let reply_bytes = or_never(config.logged.reply_larger_than.value()) as usize;
         let is_close_look = took_ns < SHARED_TIME_MAX_NS;
         let singled_out_bytes = if is_close_look { 0 } else { request_bytes.min(SHARED_BYTES_MAX) };
         self.took_ns.store(took_ns, Relaxed);
@@ -113,12 +113,12 @@ mod tests {
         assert_eq!(took_ms(), 10);
         config.latency_monitor_threshold.set(7);
         assert_eq!(took_ms(), 7);
-        config.slowlog_log_slower_than.set(0);
+        config.logged.slower_than_us.set(0);
         assert_eq!(took_ms(), 0);
-        config.slowlog_log_slower_than.set(-1);
+        config.logged.slower_than_us.set(-1);
         config.latency_monitor_threshold.set(0);
         assert!(!Thresholds::of(&config).is_long(Duration::from_secs(1 << 33)));
-        config.commandlog_request_larger_than.set(-1);
+        config.logged.request_larger_than.set(-1);
         assert_eq!(Thresholds::of(&config).request_bytes.load(Relaxed), usize::MAX);
     }
 

@@ -10,6 +10,10 @@ impl Error {
         &"ERR operation not supported for locks, semaphores and latches: they are neither moved nor copied, and have no time \
           to live of their own",
     );
+    /// A list with a key that the caller may not read.
+    pub const FORBIDDEN_KEY_LISTED: Error = Error::fixed(
+        &"NOPERM this user has no permissions to access one of the keys that would be listed; MATCH may leave them out",
+    );
     /// SEM commands on a key that is not there.
     pub const NO_SEMAPHORE: Error = Error::fixed(&"ERR no such semaphore: SEM.CREATE makes one");
     /// LATCH.DOWN on a key that is not there.

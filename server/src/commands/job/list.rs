@@ -9,11 +9,13 @@ use super::SINCE;
 use crate::command::Arity::AtLeast;
 use crate::command::{Call, Category, Command, Done, Error, Flow};
 use crate::jobs::directory::Listed;
+use crate::jobs::rights::Rights;
 
 pub static LIST: Command = Command::read("JOB.LIST", list)
     .syntax("[MATCH pattern] [STATE <CREATED | RUNNING | DONE | FAILED | CANCELED | EXPIRED>] [COUNT count] [CURSOR cursor]")
     .arity(AtLeast(1))
     .walk()
+    .with_client()
     .categories(Category::KEYSPACE)
     .since(SINCE)
     .complexity("O(N) with N being COUNT, and O(M) for the whole list with M being the number of jobs in the database.")
@@ -29,6 +31,7 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     if call.should_offload(options.count) {
         return Ok(Flow::Offload);
     }
+    let rights = Rights::of_call(call);
     let entries = call.state.jobs.behind(options.cursor, options.count);
     let is_end = entries.len() < options.count;
     let next = if is_end { 0 } else { entries.last().map_or(0, |(number, _)| *number) };
@@ -46,6 +49,10 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
             (None, _) => true,
         };
         if matches && options.stage.is_none_or(|asked| asked == stage) {
+            let forbids = |rights: &Rights| entry.key.as_ref().is_some_and(|key| !rights.may_touch(key));
+            if rights.as_ref().is_some_and(forbids) {
+                return Err(Error::FORBIDDEN_KEY_LISTED);
+            }
             write(call, entry, stage, percent);
             listed += 1;
         }

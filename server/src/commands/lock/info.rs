@@ -10,6 +10,7 @@ use super::{SINCE, count, lease};
 use crate::blocking::Waiter;
 use crate::command::Arity::{AtLeast, Exactly};
 use crate::command::{Args, Call, Category, Command, Done, Error, Flow, key};
+use crate::jobs::rights::Rights;
 use crate::locks::COUNT_MAX;
 use crate::locks::site::instant_ms;
 
@@ -94,6 +95,7 @@ pub static LIST: Command = Command::read("LOCK.LIST", list)
     .syntax("[MATCH pattern] [COUNT count]")
     .arity(AtLeast(1))
     .walk()
+    .with_client()
     .categories(Category::KEYSPACE)
     .since(SINCE)
     .complexity("O(N) with N being the number of locks that are held in the database.")
@@ -117,6 +119,10 @@ fn list(call: &mut Call<'_>, view: &mut View<'_>) -> Done {
     let mut keys = call.state.locks.register.keys(call.db);
     keys.retain(|key| pattern.as_ref().is_none_or(|pattern| pattern.matches(key)));
     let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+    let rights = Rights::of_call(call);
+    if rights.is_some_and(|rights| !keys.iter().all(|key| rights.may_touch(key))) {
+        return Err(Error::FORBIDDEN_KEY_LISTED);
+    }
     let header = call.reply.mark();
     let mut listed = 0;
     for key in keys.iter().map(|bytes| call.state.keyspace.key(bytes)) {

@@ -186,7 +186,7 @@ fn a_last_id_that_is_set_back_below_deleted_entries_finds_what_is_added_then() {
     let fields = vec![(b"f".to_vec(), b"v".to_vec())];
     let id = |ms| StreamId { ms, seq: 1 };
     let mut stream = Stream::default();
-    [1, 5, 6].map(|ms| append(&mut stream, id(ms), &fields, LIMITS[0]));
+    [1, 5, 6].into_iter().for_each(|ms| append(&mut stream, id(ms), &fields, LIMITS[0]));
     assert_eq!(stream.delete(id(6), References::Keep), Deletion::Done);
     assert_eq!(stream.delete(id(5), References::Keep), Deletion::Done);
     stream.set_last_id(id(2), None, None);
@@ -196,7 +196,7 @@ fn a_last_id_that_is_set_back_below_deleted_entries_finds_what_is_added_then() {
     assert_eq!(stream.delete(id(3), References::Keep), Deletion::Done);
 
     let mut stream = Stream::default();
-    [5, 6].map(|ms| append(&mut stream, id(ms), &fields, LIMITS[0]));
+    [5, 6].into_iter().for_each(|ms| append(&mut stream, id(ms), &fields, LIMITS[0]));
     assert_eq!(stream.delete(id(6), References::Keep), Deletion::Done);
     let trim = Trim { to: TrimTo::Id(StreamId { ms: 6, seq: 0 }), is_approximate: false, entries_max: 0 };
     assert_eq!((stream.trim(trim, References::Keep), stream.log().blocks_len()), (1, 1));
